@@ -1,0 +1,569 @@
+"""What a system is: a function of JAX arrays with named state blocks and parameters, immutable.
+
+Everything else, machine code and derivatives included, is derived from the function by tracing it
+(:mod:`attrax.engine.tracing`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .declaration import Draw, Known, Namespace, Parameter, Shape, suggest
+from .errors import DeclarationError, InputError
+from .program import Program
+
+Function = Callable[[Any, Any, Any], Mapping[str, Any]]
+
+
+def flow(**declaration: Any) -> Callable[[Function], System]:
+    """Declare a flow: the decorated ``function(t, s, p)`` returns the time derivative of each state block.
+
+    Parameters
+    ----------
+    state : dict
+        Shape of each state block: ``()`` for a number, ``("n",)`` or ``(3,)`` for arrays; names in a shape
+        are integer parameters.
+    parameters : dict
+        Default of each parameter, or :func:`attrax.parameter` with unit and meaning.
+    initial : dict
+        Initial value of each block: a number or an array, ``attrax.uniform``/``attrax.normal`` to draw it,
+        or a function of the structural parameters. Zero where it is not given.
+    observables : dict
+        Named functions ``(t, s, p)`` of the state, recorded beside it.
+    slow : tuple of str
+        Blocks that adapt slowly (the slow subsystem).
+    source : str
+        The paper and equation that the function implements.
+    known : sequence of Known
+        Published or exact values, checked by the tests.
+    name : str
+        Name, by default the function's (with its family before it in the catalogue).
+
+    Raises
+    ------
+    DeclarationError
+        If a name, shape or value of the declaration is wrong. Mistakes in the function itself are
+        reported when it is first used.
+
+    Examples
+    --------
+    >>> import attrax as ax
+    >>> @ax.flow(state={"x": ()}, parameters={"rate": 1.0}, initial={"x": 1.0})
+    ... def decay(t, s, p):
+    ...     return {"x": -p.rate * s.x}
+    """
+    return lambda function: _declare("flow", function, **declaration)
+
+
+def map(**declaration: Any) -> Callable[[Function], System]:
+    """Declare a map: the decorated ``function(t, s, p)`` returns the next value of each state block.
+
+    ``t`` is the number of the iteration. All else is as in :func:`flow`.
+    """
+    return lambda function: _declare("map", function, **declaration)
+
+
+def _declare(
+    kind: str,
+    function: Function,
+    *,
+    state: Mapping[str, Shape],
+    parameters: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | None = None,
+    observables: Mapping[str, Function] | None = None,
+    slow: tuple[str, ...] = (),
+    source: str = "",
+    known: tuple[Known, ...] = (),
+    name: str | None = None,
+) -> System:
+    name = name or _catalogue_name(function)
+    declared = {k: v if isinstance(v, Parameter) else Parameter(v) for k, v in (parameters or {}).items()}
+    shapes = {k: (v,) if isinstance(v, (str, int)) else tuple(v) for k, v in state.items()}
+    system = System(
+        name=name,
+        kind=kind,
+        function=function,
+        shapes=shapes,
+        declared=declared,
+        starts=dict(initial or {}),
+        observables=dict(observables or {}),
+        slow=(slow,) if isinstance(slow, str) else tuple(slow),
+        source=source,
+        known=tuple(known),
+    )
+    system._check()
+    return system
+
+
+def _catalogue_name(function: Function) -> str:
+    parts = function.__module__.split(".systems.")
+    family = parts[1].split(".")[0] + "." if len(parts) == 2 and parts[0] == "attrax" else ""
+    return family + function.__name__
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """An immutable dynamical system. Make one with :func:`flow` or :func:`map`.
+
+    Attributes
+    ----------
+    name, kind, source : str
+        Its name, ``"flow"`` or ``"map"``, the paper that it is taken from.
+    state : dict of str to tuple of int
+        Shape of each state block.
+    parameters : dict of str to Parameter
+        Parameters with their values, units and meanings.
+    initial : dict of str to ndarray
+        Initial values (those to be drawn are drawn with seed 0).
+    observables : dict of str to function
+        Named functions of the state.
+    dimension : int
+        Number of scalars in the state.
+    """
+
+    name: str
+    kind: str
+    function: Function
+    shapes: dict[str, Shape]
+    declared: dict[str, Parameter]
+    starts: dict[str, Any]
+    observables: dict[str, Function]
+    slow: tuple[str, ...] = ()
+    source: str = ""
+    known: tuple[Known, ...] = ()
+    frozen: tuple[str, ...] = ()
+    _programs: dict[Any, Program] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        blocks = ", ".join(f"{k}{list(v) if v else ''}" for k, v in self.state.items())
+        values = ", ".join(f"{k}={_short(v.value)}" for k, v in self.parameters.items())
+        return f"<{self.kind} {self.name}: state {blocks}; parameters {values or 'none'}>"
+
+    @property
+    def doc(self) -> str:
+        """The docstring of its function."""
+        return inspect.getdoc(self.function) or ""
+
+    # -- shapes and values ---------------------------------------------------------------------
+
+    @cached_property
+    def structure(self) -> dict[str, int]:
+        """The integer parameters."""
+        return {k: int(v.value) for k, v in self.declared.items() if v.structural}
+
+    @cached_property
+    def state(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each state block."""
+        return {k: self._shape(k, v) for k, v in self.shapes.items() if k not in self.frozen}
+
+    @cached_property
+    def state_dims(self) -> dict[str, tuple[str, ...]]:
+        """Name of each axis of each block: the integer parameter in its shape, else ``<block>_<axis>``."""
+        return {
+            k: tuple(d if isinstance(d, str) else f"{k}_{axis}" for axis, d in enumerate(self.shapes[k]))
+            for k in self.state
+        }
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """Parameters with their values (arrays computed, frozen blocks included)."""
+        p = Namespace(self.structure, "structural parameter", self.name)
+        values = {
+            k: replace(v, value=np.asarray(v.value(p), dtype=float)) if callable(v.value) else v
+            for k, v in self.declared.items()
+        }
+        for block in self.frozen:
+            start = self._start(block, np.random.default_rng(0))
+            values[block] = Parameter(float(start) if start.ndim == 0 else start, meaning="frozen state block")
+        return values
+
+    @cached_property
+    def initial(self) -> dict[str, np.ndarray]:
+        """Initial value of each block."""
+        return self.draw_initial(0)
+
+    def draw_initial(self, seed: int) -> dict[str, np.ndarray]:
+        """Initial value of each block, those that are distributions drawn with ``seed``."""
+        generator = np.random.default_rng(seed)
+        return {k: self._start(k, generator) for k in self.state}
+
+    @cached_property
+    def dimension(self) -> int:
+        """Number of scalars in the state."""
+        return sum(math.prod(v) for v in self.state.values())
+
+    @cached_property
+    def state_slices(self) -> dict[str, slice]:
+        """Where each block lies in the flat state vector."""
+        return _slices(self.state)
+
+    @cached_property
+    def numeric(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each parameter that is not structural, in the order of the flat parameter vector."""
+        return {k: np.shape(v.value) for k, v in self.parameters.items() if not v.structural}
+
+    @cached_property
+    def parameter_slices(self) -> dict[str, slice]:
+        """Where each parameter lies in the flat parameter vector."""
+        return _slices(self.numeric)
+
+    @cached_property
+    def parameter_vector(self) -> np.ndarray:
+        """The values of all parameters that are not structural, flat."""
+        values = [np.ravel(self.parameters[k].value) for k in self.numeric]
+        return np.concatenate(values).astype(float) if values else np.zeros(0)
+
+    @cached_property
+    def initial_vector(self) -> np.ndarray:
+        """The initial state, flat."""
+        return np.concatenate([np.ravel(v) for v in self.initial.values()])
+
+    @cached_property
+    def component_names(self) -> tuple[str, ...]:
+        """Name of each scalar of the flat state: ``x`` or ``x[0]``, ``w[0, 1]``."""
+        return tuple(
+            f"{k}[{', '.join(str(i) for i in index)}]" if shape else k
+            for k, shape in self.state.items()
+            for index in np.ndindex(*shape)
+        )
+
+    # -- other systems from this one -------------------------------------------------------------
+
+    def with_parameters(self, **values: Any) -> System:
+        """The system with other parameter values; a new structural value may change its shape."""
+        declared, starts = dict(self.declared), dict(self.starts)
+        for name, value in values.items():
+            if name in self.frozen:
+                starts[name] = value
+                continue
+            if name not in declared:
+                raise InputError(f"system {self.name!r} has no parameter {name!r}; {suggest(name, self.parameters)}")
+            declared[name] = replace(declared[name], value=self._checked(name, value))
+        structure = {k: v.value for k, v in declared.items() if v.structural}
+        programs = self._programs if structure == self.structure else {}
+        system = replace(self, declared=declared, starts=starts, _programs=programs)
+        system._check()
+        if system.numeric != self.numeric and structure == self.structure:
+            for name in values:
+                if system.numeric.get(name) != self.numeric.get(name):
+                    raise InputError(
+                        f"parameter {name!r} of system {self.name!r} has shape {self.numeric[name]}, "
+                        f"not {system.numeric[name]}"
+                    )
+        return system
+
+    def with_initial(self, **values: Any) -> System:
+        """The system with other initial values (numbers, arrays or distributions)."""
+        for name in values:
+            if name not in self.state:
+                raise InputError(f"system {self.name!r} has no state block {name!r}; {suggest(name, self.state)}")
+        system = replace(self, starts={**self.starts, **values})
+        system._check()
+        return system
+
+    def freeze(self, *blocks: str) -> System:
+        """The fast subsystem: ``blocks`` become parameters, with their initial values as defaults."""
+        for name in blocks:
+            if name not in self.state:
+                raise InputError(f"system {self.name!r} has no state block {name!r}; {suggest(name, self.state)}")
+        if len(blocks) == len(self.state):
+            raise InputError(f"freezing {', '.join(blocks)} leaves no state in system {self.name!r}")
+        return replace(self, frozen=self.frozen + blocks, _programs={})
+
+    # -- derived programs --------------------------------------------------------------------------
+
+    def program(self, quantity: str = "rhs") -> Program:
+        """The straight-line program of a quantity, from the flat inputs ``t``, ``y`` and ``p``.
+
+        ``rhs`` (block ``f``: derivative or next state), ``jacobian`` (``J`` = df/dy, row by row),
+        ``parameter_jacobian`` (``Jp`` = df/dp), ``jvp`` (``Jv`` for the extra input ``v``),
+        ``second_derivative`` (``B`` = D2f[v, w] for the extra inputs ``v`` and ``w``), or the name of an
+        observable (block of that name).
+        """
+        if quantity not in self._programs:
+            self._programs[quantity] = self._trace(quantity)
+        return self._programs[quantity]
+
+    def expression(self, function: Function, key: Any = None) -> Program:
+        """The program of another function ``(t, s, p)`` of this system's state (block ``value``)."""
+        key = ("expression", function if key is None else key)
+        if key not in self._programs:
+            from .tracing import trace
+
+            def value(t, y, p):
+                return {"value": function(t, *self._namespaces(y, p))}
+
+            self._programs[key] = trace(value, self._inputs(), name=self.name)
+        return self._programs[key]
+
+    @property
+    def source_hash(self) -> str:
+        """Hash of what the right-hand side computes."""
+        return self.program("rhs").digest[:16]
+
+    def _inputs(self) -> dict[str, tuple[int, ...]]:
+        return {"t": (), "y": (self.dimension,), "p": (self.parameter_vector.size,)}
+
+    def _trace(self, quantity: str) -> Program:
+        import jax
+
+        from .tracing import trace
+
+        inputs, n = self._inputs(), self.dimension
+        function: Callable[..., dict[str, Any]]
+        match quantity:
+            case "rhs":
+                function = lambda t, y, p: {"f": self.flat(t, y, p)}  # noqa: E731
+            case "jacobian":
+                function = lambda t, y, p: {"J": jax.jacfwd(self.flat, 1)(t, y, p)}  # noqa: E731
+            case "parameter_jacobian":
+                function = lambda t, y, p: {"Jp": jax.jacfwd(self.flat, 2)(t, y, p)}  # noqa: E731
+            case "jvp":
+                inputs["v"] = (n,)
+                function = lambda t, y, p, v: {"Jv": self._along(t, y, p, v)}  # noqa: E731
+            case "second_derivative":
+                inputs["v"] = inputs["w"] = (n,)
+                function = lambda t, y, p, v, w: {  # noqa: E731
+                    "B": jax.jvp(lambda z: self._along(t, z, p, v), (y,), (w,))[1]
+                }
+            case _ if quantity in self.observables:
+                observable = self.observables[quantity]
+                function = lambda t, y, p: {quantity: observable(t, *self._namespaces(y, p))}  # noqa: E731
+            case _:
+                raise InputError(
+                    f"system {self.name!r} has no quantity {quantity!r}; "
+                    + suggest(quantity, ["rhs", "jacobian", "parameter_jacobian", "jvp", "second_derivative"])
+                )
+        return trace(function, inputs, name=self.name)
+
+    def _along(self, t, y, p, v):
+        import jax
+
+        return jax.jvp(lambda z: self.flat(t, z, p), (y,), (v,))[1]
+
+    def flat(self, t, y, p):
+        """The right-hand side as a JAX function of flat vectors: state ``y`` (dimension,), parameters ``p``."""
+        import jax.numpy as jnp
+
+        s, parameters = self._namespaces(y, p)
+        result = self.function(t, s, parameters)
+        return jnp.concatenate([jnp.ravel(v) for v in self._checked_result(result).values()])
+
+    def _namespaces(self, y, p) -> tuple[Namespace, Namespace]:
+        parameters: dict[str, Any] = {
+            k: p[s].reshape(self.numeric[k]) if self.numeric[k] else p[s.start]
+            for k, s in self.parameter_slices.items()
+        }
+        state = {k: y[s].reshape(self.state[k]) if self.state[k] else y[s.start] for k, s in self.state_slices.items()}
+        state |= {k: parameters.pop(k) for k in self.frozen}
+        return (
+            Namespace(state, "state block", self.name),
+            Namespace(parameters | self.structure, "parameter", self.name),
+        )
+
+    def _checked_result(self, result: Any) -> dict[str, Any]:
+        import jax.numpy as jnp
+
+        if not isinstance(result, Mapping):
+            blocks = ", ".join(f'"{k}": ...' for k in self.shapes)
+            raise DeclarationError(
+                f"system {self.name!r}: its function must return a dictionary {{{blocks}}}, not {type(result).__name__}"
+            )
+        word = "derivative" if self.kind == "flow" else "next value"
+        if unknown := [k for k in result if k not in self.shapes]:
+            raise DeclarationError(
+                f"system {self.name!r}: its function returns {unknown[0]!r}, which is no state block; "
+                + suggest(unknown[0], self.shapes)
+            )
+        values = {}
+        for name, shape in self.state.items():
+            if name not in result:
+                raise DeclarationError(f"system {self.name!r}: its function returns no {word} for state block {name!r}")
+            values[name] = jnp.asarray(result[name], dtype=float)
+            if values[name].shape != shape:
+                raise DeclarationError(
+                    f"system {self.name!r}: the {word} of {name!r} has shape {values[name].shape}, "
+                    f"but the block has shape {shape}"
+                )
+        return values
+
+    # -- numbers --------------------------------------------------------------------------------------
+
+    def rhs(self, state: Any = None, t: float = 0.0) -> dict[str, np.ndarray]:
+        """Derivative (flow) or next value (map) of each block at ``state`` (default: the initial one).
+
+        ``state`` is a dictionary of blocks or a flat array ``(..., dimension)``.
+        """
+        flat = self._evaluate("rhs", "f", state, t)
+        return {k: flat[..., s].reshape(*flat.shape[:-1], *self.state[k]) for k, s in self.state_slices.items()}
+
+    def jacobian(self, state: Any = None, t: float = 0.0) -> np.ndarray:
+        """Exact Jacobian df/dy, shape ``(..., dimension, dimension)``, at ``state`` (see :meth:`rhs`)."""
+        flat = self._evaluate("jacobian", "J", state, t)
+        return flat.reshape(*flat.shape[:-1], self.dimension, self.dimension)
+
+    def parameter_derivative(self, name: str, state: Any = None, t: float = 0.0) -> np.ndarray:
+        """Exact derivative of the right-hand side by parameter ``name``, shape ``(..., dimension, *its shape)``."""
+        if name not in self.numeric:
+            raise InputError(f"system {self.name!r} has no such parameter {name!r}; {suggest(name, self.numeric)}")
+        flat = self._evaluate("parameter_jacobian", "Jp", state, t)
+        full = flat.reshape(*flat.shape[:-1], self.dimension, -1)[..., self.parameter_slices[name]]
+        return full.reshape(*full.shape[:-1], *self.numeric[name])
+
+    def pack(self, state: Any = None) -> np.ndarray:
+        """Flat state ``(..., dimension)`` of a dictionary of blocks (missing ones: initial) or a flat array."""
+        if state is None:
+            return self.initial_vector
+        if not isinstance(state, Mapping):
+            flat = np.asarray(state, dtype=float)
+            if flat.shape[-1:] != (self.dimension,):
+                raise InputError(
+                    f"a flat state of system {self.name!r} ends in an axis of {self.dimension}, "
+                    f"not shape {flat.shape}; its components are {', '.join(self.component_names)}"
+                )
+            return flat
+        for name in state:
+            if name not in self.state:
+                raise InputError(f"system {self.name!r} has no state block {name!r}; {suggest(name, self.state)}")
+        blocks = []
+        for k, shape in self.state.items():
+            value = np.asarray(state.get(k, self.initial[k]), dtype=float)
+            lead = value.shape[: value.ndim - len(shape)]
+            blocks.append(value.reshape(*lead, math.prod(shape)))
+        lead = np.broadcast_shapes(*(b.shape[:-1] for b in blocks))
+        return np.concatenate([np.broadcast_to(b, (*lead, b.shape[-1])) for b in blocks], axis=-1)
+
+    def _evaluate(self, quantity: str, block: str, state: Any, t: float) -> np.ndarray:
+        from .native import evaluate
+
+        y = self.pack(state)
+        lead = y.shape[:-1]
+        y = y.reshape(-1, self.dimension).T
+        result = evaluate(self.program(quantity), t=[t], y=y, p=self.parameter_vector)[block]
+        return result.T.reshape(*lead, -1)
+
+    def as_scipy(self) -> Callable[[float, np.ndarray], np.ndarray]:
+        """A compiled ``f(t, y)`` for SciPy, with ``f.initial`` (flat) and ``f.jacobian(t, y)``.
+
+        >>> f = system.as_scipy()                                              # doctest: +SKIP
+        >>> solve_ivp(f, (0, 10), f.initial, method="LSODA", jac=f.jacobian)    # doctest: +SKIP
+        """
+        from .native import Function
+
+        right, slope = Function(self.program("rhs")), None
+        p, n = self.parameter_vector, self.dimension
+
+        def f(t: float, y: np.ndarray) -> np.ndarray:
+            return right(t=t, y=y, p=p)["f"]
+
+        def jacobian(t: float, y: np.ndarray) -> np.ndarray:
+            nonlocal slope
+            slope = slope or Function(self.program("jacobian"))
+            return slope(t=t, y=y, p=p)["J"].reshape(n, n)
+
+        f.initial, f.jacobian = self.initial_vector.copy(), jacobian  # type: ignore[attr-defined]
+        return f
+
+    def as_diffrax(self) -> tuple[Any, Any, Any]:
+        """``(term, y0, args)`` for diffrax: an ``ODETerm`` of flat vectors, initial state, parameters."""
+        import diffrax
+        import jax.numpy as jnp
+
+        term = diffrax.ODETerm(self.flat)
+        return term, jnp.asarray(self.initial_vector), jnp.asarray(self.parameter_vector)
+
+    # -- checks -----------------------------------------------------------------------------------------
+
+    def _shape(self, block: str, shape: Shape) -> tuple[int, ...]:
+        sizes = []
+        for d in shape:
+            size = self.structure.get(d) if isinstance(d, str) else d
+            if size is None:
+                raise DeclarationError(
+                    f"system {self.name!r}: the shape of state block {block!r} names {d!r}, "
+                    f"which is no integer parameter; {suggest(d, self.structure)}"
+                )
+            if not isinstance(size, (int, np.integer)) or size < 1:
+                raise InputError(f"system {self.name!r}: axis {d!r} of state block {block!r} must be at least 1, not {size}")
+            sizes.append(int(size))
+        return tuple(sizes)
+
+    def _start(self, block: str, generator: np.random.Generator) -> np.ndarray:
+        shape = self._shape(block, self.shapes[block])
+        value = self.starts.get(block, 0.0)
+        if isinstance(value, Draw):
+            return value.sample(generator, shape)
+        if callable(value):
+            value = value(Namespace(self.structure, "structural parameter", self.name))
+        try:
+            return np.broadcast_to(np.asarray(value, dtype=float), shape).copy()
+        except (ValueError, TypeError):
+            raise InputError(
+                f"system {self.name!r}: the initial value of {block!r} must be a number or an array of shape "
+                f"{shape}, not {_short(value)}"
+            ) from None
+
+    def _checked(self, name: str, value: Any) -> Any:
+        old = self.declared[name]
+        if old.structural:
+            if isinstance(value, (float, np.floating)) and float(value).is_integer():
+                value = int(value)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+                raise InputError(f"parameter {name!r} of system {self.name!r} is an integer, not {_short(value)}")
+            return int(value)
+        if callable(value):
+            return value
+        try:
+            array = np.asarray(value, dtype=float)
+        except (ValueError, TypeError):
+            raise InputError(f"parameter {name!r} of system {self.name!r} is a number, not {_short(value)}") from None
+        return float(array) if array.ndim == 0 else array
+
+    def _check(self) -> None:
+        for name in (*self.shapes, *self.declared, *self.observables):
+            if not str(name).isidentifier() or name.startswith("_"):
+                raise DeclarationError(f"system {self.name!r}: {name!r} is not a name that Python could read as s.{name}")
+        if not self.shapes:
+            raise DeclarationError(f"system {self.name!r} declares no state")
+        names = [*self.shapes, *self.declared, *self.observables, "t", "time"]
+        if twice := {n for n in names if names.count(n) > 1}:
+            raise DeclarationError(
+                f"system {self.name!r}: {sorted(twice)[0]!r} names two things (states, parameters, observables and "
+                "time share one set of names)"
+            )
+        for what, given in (("initial values", self.starts), ("slow blocks", self.slow)):
+            for name in given:
+                if name not in self.shapes:
+                    raise DeclarationError(
+                        f"system {self.name!r}: {what} name {name!r}, which is no state block; {suggest(name, self.shapes)}"
+                    )
+        for name, p in self.declared.items():
+            if not (p.structural or callable(p.value)):
+                try:
+                    np.asarray(p.value, dtype=float)
+                except (TypeError, ValueError):
+                    raise DeclarationError(
+                        f"system {self.name!r}: parameter {name!r} must be a number or an array, not {_short(p.value)}"
+                    ) from None
+        _ = self.state, self.parameters, self.initial
+
+
+def _slices(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
+    slices, start = {}, 0
+    for name, shape in shapes.items():
+        size = math.prod(shape)
+        slices[name] = slice(start, start + size)
+        start += size
+    return slices
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if not isinstance(value, np.ndarray) else f"an array of shape {value.shape}"
+    return text if len(text) <= 60 else text[:57] + "..."
