@@ -1,0 +1,61 @@
+"""attrax: dynamical systems, their attractors and bifurcations, and simulations of behaviour.
+
+This module only hands on names; what a name needs is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import analysis, systems
+    from .engine import errors
+    from .engine.declaration import known, normal, parameter, uniform
+    from .engine.storage import load, save
+    from .engine.system import System, flow, map
+    from .integrators import grid, simulate, zip
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "System",
+    "analysis",
+    "errors",
+    "flow",
+    "grid",
+    "known",
+    "load",
+    "map",
+    "normal",
+    "parameter",
+    "save",
+    "simulate",
+    "systems",
+    "uniform",
+    "zip",
+]
+
+_SUBMODULES = {"analysis": ".analysis", "errors": ".engine.errors", "systems": ".systems"}
+_HOMES = {
+    ".engine.declaration": ("known", "normal", "parameter", "uniform"),
+    ".engine.storage": ("load", "save"),
+    ".engine.system": ("System", "flow", "map"),
+    ".integrators": ("grid", "simulate", "zip"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        value = import_module(_SUBMODULES[name], __name__)
+    else:
+        home = next((module for module, names in _HOMES.items() if name in names), None)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

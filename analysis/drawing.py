@@ -1,6 +1,6 @@
 """Drawing of trajectories and diagrams from plain labelled data: one function per kind of figure.
 
-Each takes an `xarray.Dataset` as attrax makes or stores it, and draws into the given axes or into a new figure.
+Each takes an `xarray.Dataset` as attrax makes or stores it, and draws into the given axes or a new figure.
 Matplotlib is imported when the first figure is drawn; without a display it falls back to its Agg backend.
 """
 
@@ -33,6 +33,8 @@ STYLE = {
     "lines.linewidth": 0.8,
     "legend.fontsize": 8,
     "legend.frameon": False,
+    "grid.color": "0.88",
+    "grid.linewidth": 0.4,
     "figure.dpi": 150,
     "agg.path.chunksize": 20000,
 }
@@ -68,8 +70,8 @@ def time_series(
 ) -> Figure:
     """Draw variables against time, one panel each.
 
-    A block of up to 12 curves (elements times members) is drawn as lines; a larger block of one member as a heat
-    map of element against time; of more members' curves the first 12 are drawn and the panel says so.
+    A block of up to 12 curves (elements times members) is drawn as lines; a larger block of one member as
+    a heat map of element against time; of more members' curves the first 12, and the panel says so.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def time_series(
     panels = [axes] * len(chosen) if hasattr(axes, "plot") else list(axes)
     for panel, variable in zip(panels, chosen, strict=True):
         _one_time_series(panel, variable.isel(time=window), _is_map(data))
-    panels[-1].set_xlabel(_label(data["time"]))
+    panels[-1].set_xlabel(_described(data["time"]))
     return panels[0].figure
 
 
@@ -132,7 +134,9 @@ def phase_portrait(
     """
     names = list(variables or _elements_over_time(data)[:3])
     if len(names) not in (2, 3):
-        raise InputError(f"a phase portrait needs two or three variables, got {len(names)}: {', '.join(names)}")
+        raise InputError(
+            f"expected two or three variables, got {len(names)}: {', '.join(names)}"
+        )
     window = _window(data, last)
     members = _member_dims(data)
     chosen = [pick(data, name).isel(time=window).transpose(*members, "time", ...) for name in names]
@@ -163,8 +167,7 @@ def phase_portrait(
     if len(names) == 3:
         for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
             axis.pane.set_visible(False)
-        axes.grid(linewidth=0.3, alpha=0.5)
-        axes.set_box_aspect(None, zoom=0.9)
+        axes.set_box_aspect(None, zoom=1.0)
     if len(labels) > 1:
         axes.legend(loc="best")
         _say_how_many(axes, count, len(labels))
@@ -220,8 +223,8 @@ def orbit_diagram(data: xr.Dataset, axes: Axes | None = None, *, observable: str
         for handle in axes.legend(loc="best").legend_handles:
             handle.set(markersize=5, alpha=1.0)
     axes.margins(x=0.01)
-    axes.set_xlabel(_label(data[parameter]))
-    axes.set_ylabel(_label(values))
+    axes.set_xlabel(_described(data[parameter]))
+    axes.set_ylabel(_recorded(data, values))
     return axes.figure
 
 
@@ -265,7 +268,9 @@ def _one_time_series(axes: Axes, variable: xr.DataArray, points: bool) -> None:
         _heat_map(axes, variable)
         return
     curves = list(_curves(variable, members))
-    for (label, values), colour in zip(curves[:MOST_CURVES], _colours(min(len(curves), MOST_CURVES)), strict=True):
+    for (label, values), colour in zip(
+        curves[:MOST_CURVES], _colours(min(len(curves), MOST_CURVES)), strict=True
+    ):
         axes.plot(
             variable["time"],
             values,
@@ -283,7 +288,11 @@ def _one_time_series(axes: Axes, variable: xr.DataArray, points: bool) -> None:
 
 def _heat_map(axes: Axes, variable: xr.DataArray) -> None:
     image = axes.pcolormesh(
-        variable["time"], np.arange(variable.shape[1]), np.asarray(variable).T, shading="nearest", rasterized=True
+        variable["time"],
+        np.arange(variable.shape[1]),
+        np.asarray(variable).T,
+        shading="nearest",
+        rasterized=True,
     )
     axes.figure.colorbar(image, ax=axes, label=_label(variable), pad=0.01)
     axes.set_ylabel(str(variable.dims[1]))
@@ -318,7 +327,9 @@ def _member_dims(data: xr.Dataset | xr.DataArray) -> list[str]:
 def _names_over_time(data: xr.Dataset) -> list[str]:
     names = [str(name) for name, each in data.data_vars.items() if "time" in each.dims]
     if not names:
-        raise InputError(f"expected a trajectory with a time axis, got the dimensions {', '.join(map(str, data.dims))}")
+        raise InputError(
+            f"expected a trajectory with a time axis, got the dimensions {', '.join(map(str, data.dims))}"
+        )
     return names
 
 
@@ -342,8 +353,32 @@ def _is_map(data: xr.Dataset) -> bool:
 
 
 def _label(variable: xr.DataArray) -> str:
+    return f"{variable.name}{_units(variable)}"
+
+
+def _described(variable: xr.DataArray) -> str:
+    """Name, meaning and unit of a coordinate, as far as they are known."""
+    name, meaning = str(variable.name), str(variable.attrs.get("long_name", ""))
+    if name == "time":
+        return f"{meaning or name}{_units(variable)}"
+    return f"{name}, {meaning}{_units(variable)}" if meaning else _label(variable)
+
+
+def _recorded(data: xr.Dataset, values: xr.DataArray) -> str:
+    """What an orbit diagram shows: the observable, and at which events."""
+    observable = str(data.attrs.get("observable", values.name))
+    section = str(data.attrs.get("section", ""))
+    event = re.fullmatch(r"(max|min) (.+)", section)
+    if event and event[2] == observable:
+        observable = f"{'maxima' if event[1] == 'max' else 'minima'} of {observable}"
+    elif section:
+        observable = f"{observable} at {section}"
+    return f"{observable}{_units(values)}"
+
+
+def _units(variable: xr.DataArray) -> str:
     units = variable.attrs.get("units", "")
-    return f"{variable.name} ({units})" if units not in ("", "1") else str(variable.name)
+    return f" ({units})" if units not in ("", "1") else ""
 
 
 def _colours(count: int) -> list:
@@ -351,7 +386,7 @@ def _colours(count: int) -> list:
         return ["#1f5a94"]
     from matplotlib import colormaps
 
-    return list(colormaps["viridis"](np.linspace(0.0, 0.88, count)))
+    return list(colormaps["viridis"](np.linspace(0.0, 0.85, count)))
 
 
 def _say_how_many(axes: Axes, drawn: int, total: int) -> None:
@@ -360,13 +395,22 @@ def _say_how_many(axes: Axes, drawn: int, total: int) -> None:
 
 
 def _new_figure(data: xr.Dataset, size: tuple[float, float]) -> Figure:
+    """Make a figure with the title of the data above it and where they come from below."""
     import matplotlib.pyplot as plt
 
     figure = plt.figure(figsize=size, layout="constrained")
-    title = data.attrs.get("title") or data.attrs.get("system") or ""
-    source = "\n".join(textwrap.wrap(str(data.attrs.get("system_source", "")), 100))
-    if title:
-        figure.suptitle(str(title))
-    if source:
-        figure.supxlabel(source, fontsize=7, color="0.45")
+    system, source = str(data.attrs.get("system", "")), str(data.attrs.get("system_source", ""))
+    title = str(data.attrs.get("title", system))
+    figure.suptitle(textwrap.fill(title, int(11 * size[0])))
+    origin = ", ".join(each for each in (f"{system}: {source}" if source else system, _made_by(data)) if each)
+    figure.supxlabel(textwrap.fill(origin, int(19 * size[0])), fontsize=7, color="0.45")
     return figure
+
+
+def _made_by(data: xr.Dataset) -> str:
+    words = [
+        str(data.attrs.get("method", "")),
+        f"rtol {data.attrs['rtol']:g}" if "rtol" in data.attrs else "",
+        f"attrax {data.attrs['attrax_version']}" if "attrax_version" in data.attrs else "",
+    ]
+    return ", ".join(filter(None, words))

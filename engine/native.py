@@ -91,7 +91,7 @@ Kernel = Straight | Loop
 def load(kernels: Mapping[str, Kernel], workspace: Workspace) -> dict[str, int]:
     """Addresses of the machine code of ``kernels``, compiled unless a cache holds them."""
     text = _Module(workspace).write(kernels)
-    return _link(text, tuple(kernels))
+    return _load(text, tuple(kernels))
 
 
 def evaluate(program: Program, **blocks):
@@ -186,17 +186,31 @@ def _target():
     return llvm, machine, identity
 
 
+def identity() -> str:
+    """What machine code depends on besides its source: this module's format, LLVM's version, the processor."""
+    return _target()[2]
+
+
 @cache
-def _link(text: str, names: tuple[str, ...]) -> dict[str, int]:
-    llvm, machine, identity = _target()
-    code = disk.fetch("native", f"{identity}\n{text}", lambda: _compile(text))
+def _load(text: str, names: tuple[str, ...]) -> dict[str, int]:
+    engine = _engine(disk.fetch("native", f"{identity()}\n{text}", lambda: _compile(text)))
+    return {name: engine.get_function_address(name) for name in names}
+
+
+def link(code: bytes, symbol: str) -> int:
+    """Address of a function of an object file."""
+    return _engine(code).get_function_address(symbol)
+
+
+def _engine(code: bytes) -> Any:
+    llvm, machine, _ = _target()
     module = llvm.parse_assembly("")
     module.triple = machine.triple
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _engines.append(engine)
-    return {name: engine.get_function_address(name) for name in names}
+    return engine
 
 
 _engines: list = []
@@ -210,6 +224,20 @@ def _compile(text: str) -> bytes:
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
     module.verify()
+    return _optimised(module)
+
+
+def compile_keeping(text: str, symbol: str) -> bytes:
+    """Object file of another compiler's LLVM module, of which only the function ``symbol`` is needed."""
+    module = _target()[0].parse_assembly(text)
+    for function in module.functions:
+        if not function.is_declaration and function.name != symbol:
+            function.linkage = "internal"
+    return _optimised(module)
+
+
+def _optimised(module: Any) -> bytes:
+    llvm, machine, _ = _target()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.slp_vectorization = False
     options.loop_vectorization = False

@@ -1,15 +1,18 @@
 """Labelled arrays in HDF5 files that h5py, MATLAB, Julia and xarray read without attrax.
 
-The layout is netCDF4's. Dimensions are HDF5 dimension scales: a coordinate is the scale of its own dimension, a dimension
-without coordinate has a scale named "This is a netCDF dimension but not a netCDF variable". Other coordinates
-are listed in the group's attribute ``coordinates``. Booleans are int8 with the attribute ``dtype = "bool"``,
-strings are variable-length UTF-8, complex numbers are compounds ``{r, i}`` (h5py's convention: one step outside
-netCDF4, understood by h5netcdf and Julia). Variables keep their order. Data lie in chunks of about 1 MiB,
-uncompressed unless asked otherwise; a floating-point value that was never written reads as NaN and takes no space.
+The layout is netCDF4's. Dimensions are HDF5 dimension scales: a coordinate is the scale of its own dimension,
+a dimension without coordinate has a scale named "This is a netCDF dimension but not a netCDF variable". Other
+coordinates are listed in the group's attribute ``coordinates``. Booleans are int8 with the attribute
+``dtype="bool"``, strings are variable-length UTF-8, complex numbers are compounds ``{r, i}`` (h5py's convention:
+one step outside netCDF4, understood by h5netcdf and Julia). Variables and attributes keep their order. Data
+lie in chunks of about 1 MiB, uncompressed unless asked otherwise; a floating-point value that was never
+written reads as NaN and takes no space.
 
-Each group that was written carries ``complete``: 1, or 0 when the writer was interrupted, killed, or is still running.
+Each group that was written carries ``complete``: 1, or 0 when the writer was interrupted, killed, or is still
+running.
 
-`Writer` streams arrays of any length into a file; `save` and `load` move whole Datasets. Writing needs no xarray.
+`Writer` streams arrays of any length into a file; `save` and `load` move whole Datasets. Writing needs no
+xarray.
 """
 
 from __future__ import annotations
@@ -17,14 +20,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import StorageError
+from .layout import Layout, Variable
 
 if TYPE_CHECKING:
     import h5py
@@ -35,10 +38,11 @@ LAZY_BYTES = 2**28
 _MARK = "attrax_storage"
 _VERSION = 1
 _BARE_DIMENSION = "This is a netCDF dimension but not a netCDF variable."
-_MACHINERY = {
-    _MARK, "coordinates", "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS",
-    "_Netcdf4Dimid", "_Netcdf4Coordinates", "_NCProperties", "_nc3_strict",
-}  # fmt: skip
+_RESERVED = {
+    *(_MARK, "complete", "coordinates", "dtype"),
+    *("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS"),
+    *("_Netcdf4Dimid", "_Netcdf4Coordinates", "_NCProperties", "_nc3_strict"),
+}
 _ADVICE = {
     "No space left": "the disk is full; free some space or choose another place",
     "File too large": "the file is larger than the system allows here; choose another place",
@@ -46,72 +50,17 @@ _ADVICE = {
     "unable to lock": "another process has it open; wait for it or choose another name",
     "already open": "it is open in this process; close it first",
     "ermission denied": "no permission; choose another place or change its permissions",
+    "filter": "it is compressed with blosc; install hdf5plugin (pip install hdf5plugin)",
 }
-
-
-class Variable(NamedTuple):
-    """One array of a `Layout`: its dimensions, type, attributes and, where already known, its values.
-
-    Parameters
-    ----------
-    dims
-        Names of the axes.
-    dtype
-        Anything that `numpy.dtype` takes: boolean, integer, floating, complex or ``str``.
-    attrs
-        Numbers, strings, and one-dimensional lists of them.
-    values
-        An array, or whatever `numpy.asarray` turns into one; None when it is to be written later.
-    fill
-        What a value reads as until it is written. Default: NaN, or 0, False, "" where there is no NaN.
-    """
-
-    dims: tuple[str, ...]
-    dtype: Any = float
-    attrs: Mapping[str, Any] = {}
-    values: Any = None
-    fill: Any = None
-
-    @property
-    def filling(self) -> Any:
-        """The value of an element that was never written."""
-        if self.fill is not None:
-            return self.fill
-        return {"f": np.nan, "c": complex(np.nan, np.nan), "U": ""}.get(np.dtype(self.dtype).kind, 0)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a labelled set of arrays consists of, before there are any numbers.
-
-    Parameters
-    ----------
-    sizes
-        The length of each dimension; None when it is not known yet and grows as it is written (in files only).
-    coords, variables
-        Coordinates and data variables by name.
-    attrs
-        Attributes of the whole: numbers, strings, and one-dimensional lists of them.
-    """
-
-    sizes: Mapping[str, int | None]
-    coords: Mapping[str, Variable] = field(default_factory=dict)
-    variables: Mapping[str, Variable] = field(default_factory=dict)
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def arrays(self) -> dict[str, Variable]:
-        """Coordinates and data variables together, in this order."""
-        return {**self.coords, **self.variables}
 
 
 class Writer:
     """Write arrays into a group of an HDF5 file, piece by piece, while they are computed.
 
-    A context manager. The file appears, or replaces an older one, in one step at the end of `create`; from then on
-    it can be read up to the last `flush`, whatever happens to this process: between two flushes nothing
-    that the file's index needs is touched. Only a process that is killed during a flush, or a machine that
-    loses power, can leave a damaged file.
+    A context manager. The file appears, or replaces an older one, in one step at the end of `create`; from
+    then on it can be read up to the last `flush`, whatever happens to this process: between two flushes
+    nothing that the file's index needs is touched. Only a process that is killed during a flush, or a machine
+    that loses power, can leave a damaged file.
 
     Parameters
     ----------
@@ -129,8 +78,8 @@ class Writer:
     Raises
     ------
     StorageError
-        The file or the group exists already, its folder is missing or read-only, the disk is full, the file is
-        in use or not one of ours, or the layout holds something that a file cannot.
+        The file or the group exists already, its folder is missing or read-only, the disk is full, the file
+        is in use or not one of ours, or the layout holds something that a file cannot.
 
     Examples
     --------
@@ -154,48 +103,48 @@ class Writer:
     ) -> None:
         self.path = Path(path)
         self.group = _group_name(group)
-        self.complete = True
-        self._force = force
         self._append = append and self.path.exists()
         self._filter = _compression(compression)
         self._file: h5py.File | None = None
         self._layout = Layout({})
-        self._check_target()
+        self._check_target(force)
 
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: Any) -> None:
         if kind is None:
-            self.close(complete=self.complete)
+            self.close()
         else:
             with suppress(StorageError):
                 self.close(complete=False)
 
     def create(self, layout: Layout) -> None:
-        """Create the group with all its arrays: those with values are written, the others wait for `write`."""
+        """Create the group and its arrays: those with values are written, the others wait for `write`."""
         _check(layout, self.path)
-        self._check_names(layout)
         self._layout = layout
-        target = self.path if self._append else self.path.with_name(self.path.name + ".part")
-        try:
-            with _guard(target, "write"), _hdf5(target, "r+" if self._append else "w") as file:
+        if self._append:
+            self._check_homonyms()
+            with _guard(self.path, "write"), _open(self.path, "r+") as file:
                 self._skeleton(file)
-            if not self._append:
+        else:
+            part = self.path.with_name(self.path.name + ".part")
+            try:
                 with _guard(self.path, "write"):
-                    os.replace(target, self.path)
-        except BaseException:
-            if not self._append:
-                target.unlink(missing_ok=True)
-            raise
+                    with _open(part, "w") as file:
+                        self._skeleton(file)
+                    os.replace(part, self.path)
+            finally:
+                part.unlink(missing_ok=True)
         with _guard(self.path, "write"):
-            self._file = _hdf5(self.path, "r+")
+            self._file = _open(self.path, "r+")
             _keep_index_in_memory(self._file)
 
     def write(self, name: str, array: Any, /, **offsets: int) -> None:
-        """Write a block of the array `name`; `offsets` tells where it begins along each dimension (default 0).
+        """Write a block of the array `name`; `offsets` says where it begins along each dimension (default 0).
 
-        Blocks that cover whole chunks are fastest. Past the end of a dimension of unknown size, the dimension grows.
+        Blocks that cover whole chunks are fastest. Past the end of a dimension of unknown size, the dimension
+        grows.
         """
         variable = self._layout.arrays[name]
         block = np.asarray(array)
@@ -204,20 +153,21 @@ class Writer:
                 f"'{name}' has the dimensions {variable.dims}: given a block of shape {block.shape} "
                 f"at {offsets or 'its beginning'}"
             )
-        starts = [offsets.get(dim, 0) for dim in variable.dims]
+        where = []
+        for dim, length in zip(variable.dims, block.shape, strict=True):
+            start = offsets.get(dim, 0)
+            self._make_room(dim, start + length)
+            where.append(slice(start, start + length))
         with _guard(self.path, "write"):
-            for dim, start, length in zip(variable.dims, starts, block.shape, strict=True):
-                self._make_room(dim, start + length)
-            where = tuple(slice(start, start + length) for start, length in zip(starts, block.shape, strict=True))
-            self._node[name][where] = _stored(block)
+            self._node[name][tuple(where)] = _stored(block)
 
     def flush(self) -> None:
         """Bring all that was written to the file, where it survives the end of this process."""
         with _guard(self.path, "write"):
-            self._open_file.flush()
+            self._node.file.flush()
 
     def close(self, *, complete: bool = True) -> None:
-        """Flush and close the file; `complete` says whether everything that was meant to be written is there."""
+        """Flush and close the file; `complete` says whether all that was meant to be written is there."""
         if self._file is None:
             return
         file, self._file = self._file, None
@@ -229,54 +179,56 @@ class Writer:
                 file.close()
 
     @property
-    def _open_file(self) -> h5py.File:
+    def _node(self) -> h5py.Group:
         if self._file is None:
             raise ValueError("the writer is not open: call create first, and nothing after close")
-        return self._file
+        return self._file[self.group]
 
-    @property
-    def _node(self) -> h5py.Group:
-        return self._open_file[self.group]
-
-    def _check_target(self) -> None:
+    def _check_target(self, force: bool) -> None:
         """Find out before a long computation what would prevent its result from being stored."""
-        folder = self.path.parent
+        path, folder = self.path, self.path.parent
         if not folder.is_dir():
-            raise StorageError(f"cannot write {self.path}: there is no folder {folder}; create it or choose another")
-        if self.path.is_dir():
-            raise StorageError(f"cannot write {self.path}: it is a folder; give the name of a file, as in {self.path}/out.h5")
-        if not os.access(self.path if self._append else folder, os.W_OK):
             raise StorageError(
-                f"cannot write {self.path}: no permission to write into {self.path if self._append else folder}; "
+                f"cannot write {path}: there is no folder {folder}; create it or choose another"
+            )
+        if path.is_dir():
+            raise StorageError(
+                f"cannot write {path}: it is a folder; give the name of a file, as in {path / 'out.h5'}"
+            )
+        touched = path if self._append else folder
+        if not os.access(touched, os.W_OK):
+            raise StorageError(
+                f"cannot write {path}: no permission to write into {touched}; "
                 "choose another place or change its permissions"
             )
         if self._append:
-            with _ours(self.path) as file:
-                if _is_written(file, self.group) and not self._force:
+            with _ours(path) as file:
+                if _is_written(file, self.group) and not force:
                     raise StorageError(
-                        f"{self.path} already has the group '{self.group}' (its groups: {_listing(file)}): "
+                        f"{path} already has the group '{self.group}' (its groups: {_listing(file)}): "
                         "give another group, or force=True (--force) to replace it"
                     )
-        elif self.path.exists() and not self._force:
+        elif path.exists() and not force:
             raise StorageError(
-                f"{self.path} exists already: give another name, force=True (--force) to replace it, "
+                f"{path} exists already: give another name, force=True (--force) to replace it, "
                 "or append=True to add another group to it"
             )
 
-    def _check_names(self, layout: Layout) -> None:
+    def _check_homonyms(self) -> None:
         """In HDF5 groups and arrays share their names: refuse to put one where the other is."""
         import h5py
 
-        if not self._append:
-            return
         with _ours(self.path) as file:
-            parents = [self.group.rsplit("/", depth)[0] for depth in range(self.group.count("/"))]
-            for name in parents:
+            for name in [str(parent) for parent in (Path(self.group), *Path(self.group).parents)]:
                 if isinstance(file.get(name), h5py.Dataset):
-                    raise StorageError(f"{self.path}: '{name}' is an array, so there can be no group '{self.group}'")
-            for name in [*layout.sizes, *layout.arrays]:
+                    raise StorageError(
+                        f"{self.path}: '{name}' is an array, so there can be no group '{self.group}'"
+                    )
+            for name in [*self._layout.sizes, *self._layout.arrays]:
                 if isinstance(file.get(f"{self.group}/{name}"), h5py.Group):
-                    raise StorageError(f"{self.path}: '{name}' is a group already, it cannot be an array; rename it")
+                    raise StorageError(
+                        f"{self.path}: '{name}' is a group already, it cannot be an array; rename it"
+                    )
 
     def _skeleton(self, file: h5py.File) -> None:
         layout = self._layout
@@ -312,29 +264,31 @@ class Writer:
         shape = tuple(size or 0 for size in sizes) if values is None else values.shape
         options: dict[str, Any] = {"shape": shape, "dtype": stored, "fillvalue": variable.filling}
         if sizes and (None in sizes or 0 not in sizes):
-            options["chunks"] = _chunks(sizes, stored.itemsize)
-            options["maxshape"] = tuple(sizes)
+            options |= {"chunks": _chunks(sizes, stored.itemsize), "maxshape": tuple(sizes)}
             if kind != "U":
                 options |= self._filter
-        dataset = node.create_dataset(name, **options)
+        array = node.create_dataset(name, track_order=True, **options)
         if values is not None and values.size:
-            dataset[...] = _stored(values)
+            array[...] = _stored(values)
         for key, value in variable.attrs.items():
-            dataset.attrs[key] = _attribute(value)
+            array.attrs[key] = _attribute(value)
         if kind == "b":
-            dataset.attrs["dtype"] = "bool"
+            array.attrs["dtype"] = "bool"
 
     def _make_room(self, dim: str, size: int) -> None:
         current = self._node[dim].shape[0]
         if size <= current:
             return
         if self._layout.sizes[dim] is not None:
-            raise ValueError(f"the dimension '{dim}' has {current} elements: cannot write up to element {size}")
-        if dim not in self._layout.coords:
-            self._node[dim].resize(size, axis=0)
-        for name, variable in self._layout.arrays.items():
-            if dim in variable.dims:
-                self._node[name].resize(size, axis=variable.dims.index(dim))
+            raise ValueError(
+                f"the dimension '{dim}' has {current} elements: cannot write up to element {size}"
+            )
+        with _guard(self.path, "write"):
+            if dim not in self._layout.coords:
+                self._node[dim].resize(size, axis=0)
+            for name, variable in self._layout.arrays.items():
+                if dim in variable.dims:
+                    self._node[name].resize(size, axis=variable.dims.index(dim))
 
 
 def save(
@@ -348,7 +302,8 @@ def save(
 ) -> None:
     """Store a Dataset; `load` gives back the same values, dimensions, coordinates, types and attributes.
 
-    A file is replaced only once the new one is whole. Arrays that are not in memory are brought in one at a time.
+    A file is replaced only once the new one is whole. Arrays that are not in memory are brought in one at a
+    time. Attributes that are booleans come back as 0 or 1, lists of numbers as arrays.
 
     Parameters
     ----------
@@ -366,14 +321,15 @@ def save(
     variables: dict[Any, Variable] = {
         name: _variable(array.variable) for name, array in dataset.data_vars.items()
     }
+    sizes: dict[Any, int | None] = dict(dataset.sizes)
     attrs = {key: value for key, value in dataset.attrs.items() if key != "complete"}
     with Writer(path, group=group, force=force, append=append, compression=compression) as writer:
-        writer.complete = bool(dataset.attrs.get("complete", True))
-        writer.create(Layout(dict(dataset.sizes), coords, variables, attrs))
+        writer.create(Layout(sizes, coords, variables, attrs))
+        writer.close(complete=bool(dataset.attrs.get("complete", True)))
 
 
 def load(path: str | os.PathLike, group: str = "/") -> xr.Dataset:
-    """Read a group of a file: into memory, or from 256 MiB on as `open_lazy` does if h5netcdf is installed.
+    """Read a group of a file: into memory, or from 256 MiB on each array where and when it is used.
 
     The attribute ``complete = 0`` is there only when the writer did not finish. Strings come as ``<U``.
 
@@ -382,43 +338,25 @@ def load(path: str | os.PathLike, group: str = "/") -> xr.Dataset:
     StorageError
         There is no such file or group, or the file is damaged or not one of ours.
     """
-    with _ours(path) as file, _guard(path, "read"):
-        node = _group(file, group, path)
-        _load_filters(node)
-        if _bytes(node) < LAZY_BYTES or find_spec("h5netcdf") is None:
-            return _read(node)
-    return open_lazy(path, group)
-
-
-def open_lazy(path: str | os.PathLike, group: str = "/") -> xr.Dataset:
-    """Open a group of a file without reading its arrays (with h5netcdf); close the Dataset, or use it in ``with``.
-
-    Raises
-    ------
-    StorageError
-        As in `load`, or h5netcdf is not installed.
-    """
     import xarray as xr
 
-    if find_spec("h5netcdf") is None:
-        raise StorageError(f"{path}: reading piece by piece needs h5netcdf; install it (pip install h5netcdf), or load")
     with _ours(path) as file, _guard(path, "read"):
-        node = _group(file, group, path)
-        _load_filters(node)
-        attrs = _attributes(node)
-    with _guard(path, "read"):
-        dataset = xr.open_dataset(
-            path, engine="h5netcdf", group=_group_name(group), cache=False,
-            mask_and_scale=False, decode_times=False, decode_timedelta=False,
-        )  # fmt: skip
-    texts = {name: array.astype(str) for name, array in dataset.variables.items() if array.dtype.kind in "OT"}
-    dataset = dataset.assign(texts)
-    dataset.attrs = attrs
-    return dataset
+        if not _is_written(file, _group_name(group)):
+            raise StorageError(f"{path} has no group '{group}'; its groups: {_listing(file)}")
+        node = file[_group_name(group)]
+        arrays = _datasets(node)
+        lazy = sum(item.size * item.dtype.itemsize for item in arrays.values()) >= LAZY_BYTES
+        auxiliary = _text(node.attrs.get("coordinates", "")).split()
+        coords: dict[str, Any] = {}
+        variables: dict[str, Any] = {}
+        for name, item in arrays.items():
+            target = coords if item.is_scale or name in auxiliary else variables
+            target[name] = (_dims(name, item), _values(item, lazy, path), _attributes(item))
+        return xr.Dataset(variables, coords, _attributes(node))
 
 
 def groups(path: str | os.PathLike) -> list[str]:
-    """The groups of a file that hold something, as `load` takes them: "/", "orbit_diagram", "basins/fine"..."""
+    """The groups of a file that hold something, as `load` takes them: "/", "trajectory", "basins/fine"..."""
     with _ours(path) as file, _guard(path, "read"):
         return _groups(file)
 
@@ -427,41 +365,65 @@ def _variable(variable: xr.Variable) -> Variable:
     dtype = variable.dtype
     if dtype.kind in "OT" and all(isinstance(item, str) for item in np.ravel(variable.values)):
         dtype = np.dtype(str)
-    return Variable(variable.dims, dtype, variable.attrs, variable)
+    dims: tuple[Any, ...] = variable.dims
+    return Variable(dims, dtype, variable.attrs, variable)
 
 
 def _check(layout: Layout, path: Path) -> None:
     """Refuse what a file cannot hold, before anything is touched."""
     for name in [*layout.sizes, *layout.arrays]:
-        if not isinstance(name, str) or not name or name in (".", "..") or "/" in name or "\0" in name:
-            raise StorageError(f"{path}: {name!r} cannot be a name in a file; rename it to a word without '/'")
+        if not _is_text(name) or name in ("", ".", "..") or "/" in name:
+            raise StorageError(
+                f"{path}: {name!r} cannot be a name in a file; rename it to a word without '/'"
+            )
     for name in layout.coords:
         if name not in layout.sizes and name.split() != [name]:
             raise StorageError(f"{path}: the coordinate {name!r} has a blank in its name; rename it")
     for name, variable in layout.arrays.items():
         if name in layout.sizes and (name not in layout.coords or tuple(variable.dims) != (name,)):
-            raise StorageError(f"{path}: '{name}' is the name of a dimension and of another array; rename one of them")
-        if len(set(variable.dims)) < len(variable.dims):
-            raise StorageError(f"{path}: '{name}' has the dimensions {variable.dims}: each axis needs a name of its own")
-        if np.dtype(variable.dtype).kind not in "biufcU":
             raise StorageError(
-                f"{path}: '{name}' is of type {variable.dtype}; a file holds booleans, integers, floating-point and "
+                f"{path}: '{name}' is the name of a dimension and of another array; rename one of them"
+            )
+        if len(set(variable.dims)) < len(variable.dims):
+            raise StorageError(
+                f"{path}: '{name}' has the dimensions {variable.dims}: each axis needs a name of its own"
+            )
+        kind = np.dtype(variable.dtype).kind
+        if kind not in "biufcU":
+            raise StorageError(
+                f"{path}: '{name}' is of type {variable.dtype}; a file holds booleans, integers, floats, "
                 "complex numbers and strings: convert it (dates to numbers, a multi-index with reset_index)"
             )
+        if kind == "U" and variable.values is not None and not _is_text(np.ravel(variable.values)):
+            raise StorageError(f"{path}: '{name}' has strings with '\\0' or lone surrogates; replace them")
         _check_attributes(variable.attrs, f"{path}: '{name}'")
     _check_attributes(layout.attrs, str(path))
 
 
 def _check_attributes(attrs: Mapping[str, Any], owner: str) -> None:
     for key, value in attrs.items():
-        if not isinstance(key, str) or not key or "\0" in key or key in _MACHINERY | {"complete", "dtype"}:
+        if not _is_text(key) or not key or key in _RESERVED:
             raise StorageError(f"{owner}: {key!r} cannot be the name of an attribute; rename it")
-        array = np.asarray(value) if isinstance(value, (str, list, tuple, int, float, np.ndarray, np.generic)) else None
-        if array is None or array.ndim > 1 or array.dtype.kind not in "biufUT":
+        simple = isinstance(value, (str, list, tuple, int, float, np.ndarray, np.generic))
+        array = np.asarray(value) if simple else np.asarray(None)
+        if (
+            array.ndim > 1
+            or array.dtype.kind not in "biufUT"
+            or (array.dtype.kind in "UT" and not _is_text(value))
+        ):
             raise StorageError(
                 f"{owner}: the attribute '{key}' is {value!r}; expected a number, a string or a list of them "
                 "(leave out what is None, write a dictionary as JSON)"
             )
+
+
+def _is_text(value: Any) -> bool:
+    """Whether this is a string, or an array of strings, that HDF5 can hold."""
+    try:
+        text = value if isinstance(value, str) else "".join(value)
+        return b"\0" not in text.encode()
+    except (TypeError, UnicodeError):
+        return False
 
 
 def _attribute(value: Any) -> Any:
@@ -492,7 +454,7 @@ def _compression(name: str | None) -> dict[str, Any]:
 
 
 def _chunks(sizes: list[int | None], itemsize: int) -> tuple[int, ...]:
-    """A chunk of about `CHUNK_BYTES` that is long along the last axes; one of unknown size counts as 1024 at first."""
+    """A chunk of about `CHUNK_BYTES`, long along the last axes; an unknown size counts as 1024 at first."""
     room = max(CHUNK_BYTES // itemsize, 1)
     chunk: list[int] = []
     for size in reversed(sizes):
@@ -517,16 +479,21 @@ def _clear(node: h5py.Group) -> None:
         del node.attrs[key]
 
 
-def _hdf5(path: str | os.PathLike, mode: str) -> h5py.File:
+def _open(path: str | os.PathLike, mode: str) -> h5py.File:
     import h5py
 
-    if mode == "r":
+    if mode != "r":
+        return h5py.File(path, mode, track_order=True, rdcc_nbytes=8 * CHUNK_BYTES, rdcc_w0=1.0)
+    try:
         return h5py.File(path, mode, locking=False)
-    return h5py.File(path, mode, track_order=True, rdcc_nbytes=8 * CHUNK_BYTES, rdcc_w0=1.0)
+    except OSError as error:
+        if "locking flag" in str(error):  # open in this process too, with a lock
+            return h5py.File(path, mode)
+        raise
 
 
 def _keep_index_in_memory(file: h5py.File) -> None:
-    """Let HDF5 write its index (metadata) at a flush only, so that what the file holds meanwhile stays readable."""
+    """Let HDF5 write its index (metadata) at a flush only: what the file holds meanwhile stays readable."""
     config = file.id.get_mdc_config()
     config.incr_mode = config.flash_incr_mode = config.decr_mode = 0
     config.evictions_enabled = False
@@ -538,11 +505,10 @@ def _guard(path: str | os.PathLike, doing: str) -> Iterator[None]:
     """Turn what HDF5 and the operating system complain about into a StorageError that says what to do."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, UnicodeError) as error:
-        text = str(error)
-        advice = f"the file is damaged or in use ({text})"
+    except (OSError, RuntimeError, LookupError, ValueError) as error:
+        advice = next((known for sign, known in _ADVICE.items() if sign in str(error)), None)
         raise StorageError(
-            f"cannot {doing} {path}: {next((known for sign, known in _ADVICE.items() if sign in text), advice)}"
+            f"cannot {doing} {path}: {advice or f'the file is damaged or in use ({error})'}"
         ) from error
 
 
@@ -551,18 +517,25 @@ def _ours(path: str | os.PathLike) -> Iterator[h5py.File]:
     """Open a file for reading and check that attrax wrote it."""
     import h5py
 
+    with suppress(ImportError):
+        import hdf5plugin  # noqa: F401  (makes its filters known to HDF5)
     if not Path(path).is_file():
         raise StorageError(f"there is no file {path}; check the name")
     with _guard(path, "read"):
         if not h5py.is_hdf5(path):
             raise StorageError(f"{path} is not an HDF5 file, or damaged; expected a file that attrax wrote")
-        file = _hdf5(path, "r")
+        file = _open(path, "r")
     with file:
-        version = file.attrs.get(_MARK)
+        with _guard(path, "read"):
+            version = file.attrs.get(_MARK)
         if version is None:
-            raise StorageError(f"{path} is an HDF5 file that attrax did not write; open it with h5py or xarray")
+            raise StorageError(
+                f"{path} is an HDF5 file that attrax did not write; open it with h5py or xarray"
+            )
         if version > _VERSION:
-            raise StorageError(f"{path} was written by a newer attrax (layout {version}, known: {_VERSION}); update")
+            raise StorageError(
+                f"{path} was written by a newer attrax (layout {version}, known: {_VERSION}); update"
+            )
         yield file
 
 
@@ -587,59 +560,42 @@ def _listing(file: h5py.File) -> str:
     return ", ".join(f"'{name}'" for name in _groups(file)) or "none"
 
 
-def _group(file: h5py.File, group: str, path: str | os.PathLike) -> h5py.Group:
-    name = _group_name(group)
-    if not _is_written(file, name):
-        raise StorageError(f"{path} has no group '{group}'; its groups: {_listing(file)}")
-    return file[name]
-
-
 def _datasets(node: h5py.Group) -> dict[str, h5py.Dataset]:
     import h5py
 
     return {
         name: item
         for name, item in node.items()
-        if isinstance(item, h5py.Dataset) and not _text(item.attrs.get("NAME", "")).startswith(_BARE_DIMENSION)
+        if isinstance(item, h5py.Dataset)
+        and not _text(item.attrs.get("NAME", "")).startswith(_BARE_DIMENSION)
     }
 
 
-def _bytes(node: h5py.Group) -> int:
-    return sum(item.size * item.dtype.itemsize for item in _datasets(node).values())
+def _dims(name: str, item: h5py.Dataset) -> tuple[str, ...]:
+    return (name,) if item.is_scale else tuple(scales[0].name.rsplit("/", 1)[-1] for scales in item.dims)
 
 
-def _load_filters(node: h5py.Group) -> None:
-    """Make the compression filters of hdf5plugin known if an array needs one."""
-    for item in _datasets(node).values():
-        properties = item.id.get_create_plist()
-        if any(properties.get_filter(i)[0] >= 256 for i in range(properties.get_nfilters())):
-            if find_spec("hdf5plugin") is None:
-                raise StorageError(f"{item.file.filename} is compressed with blosc: pip install hdf5plugin to read it")
-            import hdf5plugin  # noqa: F401
+def _values(item: h5py.Dataset, lazy: bool, path: str | os.PathLike) -> Any:
+    if item.dtype.kind == "O":
+        return np.asarray(item.asstr()[()], dtype=str)
+    dtype = np.dtype(bool) if _text(item.attrs.get("dtype", "")) == "bool" else item.dtype
+    if not lazy:
+        return np.asarray(item[()], dtype)
+    from .ondisk import lazily
+
+    return lazily(item.shape, dtype, partial(_part, os.path.abspath(path), item.name, dtype))
 
 
-def _read(node: h5py.Group) -> xr.Dataset:
-    import xarray as xr
-
-    auxiliary = _text(node.attrs.get("coordinates", "")).split()
-    coords: dict[str, Any] = {}
-    variables: dict[str, Any] = {}
-    for name, item in _datasets(node).items():
-        dims = (name,) if item.is_scale else tuple(scales[0].name.rsplit("/", 1)[-1] for scales in item.dims)
-        values = item.asstr()[()] if item.dtype.kind == "O" else item[()]
-        values = np.asarray(values, dtype=str) if item.dtype.kind == "O" else np.asarray(values)
-        if _text(item.attrs.get("dtype", "")) == "bool":
-            values = values.astype(bool)
-        target = coords if item.is_scale or name in auxiliary else variables
-        target[name] = (dims, values, _attributes(item))
-    return xr.Dataset(variables, coords, _attributes(node))
+def _part(path: str, name: str, dtype: np.dtype, index: tuple) -> np.ndarray:
+    with _ours(path) as file, _guard(path, "read"):
+        return np.asarray(file[name][index], dtype)
 
 
 def _attributes(item: h5py.Dataset | h5py.Group) -> dict[str, Any]:
     """The attributes that the user gave; ``complete`` only when it says something."""
     attrs = {}
     for key, value in item.attrs.items():
-        if key in _MACHINERY or key == "dtype" or (key == "complete" and value == 1):
+        if key in _RESERVED and not (key == "complete" and value == 0):
             continue
         if isinstance(value, np.generic):
             value = value.item()

@@ -402,7 +402,7 @@ class System:
         ``state`` is a dictionary of blocks or a flat array ``(..., dimension)``.
         """
         flat = self._evaluate("rhs", "f", state, t)
-        return {k: flat[..., s].reshape(*flat.shape[:-1], *self.state[k]) for k, s in self.state_slices.items()}
+        return {k: flat[..., s].reshape((*flat.shape[:-1], *self.state[k])) for k, s in self.state_slices.items()}
 
     def jacobian(self, state: Any = None, t: float = 0.0) -> np.ndarray:
         """Exact Jacobian df/dy, shape ``(..., dimension, dimension)``, at ``state`` (see :meth:`rhs`)."""
@@ -415,7 +415,7 @@ class System:
             raise InputError(f"system {self.name!r} has no such parameter {name!r}; {suggest(name, self.numeric)}")
         flat = self._evaluate("parameter_jacobian", "Jp", state, t)
         full = flat.reshape(*flat.shape[:-1], self.dimension, -1)[..., self.parameter_slices[name]]
-        return full.reshape(*full.shape[:-1], *self.numeric[name])
+        return full.reshape((*full.shape[:-1], *self.numeric[name]))
 
     def pack(self, state: Any = None) -> np.ndarray:
         """Flat state ``(..., dimension)`` of a dictionary of blocks (missing ones: initial) or a flat array."""

@@ -1,7 +1,7 @@
 """What a trajectory is: a labelled Dataset of states over members and time, with full provenance.
 
-`layout` is the one definition. `dataset` fills it with arrays in memory; `attrax.engine.storage.Writer` creates a
-file from the same layout, to be filled while the run goes on.
+`layout` is the one definition. `dataset` fills it with arrays in memory; `attrax.engine.storage.Writer`
+creates a file from the same layout, to be filled while the run goes on.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .errors import DeclarationError
-from .storage import Layout, Variable
+from .layout import Layout, Variable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -77,8 +78,8 @@ def layout(
     members
         Length of each dimension of the ensemble, outermost first. Default: a single trajectory.
     member_coords
-        What differs between the members: for each name of a parameter or state block the member dimensions and
-        the values, whose further axes are those of the parameter or block.
+        What differs between the members: for each name of a parameter or state block the member dimensions
+        and the values, whose further axes are those of the parameter or block.
     observables
         Shape of each observable.
     attrs
@@ -88,10 +89,10 @@ def layout(
     -------
     Layout
         States and observables ``(members..., time, block axes)``, NaN where not reached; ``status`` (see
-        `STATUS`), ``t_stop``, ``steps``, ``rejected`` ``(members...)``. Coordinates: ``time``; what differs between
-        members; scalar float parameters. A state block in `members` or `member_coords`, being data too, becomes
-        ``<block>_initial``; arrays along a dimension of their own name become ``<name>_values``. An axis name
-        that is taken or occurs twice in one block gets a number: ``("n", "n_1")``.
+        `STATUS`), ``t_stop``, ``steps``, ``rejected`` ``(members...)``. Coordinates: ``time``; what differs
+        between members; scalar float parameters. A state block in `members` or `member_coords`, being data
+        too, becomes ``<block>_initial``; arrays along a dimension of their own name become ``<name>_values``.
+        An axis name that is taken or occurs twice in one block gets a number: ``("n", "n_1")``.
 
     Raises
     ------
@@ -113,19 +114,21 @@ def layout(
         "steps": Variable(member_dims, np.int64, {"long_name": "accepted steps"}),
         "rejected": Variable(member_dims, np.int64, {"long_name": "rejected steps"}),
     }
-    _refuse_homonyms([*system.state, *observables, *scalars, "time", *results], system.name)
+    own = [name for name in members if name not in renamed and name not in system.parameters]
+    names = [*system.state, *observables, *scalars, *renamed.values(), *own, "time", *results]
+    _refuse_homonyms(names, system.name)
 
     sizes: dict[str, int | None] = dict(zip(member_dims, members.values(), strict=True))
     sizes["time"] = time if time is None or isinstance(time, (int, np.integer)) else len(time)
-    taken = {*sizes, *recorded, *scalars, *member_coords, *results}
+    taken = {*sizes, *names, *member_coords}
 
     def axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
         """Name the axes of a block and note their sizes."""
         named: list[str] = []
         wanted = system.state_dims.get(name) or [f"{name}_{axis}" for axis in range(len(shape))]
         for dim, size in zip(wanted, shape, strict=True):
-            candidates = [dim, *(f"{dim}_{number}" for number in range(1, len(taken) + len(sizes) + 2))]
-            free = next(c for c in candidates if c not in taken and c not in named and sizes.get(c, size) == size)
+            candidates = (f"{dim}_{number}" if number else dim for number in count())
+            free = next(c for c in candidates if c not in {*taken, *named} and sizes.get(c, size) == size)
             sizes[free] = size
             named.append(free)
         return tuple(named)
@@ -134,10 +137,8 @@ def layout(
         name: Variable((*member_dims, "time", *axes(name, shape))) for name, shape in recorded.items()
     }
     samples = None if sizes["time"] is None or isinstance(time, (int, np.integer)) else np.asarray(time)
-    label = "time" if system.kind == "flow" else "iteration"
-    coords = {
-        "time": Variable(("time",), float if samples is None else samples.dtype, {"long_name": label}, samples)
-    }
+    meaning = {"long_name": "time" if system.kind == "flow" else "iteration"}
+    coords = {"time": Variable(("time",), float if samples is None else samples.dtype, meaning, samples)}
     for name, (dims, values) in member_coords.items():
         values = np.asarray(values)
         own_dims = (*(renamed.get(dim, dim) for dim in dims), *axes(name, values.shape[len(dims) :]))
@@ -203,8 +204,8 @@ def provenance(system: SystemLike, **settings: Any) -> dict[str, Any]:
     system
         With the parameters and initial values that were used.
     settings
-        Method, tolerances, seed, ...: numbers and strings stay, booleans become 0 or 1, None is left out, all else
-        becomes JSON.
+        Method, tolerances, seed, ...: numbers and strings stay, booleans become 0 or 1, None is left out, all
+        else becomes JSON.
 
     Returns
     -------
@@ -214,9 +215,11 @@ def provenance(system: SystemLike, **settings: Any) -> dict[str, Any]:
     """
     from datetime import UTC, datetime
 
+    from .. import __version__
+
     attrs: dict[str, Any] = {
         "conventions": CONVENTIONS,
-        "attrax_version": _version(),
+        "attrax_version": __version__,
         "system": system.name,
         "system_kind": system.kind,
         "system_source": system.source or "",
@@ -252,8 +255,8 @@ def _refuse_homonyms(names: Iterable[str], system: str) -> None:
     for name in names:
         if name in seen:
             raise DeclarationError(
-                f"{system}: '{name}' names two things in its trajectories (state blocks, observables, parameters, "
-                "and time, status, t_stop, steps, rejected); rename the one in the system"
+                f"{system}: '{name}' names two things in its trajectories (state blocks, observables, "
+                "parameters, time, status, t_stop, steps, rejected); rename the one in the system"
             )
         seen.add(name)
 
@@ -274,14 +277,3 @@ def _jsonable(value: Any) -> Any:
         digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return {"shape": value.shape, "dtype": str(value.dtype), "sha256": digest}
     return str(value)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("attrax")
-    except PackageNotFoundError:
-        import attrax
-
-        return getattr(attrax, "__version__", "unknown")

@@ -83,6 +83,14 @@ def fixed_kernels(rhs: Program, tableau: Tableau, record: Program | None = None)
     return {"advance": Loop(advance, record or _identity(len(y))), "sample": Straight(sample)}
 
 
+def map_kernels(rhs: Program, record: Program | None = None) -> dict[str, Kernel]:
+    """The kernel ``advance`` of a map, on the memory of :func:`fixed_kernels`; its time is ``index``."""
+    b = Builder()
+    y, p, index = b.input("y", rhs.inputs["y"]), b.input("p", rhs.inputs["p"]), b.input("index", 1)
+    step = b.program({"y": b.inline(rhs, {"t": index, "y": y, "p": p})["f"]}).fused()
+    return {"advance": Loop(step, record or _identity(len(y)))}
+
+
 def fixed_workspace(width: int, dimension: int, parameters: int) -> Workspace:
     """The memory of :func:`fixed_kernels`."""
     return (
@@ -123,15 +131,17 @@ def adaptive_kernels(
     return kernels
 
 
-def adaptive_workspace(width: int, tableau: Tableau, dimension: int, parameters: int) -> Workspace:
-    """The memory of :func:`adaptive_kernels`."""
+def adaptive_workspace(
+    width: int, tableau: Tableau, dimension: int, parameters: int, *, dense: bool
+) -> Workspace:
+    """The memory of :func:`adaptive_kernels`; the fields before ``active`` are what a member takes along."""
     n, stages = dimension, len(tableau.b) + 1
     return (
         Workspace(width)
-        .lanes(t=1, h=1, y=n, k=n, memory=1, held=1, p=parameters, active=1)
-        .lanes(accepted=1, stuck=1, steps=1, rejected=1, sample_time=1, g=1, crossed=1)
-        .lanes(told=1, hold=1, yold=n, K=stages * n, Q=(3 + len(tableau.bubbles)) * n)
-        .lanes(theta=1, ytheta=n, gtheta=1)
+        .lanes(t=1, h=1, y=n, k=n, memory=1, held=1, p=parameters)
+        .lanes(accepted=1, stuck=1, steps=1, rejected=1, sample=1, sample_time=1, g=1, gold=1, crossed=1)
+        .lanes(told=1, hold=1, yold=n, K=stages * n if dense else 0)
+        .lanes(active=1, theta=1, ytheta=n, gtheta=1, Q=(3 + len(tableau.bubbles)) * n if dense else 0)
         .shared(t_end=1, direction=1, rtol=1, atol=1, max_step=1, max_steps=1, side=1)
     )
 
@@ -206,7 +216,8 @@ def _step(rhs: Program, tableau: Tableau, dense: bool, section: Program | None) 
         b.constant(0.0),
     )
     floor = b.constant(log2(tableau.shrink))
-    change = b.select(b.lt(error, b.constant(1e300)), change, floor)
+    finite = b.lt(error, b.constant(1e300))
+    change = b.select(finite, change, floor)
     factor = fast_exp2(b, _larger(b, floor, _smaller(b, change, ceiling)))
     next_h = _smaller(b, b.mul(b.abs(used), factor), shared["max_step"])
     next_h = b.select(b.and_(accepted, last), _larger(b, next_h, h), next_h)
@@ -231,7 +242,7 @@ def _step(rhs: Program, tableau: Tableau, dense: bool, section: Program | None) 
         "steps": [count],
         "rejected": [refusals],
         "accepted": [b.bool_to_float(accepted)],
-        "stuck": [b.bool_to_float(stuck)],
+        "stuck": [b.select(stuck, b.select(finite, b.constant(3.0), b.constant(2.0)), b.constant(0.0))],
     }
     if dense:
         outputs |= {
@@ -248,7 +259,7 @@ def _step(rhs: Program, tableau: Tableau, dense: bool, section: Program | None) 
         up = b.and_(b.and_(b.lt(lane["g"], zero), b.ge(g, zero)), b.ge(side, zero))
         down = b.and_(b.and_(b.gt(lane["g"], zero), b.le(g, zero)), b.le(side, zero))
         crossed = b.and_(accepted, b.or_(up, down))
-        outputs |= {"g": choose([g], [lane["g"]]), "crossed": [b.bool_to_float(crossed)]}
+        outputs |= {"g": choose([g], [lane["g"]]), "gold": [lane["g"]], "crossed": [b.bool_to_float(crossed)]}
         attention = b.or_(attention, crossed)
     outputs["attention"] = [b.and_(attention, b.gt(lane["active"], b.constant(0.0)))]
     return b.program(outputs).fused()

@@ -24,7 +24,9 @@ class Analysis(Model):
 
     def options(self, *apart: str) -> dict[str, Any]:
         """Return the options that are set, without `label` and those named in `apart`."""
-        given = {name: getattr(self, name) for name in type(self).model_fields if name not in ("label", *apart)}
+        given = {
+            name: getattr(self, name) for name in type(self).model_fields if name not in ("label", *apart)
+        }
         return {name: value for name, value in given.items() if value is not None}
 
     def run(self, system, settings: dict[str, Any], progress: Callable[[float], None] | None) -> xr.Dataset:
@@ -44,7 +46,7 @@ class OrbitDiagram(Analysis):
     section: str | None = None
     """When to record; by default at the maxima of the observable (flows) or at every iterate (maps)."""
     direction: Literal["up", "down", "both", "fixed"] = "up"
-    """Follow the attractor with growing or falling parameter, both, or start afresh at every value (fixed)."""
+    """Follow the attractor with growing or falling parameter, or both; fixed starts afresh at every value."""
     transient: NotNegative | None = None
     """Time (or iterates) discarded at every value."""
     points: Count = 100

@@ -1,7 +1,7 @@
-"""The building blocks of the scenario schema: the strict base model, numbers, value ranges and catalogued names.
+"""The building blocks of the scenario schema: the strict base model, numbers, value ranges and names.
 
-Names (of parameters, states, methods...) are checked while pydantic validates, against the sets of valid names
-that the loader passes as validation context; without a context any name is accepted.
+Names (of parameters, states, methods...) are checked while pydantic validates, against the sets of valid
+names that the loader passes as validation context; without a context any name is accepted.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ NumberOrArray = Annotated[
 class NameOf:
     """Marks a text as the name of something of the scenario's system: a parameter, a state, a method...
 
-    The valid names come as validation context, ``{"parameter": {...}, "state": {...}, ...}``. Where `indexed` is
-    true a name may carry an index into its block, ``x[0]``, checked against the context's ``"shapes"``.
+    The valid names come as validation context, ``{"parameter": {...}, "state": {...}, ...}``. Where `indexed`
+    is true a name may carry an index into its block, ``x[0]``, checked against the context's ``"shapes"``.
     """
 
     def __init__(self, *kinds: str, indexed: bool = False):

@@ -1,4 +1,7 @@
-"""The figures that a scenario may ask for: one model each, entered in `FIGURES`; drawn by `analysis.drawing`."""
+"""The figures that a scenario may ask for: one model each, entered in `FIGURES`.
+
+They are drawn by `analysis.drawing`.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,9 @@ def load(file: str, overrides: Sequence[str] = (), *, trust: bool = False) -> Lo
     if not isinstance(document.data, dict):
         document.stop_if_wrong()
         what = "is empty" if document.data is None else f"holds {show(document.data)}"
-        raise ScenarioError(f"{path}:1:1: expected a mapping such as 'system: chaos.lorenz', but the file {what}")
+        raise ScenarioError(
+            f"{path}:1:1: expected a mapping such as 'system: chaos.lorenz', but the file {what}"
+        )
     system = document.find_system(path.parent, trust)
     scenario = document.validate(system)
     document.stop_if_wrong()
@@ -71,6 +74,28 @@ def load(file: str, overrides: Sequence[str] = (), *, trust: bool = False) -> Lo
 def library() -> dict[str, FilePath]:
     """Return the shipped scenarios: path by name."""
     return {path.stem: path for path in sorted(LIBRARY.glob("*.yaml"))}
+
+
+def titles() -> list[tuple[str, str, str]]:
+    """Return name, system and title of each shipped scenario."""
+    parsed = {name: parse(read(path)).data for name, path in library().items()}
+    return [(name, data["system"], data["title"]) for name, data in parsed.items()]
+
+
+def catalogued(name: str) -> System:
+    """Return a system of the catalogue.
+
+    Raises
+    ------
+    InputError
+        With the nearest names, if there is none of this name.
+    """
+    from .. import systems
+
+    names = systems.names()
+    if name not in names:
+        raise InputError(f"system {show(name)} is not known{nearest(name, names) or '; see: attrax list'}")
+    return systems.get(name)
 
 
 def find(file: str) -> FilePath:
@@ -193,7 +218,7 @@ class _Document:
         if not isinstance(name, str) or not name:
             return None
         try:
-            return _from_file(name, folder, trust) if ".py:" in name else _from_catalogue(name)
+            return _from_file(name, folder, trust) if ".py:" in name else catalogued(name)
         except InputError as error:
             self.complain(("system",), str(error))
             return None
@@ -266,22 +291,15 @@ def with_initial(system: System, scenario: Scenario) -> System:
     return system.with_initial(**values)
 
 
-def _from_catalogue(name: str) -> System:
-    from .. import systems
-
-    names = systems.names()
-    if name not in names:
-        raise InputError(f"system {show(name)} is not known{nearest(name, names) or '; see: attrax list'}")
-    return systems.get(name)
-
-
 def _from_file(name: str, folder: FilePath, trust: bool) -> System:
     from ..engine.system import System
 
     file, _, function = name.rpartition(":")
     path = folder / file
     if not trust:
-        raise InputError(f"system {show(name)} would run the Python file {path}; if you trust it, add --trust")
+        raise InputError(
+            f"system {show(name)} would run the Python file {path}; if you trust it, add --trust"
+        )
     if not path.is_file():
         raise InputError(f"system {show(name)}: there is no file {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -290,10 +308,14 @@ def _from_file(name: str, folder: FilePath, trust: bool) -> System:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise InputError(f"system {show(name)}: running {path} failed: {type(error).__name__}: {error}") from error
+        raise InputError(
+            f"system {show(name)}: running {path} failed: {type(error).__name__}: {error}"
+        ) from error
     found = {key for key, value in vars(module).items() if isinstance(value, System)}
     if function not in found:
-        raise InputError(f"system {show(name)}: {path} declares no system {function!r}{nearest(function, found)}")
+        raise InputError(
+            f"system {show(name)}: {path} declares no system {function!r}{nearest(function, found)}"
+        )
     return getattr(module, function)
 
 
@@ -307,10 +329,8 @@ def _names(data: dict[str, Any], system: System | None) -> dict[str, Any]:
         for name, value in (parameters.items() if isinstance(parameters, dict) else ())
         if name in system.structure and isinstance(value, int)
     }
-    try:
+    with suppress(InputError):
         system = system.with_parameters(**structure)
-    except InputError:
-        pass
     names: dict[str, Any] = {
         "system": system.name,
         "parameter": set(system.parameters),

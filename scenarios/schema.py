@@ -57,7 +57,9 @@ class Draw(OneKey):
     @classmethod
     def _spread(cls, moments: list[float]) -> list[float]:
         if moments[1] <= 0:
-            raise problem(f"expected [mean, standard deviation] with a positive deviation, got {show(moments)}")
+            raise problem(
+                f"expected [mean, standard deviation] with a positive deviation, got {show(moments)}"
+            )
         return moments
 
 
@@ -149,7 +151,8 @@ def _name_to_mapping(value: Any) -> Any:
 Plot = Annotated[
     FigureStep,
     BeforeValidator(
-        _name_to_mapping, json_schema_input_type=Literal[tuple(FIGURES)] | FigureStep  # type: ignore[valid-type]
+        _name_to_mapping,
+        json_schema_input_type=Literal[tuple(FIGURES)] | FigureStep,  # type: ignore[valid-type]
     ),
 ]
 
@@ -191,7 +194,9 @@ class Scenario(Model):
         if not analysis and "simulate" in info.data and info.data["simulate"] is None:
             raise problem("expected the key 'simulate', or at least one analysis; got neither")
         labels = [step.value.label for step in analysis if step.value.label]
-        if taken := {"trajectory", *(label for label in labels if labels.count(label) > 1)}.intersection(labels):
+        if taken := {"trajectory", *(label for label in labels if labels.count(label) > 1)}.intersection(
+            labels
+        ):
             raise problem(f"label {sorted(taken)[0]!r} is taken; give each analysis its own")
         return analysis
 

@@ -48,8 +48,8 @@ class Parsed:
 def parse(text: str) -> Parsed:
     """Read YAML 1.2 text (the core schema: ``1e-8`` is a number, ``yes`` and ``12:30`` are texts).
 
-    Refused, as `problems` of the result: syntax errors, duplicate keys, tags of other types, deep nesting, and
-    aliases that expand beyond reason.
+    Refused, as `problems` of the result: syntax errors, duplicate keys, tags of other types, deep nesting,
+    and aliases that expand beyond reason.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
@@ -62,7 +62,9 @@ def parse(text: str) -> Parsed:
             root = YAML(typ="safe", pure=True).compose(text)
     except ReaderError as error:
         code = error.character if isinstance(error.character, int) else ord(str(error.character)[0])
-        result.problems.append((_place(text, error.position), f"the character U+{code:04X} is not allowed in YAML"))
+        result.problems.append(
+            (_place(text, error.position), f"the character U+{code:04X} is not allowed in YAML")
+        )
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -119,7 +121,9 @@ class _Builder:
             key = self._text(str(key_node.value), place)
             if key in data:
                 line, column = self.result.keys[(*path, key)]
-                self._problem(place, f"key {show(key)} is given twice (first in line {line}, column {column})")
+                self._problem(
+                    place, f"key {show(key)} is given twice (first in line {line}, column {column})"
+                )
                 continue
             self.result.keys[(*path, key)] = place
             data[key] = self.build(value_node, (*path, key))

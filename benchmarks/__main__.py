@@ -1,0 +1,83 @@
+"""``python -m benchmarks [NAME ...]``: run tables, print them as Markdown, keep them as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+from .harness import markdown, measure
+
+NAMES = ("ensembles", "trajectories", "orbit_diagrams", "felt")
+PEERS = ("numpy", "numba", "llvmlite", "jax", "diffrax", "scipy", "heyoka", "numbalsoda", "pynamicalsys")
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--rounds", type=int, help="rounds of each table (default: the table's own)")
+    parser.add_argument("--only", default="", help="only tables whose title contains this")
+    parser.add_argument("--core", type=int, help="core to run on (default: the last)")
+    options = parser.parse_args()
+    if wrong := [n for n in options.names if n not in NAMES]:
+        parser.error(f"no benchmark {wrong[0]!r}; there are {', '.join(NAMES)}")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0)) if options.core is None else options.core})
+    say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
+    for name in options.names or NAMES:
+        results = []
+        for table in import_module(f".{name}", __package__).tables():
+            if options.only.lower() not in table.title.lower():
+                continue
+            say(f"{name}: {table.title}")
+            results.append(measure(table, options.rounds, say))
+            print(markdown(results[-1]), flush=True)
+            write(name, results)
+
+
+def write(name: str, tables: list[dict[str, Any]]) -> None:
+    """Keep the tables in ``results/<date>-<name>.json``."""
+    RESULTS.mkdir(exist_ok=True)
+    now = datetime.datetime.now().astimezone()
+    record = {"date": now.isoformat(timespec="seconds"), **machine(), "tables": tables}
+    path = RESULTS / f"{now:%Y-%m-%d}-{name}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def machine() -> dict[str, Any]:
+    """The processor and the versions of all that takes part."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = [x.split(":", 1)[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")]
+        cpu = lines[0] if lines else cpu
+    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for name in PEERS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "missing"
+    try:
+        import attrax
+
+        found["attrax"] = getattr(attrax, "__version__", "unknown")
+        found["g++"] = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True).stdout.strip()
+    except (ImportError, FileNotFoundError):
+        pass
+    return found
+
+
+if __name__ == "__main__":
+    main()

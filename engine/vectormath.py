@@ -1,0 +1,471 @@
+"""Elementary functions as branch-free straight-line programs, for any number of lanes at once.
+
+Each function is written with arithmetic, comparisons and integer operations only, so that its machine
+code is vector code; special cases are selects. Results are within 2 units in the last place of the
+exact value over the whole range, subnormal numbers included, and follow C99 at zeros, infinities and NaN.
+
+The methods are the classical ones (W. J. Cody and W. Waite, *Software Manual for the Elementary
+Functions*, 1980; J.-M. Muller, *Elementary Functions*, 3rd ed., 2016): the argument is reduced by
+subtracting multiples of a constant given in several parts, each product exact in a fused multiply-add;
+a polynomial approximates the function on what is left; the result is scaled by a power of two. The
+coefficients minimise the largest relative error (Remez, Lawson); they are rounded to doubles one after
+the other, lowest degree first, the higher ones being fitted anew each time. Polynomials are summed in
+Estrin's order. Where twice the precision is needed, numbers are unevaluated sums (T. J. Dekker, Numer.
+Math. 18, 1971).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .program import INT, Builder
+
+_INF, _NAN = math.inf, math.nan
+
+
+def expand(builder: Builder, op: str, *arguments: int) -> int:
+    """Value of the mathematical operation ``op``, written with primitive operations.
+
+    Parameters
+    ----------
+    builder
+        Receives the instructions.
+    op
+        A key of :data:`EXPANSIONS`.
+    arguments
+        Values of type FLOAT.
+    """
+    return EXPANSIONS[op](*(_Number(builder, v) for v in arguments)).value
+
+
+def fast_log2(builder: Builder, x: int) -> int:
+    """``log2(x)`` of a positive normal number with an absolute error below 1e-4."""
+    bits = _bits(_Number(builder, x))
+    exponent = _from_bits((bits >> 52) | _TWO52_BITS) - (_TWO52 + 1023.0)
+    mantissa = _from_bits((bits & _FRACTION) | _ONE_BITS)
+    return (exponent + _polynomial(mantissa, _FAST_LOG2)).value
+
+
+def fast_exp2(builder: Builder, x: int) -> int:
+    """``2**x`` for ``abs(x) < 1000`` with a relative error below 1e-4."""
+    number = _Number(builder, x)
+    shifted = number + _MAGIC
+    power = _polynomial(number - (shifted - _MAGIC), _FAST_EXP2)
+    return _from_bits(_bits(power) + (_bits(shifted) << 52)).value
+
+
+# -- exponentials --------------------------------------------------------------------------------------
+
+
+def _exp(x: _Number) -> _Number:
+    k, _, r, tail = _reduce_exp(_clamp(x, -746.0, 710.0))
+    first, second = _power_of_two(k)
+    return _fma(first, r + tail, first) * second
+
+
+def _exp2(x: _Number) -> _Number:
+    x = _clamp(x, -1080.0, 1025.0)
+    k = x + _MAGIC
+    r = x - (k - _MAGIC)
+    first, second = _power_of_two(k)
+    return _fma(first, r * _polynomial(r, _EXP2), first) * second
+
+
+def _expm1(x: _Number) -> _Number:
+    k, _, r, tail = _reduce_exp(_clamp(x, -40.0, 710.0))
+    half = _from_bits((_bits(k) << 52) + _HALF_BITS)
+    y = 2.0 * _fma(half, tail, _fma(half, r, half - 0.5))
+    return _select(abs(x) < 2.0**-54, x, y)
+
+
+def _logistic(x: _Number) -> _Number:
+    """With ``exp(-x) = 2**k (1 + q)``, the quotient of ``min(1, 2**-k)`` and a sum near 1 or 2."""
+    _, k, r, tail = _reduce_exp(_clamp(-x, -746.0, 746.0))
+    first, second = _power_of_two(_MAGIC - abs(k))
+    scale = first * second
+    small = k < 0.0
+    return _select(small, 1.0, scale) / _fma(_select(small, scale, 1.0), r + tail, 1.0 + scale)
+
+
+def _tanh(x: _Number) -> _Number:
+    """``(exp(2a) - 1) / (exp(2a) + 1)`` for ``a = abs(x)``."""
+    a = abs(x)
+    k, _, r, tail = _reduce_exp(_at_most(a + a, 40.0))
+    scale = _from_bits((_bits(k) << 52) + _ONE_BITS)
+    numerator = _fma(scale, tail, _fma(scale, r, scale - 1.0))
+    return _copysign(numerator / (numerator + 2.0), x)
+
+
+def _reduce_exp(x: _Number) -> tuple[_Number, _Number, _Number, _Number]:
+    """``exp(x) = 2**k (1 + r + tail)``: k (plus the magic number), k, r and the tail."""
+    shifted = _fma(x, 1.0 / math.log(2.0), _MAGIC)
+    k = shifted - _MAGIC
+    exact = _fma(k, -_LN2, x)
+    r = _fma(k, -_LN2_LOW, exact)
+    tail = (r * r) * _polynomial(r, _EXP)
+    return shifted, k, r, tail
+
+
+def _power_of_two(shifted: _Number) -> tuple[_Number, _Number]:
+    """Two normal numbers whose product is ``2**k``, for k plus the magic number, ``abs(k) < 2000``."""
+    bits = _bits(shifted)
+    half = (bits >> 1) << 52
+    return _from_bits(half + _ONE_BITS), _from_bits(((bits << 52) - half) + _ONE_BITS)
+
+
+# -- logarithms ----------------------------------------------------------------------------------------
+
+
+def _log(x: _Number) -> _Number:
+    k, f = _split(x)
+    first = _fma(k, _LN2, f)
+    return _log_limits(x, first + _fma(k, _LN2_LOW, -_log_bend(f)))
+
+
+def _log2(x: _Number) -> _Number:
+    k, f = _split(x)
+    bend = _log_bend(f)
+    high = f - bend
+    low = (f - high) - bend
+    scaled = high * _LOG2E
+    low = _fma(high, _LOG2E, -scaled) + _fma(low, _LOG2E, high * _LOG2E_LOW)
+    total = k + scaled
+    return _log_limits(x, total + (((k - total) + scaled) + low))
+
+
+def _log1p(x: _Number) -> _Number:
+    u = 1.0 + x
+    k, f, exponent = _split_normal(u)
+    lost = _select(x < 1.0, x - (u - 1.0), 1.0 - (u - x))
+    unscale = _from_bits(_BIG_BITS - exponent)
+    f = f + _select(x < _TWO52, lost * unscale, 0.0)
+    y = _fma(k, _LN2, f) + _fma(k, _LN2_LOW, -_log_bend(f))
+    y = _log_limits(u, y)
+    return _select(abs(x) < 2.0**-54, x, y)
+
+
+def _log_bend(f: _Number) -> _Number:
+    """``f - log(1 + f)`` for ``1 + f`` between the square roots of 1/2 and 2 (D. Goldberg; fdlibm)."""
+    s = f / (2.0 + f)
+    z = s * s
+    return s * (f - z * _polynomial(z, _LOG))
+
+
+def _log_limits(x: _Number, y: _Number) -> _Number:
+    """``y`` where x is positive and finite, else the logarithm's limits."""
+    y = _select(x < _INF, y, x)
+    return _select(x > 0.0, y, _select(_equal(x, 0.0), -_INF, _NAN))
+
+
+def _split(x: _Number) -> tuple[_Number, _Number]:
+    """``x = 2**k (1 + f)`` for a positive number, ``1 + f`` between the square roots of 1/2 and 2."""
+    subnormal = x < 2.0**-1022
+    k, f, _ = _split_normal(_select(subnormal, x * 2.0**54, x))
+    return k - _select(subnormal, 54.0, 0.0), f
+
+
+def _split_normal(x: _Number) -> tuple[_Number, _Number, _Number]:
+    """``k``, ``f`` and ``2**k`` as the bits of an exponent, for a positive normal number."""
+    bits = _bits(x) + (_ONE_BITS - _SQRT_HALF_BITS)
+    k = _from_bits((bits >> 52) | _TWO52_BITS) - (_TWO52 + 1023.0)
+    return k, _from_bits((bits & _FRACTION) + _SQRT_HALF_BITS) - 1.0, bits & _EXPONENT
+
+
+# -- powers --------------------------------------------------------------------------------------------
+
+
+def _pow(x: _Number, y: _Number) -> _Number:
+    """``exp(y log(abs(x)))`` with the logarithm and the product in twice the precision."""
+    a = abs(x)
+    high, low = _log_double(a)
+    high = _select(_equal(a, 0.0), -_INF, _select(a < _INF, high, a))
+    bounded = _clamp(y, -(2.0**65), 2.0**65)
+    product = bounded * high
+    rest = _fma(bounded, high, -product) + bounded * low
+    exponent = _clamp(product, -746.0, 710.0)
+    power = _exp_double(exponent, _select(_equal(exponent, product), rest, 0.0))
+
+    whole = _equal(_trunc(y), y)
+    half = 0.5 * y
+    odd = whole & ~_equal(_trunc(half), half)
+    negative = (x < 0.0) & (x > -_INF)
+    power = _select(negative & ~whole, _NAN, power)
+    power = _select(odd, _copysign(power, x), power)
+    return _select(_equal(y, 0.0) | _equal(x, 1.0), 1.0, power)
+
+
+def _log_double(x: _Number) -> tuple[_Number, _Number]:
+    """``log(x)`` of a positive finite number as a sum of two, with a relative error near 2**-65."""
+    k, f = _split(x)
+    # s = f / (2 + f)
+    d = 2.0 + f
+    reciprocal = 1.0 / d
+    s = f * reciprocal
+    s_low = _fma(-s, f - (d - 2.0), _fma(-s, d, f)) * reciprocal
+    # z = s**2; series = 2/3 + 2/5 z + ...
+    z = s * s
+    z_low = _fma(s, s, -z) + (s + s) * s_low
+    rest = z * _polynomial(z, _LOG_DOUBLE)
+    series = 2.0 / 3.0 + rest
+    series_low = ((2.0 / 3.0 - series) + rest) + _TWO_THIRDS_LOW
+    # log(1 + f) = s (2 + z series)
+    bend = z * series
+    bend_low = _fma(z, series, -bend) + _fma(z, series_low, z_low * series)
+    factor = 2.0 + bend
+    factor_low = ((2.0 - factor) + bend) + bend_low
+    log = s * factor
+    log_low = _fma(s, factor, -log) + _fma(s, factor_low, s_low * factor)
+    # + k log 2
+    exact = k * _LN2_SHORT
+    high = exact + log
+    return high, ((exact - high) + log) + _fma(k, _LN2_REST, log_low)
+
+
+def _exp_double(high: _Number, low: _Number) -> _Number:
+    """``exp(high + low)`` for high between -746 and 710."""
+    shifted = _fma(high, 1.0 / math.log(2.0), _MAGIC)
+    k = shifted - _MAGIC
+    r = _fma(k, -_LN2, high) + _fma(k, -_LN2_LOW, low)
+    first, second = _power_of_two(shifted)
+    return _fma(first, r + (r * r) * _polynomial(r, _EXP), first) * second
+
+
+# -- circular functions --------------------------------------------------------------------------------
+
+
+def _sin(x: _Number) -> _Number:
+    a = abs(x)
+    shifted = _fma(a, 1.0 / math.pi, _MAGIC)
+    k = shifted - _MAGIC
+    r = a
+    for part in _PI:
+        r = _fma(k, -part, r)
+    sign = (_bits(x) & _SIGN) ^ (_bits(shifted) << 63)
+    return _from_bits(_bits(_sin_half_turn(r)) ^ sign)
+
+
+def _cos(x: _Number) -> _Number:
+    """``cos(x) = (-1)**(j+1) sin(x - (2j+1) pi/2)``."""
+    a = abs(x)
+    shifted = _fma(a, 1.0 / math.pi, -0.5) + _MAGIC
+    k = _fma(shifted - _MAGIC, 2.0, 1.0)
+    r = a
+    for part in _PI:
+        r = _fma(k, -0.5 * part, r)
+    return _from_bits(_bits(-_sin_half_turn(r)) ^ (_bits(shifted) << 63))
+
+
+def _sin_half_turn(r: _Number) -> _Number:
+    """``sin(r)`` between -pi/2 and pi/2."""
+    z = r * r
+    return _fma(r * z, _polynomial(z, _SIN), r)
+
+
+def _far(builder: Builder, x: int) -> int:
+    number = _Number(builder, x)
+    return ((abs(number) > 2.0**30) & (abs(number) < _INF)).value
+
+
+# -- tables --------------------------------------------------------------------------------------------
+
+EXPANSIONS: dict[str, Callable[..., _Number]] = {
+    "exp": _exp,
+    "exp2": _exp2,
+    "expm1": _expm1,
+    "logistic": _logistic,
+    "tanh": _tanh,
+    "log": _log,
+    "log2": _log2,
+    "log1p": _log1p,
+    "pow": _pow,
+    "sin": _sin,
+    "cos": _cos,
+}
+"""How each mathematical operation is written."""
+
+RARE: dict[str, tuple[Callable[..., int], str]] = {"sin": (_far, "sin"), "cos": (_far, "cos")}
+"""Arguments that an expansion does not serve, ``guard(builder, *arguments)``, and the C function that does."""
+
+
+# -- arithmetic on values of a builder -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Number:
+    """A value of a builder, with Python's operators; plain numbers become constants of its type."""
+
+    builder: Builder
+    value: int
+
+    @property
+    def type(self) -> str:
+        return self.builder.type(self.value)
+
+    def constant(self, value: float | int) -> _Number:
+        return _Number(self.builder, self.builder.constant(value))
+
+    def apply(self, op: str, *others: _Number | float) -> _Number:
+        operands = (o if isinstance(o, _Number) else self.constant(o) for o in others)
+        return _Number(self.builder, self.builder.op(op, self.value, *(o.value for o in operands)))
+
+    def __add__(self, other):
+        return self.apply("iadd" if self.type == INT else "add", other)
+
+    def __radd__(self, other):
+        return self.constant(other) + self
+
+    def __sub__(self, other):
+        return self.apply("isub" if self.type == INT else "sub", other)
+
+    def __rsub__(self, other):
+        return self.constant(other) - self
+
+    def __mul__(self, other):
+        return self.apply("mul", other)
+
+    def __rmul__(self, other):
+        return self.constant(other) * self
+
+    def __truediv__(self, other):
+        return self.apply("div", other)
+
+    def __rtruediv__(self, other):
+        return self.constant(other) / self
+
+    def __neg__(self):
+        return self.apply("neg")
+
+    def __abs__(self):
+        return self.apply("abs")
+
+    def __lt__(self, other):
+        return self.apply("lt", other)
+
+    def __gt__(self, other):
+        return self.apply("gt", other)
+
+    def __and__(self, other):
+        return self.apply("iand" if self.type == INT else "and", other)
+
+    def __or__(self, other):
+        return self.apply("ior" if self.type == INT else "or", other)
+
+    def __xor__(self, other):
+        return self.apply("ixor" if self.type == INT else "xor", other)
+
+    def __lshift__(self, count):
+        return self.apply("ishl", count)
+
+    def __rshift__(self, count):
+        """Zeros come in from the left."""
+        return self.apply("ilshr", count)
+
+    def __invert__(self):
+        return self.apply("not")
+
+
+def _fma(a: _Number, b: _Number | float, c: _Number | float) -> _Number:
+    return a.apply("fma", b, c)
+
+
+def _select(condition: _Number, a: _Number | float, b: _Number | float) -> _Number:
+    return condition.apply("select", a, b)
+
+
+def _equal(a: _Number, b: _Number | float) -> _Number:
+    return a.apply("eq", b)
+
+
+def _at_most(x: _Number, limit: float) -> _Number:
+    """NaN stays NaN."""
+    return _select(x > limit, limit, x)
+
+
+def _clamp(x: _Number, lower: float, upper: float) -> _Number:
+    """NaN stays NaN."""
+    x = _at_most(x, upper)
+    return _select(x < lower, lower, x)
+
+
+def _copysign(a: _Number, b: _Number) -> _Number:
+    return a.apply("copysign", b)
+
+
+def _trunc(a: _Number) -> _Number:
+    return a.apply("trunc")
+
+
+def _bits(a: _Number) -> _Number:
+    return a.apply("bits")
+
+
+def _from_bits(a: _Number) -> _Number:
+    return a.apply("from_bits")
+
+
+def _polynomial(x: _Number, coefficients: Sequence[float]) -> _Number:
+    """Sum of ``coefficients[i] * x**i`` in Estrin's order: few operations depend on each other."""
+    terms: list[_Number | float] = list(coefficients)
+    while len(terms) > 1:
+        pairs: list[_Number | float] = [_fma(x, b, a) for a, b in zip(terms[::2], terms[1::2], strict=False)]
+        terms = pairs + terms[len(pairs) * 2 :]
+        x = x * x
+    return terms[0]  # type: ignore[return-value]
+
+
+# -- constants -----------------------------------------------------------------------------------------
+
+_TWO52 = 2.0**52
+_MAGIC = 1.5 * _TWO52
+"""Adding it rounds to an integer, which then stands in the low bits."""
+
+_TWO52_BITS = 0x4330000000000000
+_ONE_BITS = 0x3FF0000000000000
+_HALF_BITS = 0x3FE0000000000000
+_SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+_FRACTION = 0x000FFFFFFFFFFFFF
+_EXPONENT = 0x7FF0000000000000
+_SIGN = -(2**63)
+_BIG_BITS = 0x7FE0000000000000
+
+_LN2, _LN2_LOW = 0.6931471805599453, 2.3190468138462996e-17
+_LN2_SHORT, _LN2_REST = 0.6931471805598903, 5.497923018708371e-14  # 42 bits and what they lack
+_LOG2E, _LOG2E_LOW = 1.4426950408889634, 2.0355273740931033e-17
+_TWO_THIRDS_LOW = 3.700743415417188e-17
+_PI = (3.141592653589793, 1.224646799147353e-16, 2.1657133478438278e-32)
+
+# log2(x) for 1 <= x <= 2; 2**x for abs(x) <= 1/2
+_FAST_LOG2 = (
+    -2.5126701153055357, 4.069567994383412, -2.1201283948297713, 0.6448922468776964, -0.0815735862034415,
+)  # fmt: skip
+_FAST_EXP2 = (0.9999280995277678, 0.6932615117421439, 0.2426101165733389, 0.055166091143928266)
+
+# (exp(r) - 1 - r) / r**2 for abs(r) <= log(2)/2
+_EXP = (
+    0.5000000000000011, 0.1666666666666642, 0.04166666666652594, 0.00833333333349086,
+    0.0013888888944802965, 0.00019841269514740033, 2.4801491819322232e-05, 2.7557578212139395e-06,
+    2.7630726764914694e-07, 2.5003023128458237e-08,
+)  # fmt: skip
+# (2**r - 1) / r for abs(r) <= 1/2
+_EXP2 = (
+    0.6931471805599453, 0.24022650695910122, 0.055504108664822666, 0.009618129107596598,
+    0.0013333558146239508, 0.00015403530454855492, 1.525273396448035e-05, 1.3215436120201393e-06,
+    1.0178014862233818e-07, 7.0736747072449275e-09, 4.4613052484556357e-10,
+)  # fmt: skip
+# (2 atanh(s)/s - 2) / z of z = s**2 for s <= (sqrt(2) - 1)/(sqrt(2) + 1)
+_LOG = (
+    0.6666666666666735, 0.39999999999410807, 0.28571428743122257, 0.222221985064908,
+    0.1818356747354932, 0.15313976020171413, 0.1479664993016856,
+)  # fmt: skip
+# the same less 2/3, over z
+_LOG_DOUBLE = (
+    0.4000000000000227, 0.28571428570092894, 0.22222222520960275, 0.18181784286374028,
+    0.15386760693104606, 0.13256746145247097, 0.13196942224890315,
+)  # fmt: skip
+# (sin(r)/r - 1) / z of z = r**2 for abs(r) <= pi/2
+_SIN = (
+    -0.16666666666666666, 0.008333333333333207, -0.0001984126984121254, 2.7557319211592344e-06,
+    -2.505210690757131e-08, 1.6058941208421534e-10, -7.643025844330064e-13, 2.72149808011763e-15,
+)  # fmt: skip

@@ -1,0 +1,391 @@
+"""The loops around the kernels of :mod:`attrax.integrators.explicit`, compiled by numba (see `engine.driver`).
+
+``adaptive`` advances an ensemble through lanes that are refilled: what a member takes along from call to call
+(its *column*) is copied into a lane when it enters and back when it leaves, bit by bit, so that a member's result
+does not depend on its lane, on its company, or on how often the run was paused.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from numba.extending import register_jitable
+
+from ..engine.memory import Doubles, Integers, at, call, lowest
+from .fields import (
+    ACCEPTED,
+    ACTIVE,
+    CROSSED,
+    DONE,
+    G,
+    GOLD,
+    GTHETA,
+    HOLD,
+    INDEX,
+    LANE_P,
+    LANE_THETA,
+    LANE_Y,
+    LANE_YTHETA,
+    NONFINITE,
+    PAUSED,
+    RUNNING,
+    SAMPLE,
+    SAMPLE_TIME,
+    STEPS,
+    STRIDES,
+    STUCK,
+    T,
+    T_END,
+    THETA,
+    TOLD,
+    TOO_MANY_STEPS,
+    Y,
+    YTHETA,
+)
+
+
+def begin(
+    start: int,
+    work: Doubles,
+    width: int,
+    rows: Integers,
+    row_count: int,
+    columns: Doubles,
+    members: int,
+) -> int:
+    """First derivative and first step of every member, written into its column."""
+    for first in range(0, members, width):
+        count = min(width, members - first)
+        for lane in range(width):
+            _enter(work, lane, rows, row_count, at(columns, (first + min(lane, count - 1)) * row_count))
+        call(start, work, work, 0, 0)
+        for lane in range(count):
+            _leave(work, lane, rows, row_count, at(columns, (first + lane) * row_count))
+    return 0
+
+
+def adaptive(
+    step: int,
+    prepare: int,
+    interpolate: int,
+    work: Doubles,
+    field: Integers,
+    width: int,
+    dimension: int,
+    direction: int,
+    rows: Integers,
+    row_count: int,
+    columns: Doubles,
+    status: Integers,
+    members: int,
+    times: Doubles,
+    first_sample: int,
+    last_sample: int,
+    all_samples: int,
+    samples: Doubles,
+    record_from: Doubles,
+    points: int,
+    crossings: Doubles,
+    counts: Integers,
+    max_steps: Doubles,
+    slot: Integers,
+    scratch: Doubles,
+    budget: int,
+) -> int:
+    """Advance the members whose status is RUNNING, by at most ``budget`` steps of all lanes; returns what is left.
+
+    A member is DONE when it arrives at the end or has recorded all its points, PAUSED when it has delivered the
+    samples up to ``last_sample`` and there are more. Samples go to ``samples[member, sample - first_sample]``,
+    crossings (time and state) to ``crossings[member, point]``.
+    """
+    t, y = at(work, field[T]), at(work, field[Y])
+    told, hold = at(work, field[TOLD]), at(work, field[HOLD])
+    accepted, stuck, steps = at(work, field[ACCEPTED]), at(work, field[STUCK]), at(work, field[STEPS])
+    sample, sample_time = at(work, field[SAMPLE]), at(work, field[SAMPLE_TIME])
+    crossed, active = at(work, field[CROSSED]), at(work, field[ACTIVE])
+    theta, ytheta = at(work, field[THETA]), at(work, field[YTHETA])
+    t_end = work[field[T_END]]
+
+    for lane in range(width):
+        slot[lane] = -1
+        active[lane] = 0.0
+    entering = live = taken = 0
+    while True:
+        attention = 0
+        lane = 0
+        while live < width and lane < width:
+            if slot[lane] < 0:
+                while entering < members and status[entering] != RUNNING:
+                    entering += 1
+                if entering == members:
+                    break
+                slot[lane] = entering
+                _enter(work, lane, rows, row_count, at(columns, entering * row_count))
+                crossed[lane] = 0.0
+                active[lane] = 1.0
+                attention |= 1 << lane
+                live += 1
+                entering += 1
+            lane += 1
+        if live == 0:
+            return 0
+
+        if attention == 0:
+            while attention == 0 and taken < budget:
+                attention = call(step, work, work, 0, 0)
+                taken += 1
+            if attention == 0:
+                break
+        prepared = 0
+
+        if points > 0:
+            crossing = 0
+            bits = attention
+            while bits != 0:
+                lane = lowest(bits)
+                bits &= bits - 1
+                if crossed[lane] != 0.0:
+                    crossed[lane] = 0.0
+                    crossing |= 1 << lane
+            if crossing != 0:
+                prepared = call(prepare, work, work, 0, 0) + 1
+                _locate(interpolate, work, field, width, crossing, scratch)
+                bits = crossing
+                while bits != 0:
+                    lane = lowest(bits)
+                    bits &= bits - 1
+                    member = slot[lane]
+                    time = told[lane] + theta[lane] * hold[lane]
+                    if direction * (time - record_from[0]) >= 0.0 and counts[member] < points:
+                        record = at(crossings, (member * points + counts[member]) * (dimension + 1))
+                        record[0] = time
+                        for j in range(dimension):
+                            record[1 + j] = ytheta[j * width + lane]
+                        counts[member] += 1
+
+        while last_sample > first_sample:
+            waiting = 0
+            bits = attention
+            while bits != 0:
+                lane = lowest(bits)
+                bits &= bits - 1
+                s = int(sample[lane])
+                record = at(samples, (slot[lane] * (last_sample - first_sample) + s - first_sample) * dimension)
+                if s < last_sample and times[s] == t[lane]:
+                    for j in range(dimension):
+                        record[j] = y[j * width + lane]
+                    s += 1
+                if s < last_sample and direction * (t[lane] - times[s]) >= 0.0:
+                    theta[lane] = (times[s] - told[lane]) / hold[lane]
+                    waiting |= 1 << lane
+                sample[lane] = s
+                sample_time[lane] = times[s] if s < all_samples else direction * inf
+            if waiting == 0:
+                break
+            if prepared == 0:
+                prepared = call(prepare, work, work, 0, 0) + 1
+            call(interpolate, work, work, 0, 0)
+            bits = waiting
+            while bits != 0:
+                lane = lowest(bits)
+                bits &= bits - 1
+                s = int(sample[lane])
+                record = at(samples, (slot[lane] * (last_sample - first_sample) + s - first_sample) * dimension)
+                for j in range(dimension):
+                    record[j] = ytheta[j * width + lane]
+                sample[lane] = s + 1
+
+        while attention != 0:
+            lane = lowest(attention)
+            attention &= attention - 1
+            member = slot[lane]
+            ending = RUNNING
+            if t[lane] == t_end or (points > 0 and counts[member] == points):
+                ending = DONE
+            elif stuck[lane] != 0.0:
+                ending = int(stuck[lane])
+            elif steps[lane] >= max_steps[0]:
+                ending = TOO_MANY_STEPS
+            if ending in (DONE, RUNNING) and last_sample < all_samples and sample[lane] == last_sample:
+                ending = PAUSED
+            if ending != RUNNING:
+                _leave(work, lane, rows, row_count, at(columns, member * row_count))
+                status[member] = ending
+                slot[lane] = -1
+                active[lane] = 0.0
+                live -= 1
+        if taken >= budget:
+            break
+
+    for lane in range(width):
+        if slot[lane] >= 0:
+            _leave(work, lane, rows, row_count, at(columns, slot[lane] * row_count))
+    return live + members - entering
+
+
+@register_jitable
+def _enter(work, lane, rows, row_count, column):
+    for r in range(row_count):
+        work[rows[r] + lane] = column[r]
+
+
+@register_jitable
+def _leave(work, lane, rows, row_count, column):
+    for r in range(row_count):
+        column[r] = work[rows[r] + lane]
+
+
+@register_jitable
+def _locate(interpolate, work, field, width, crossing, scratch):
+    """Zeros of the section function on the dense output of the lanes in ``crossing``, by the Illinois method."""
+    theta, gtheta = at(work, field[THETA]), at(work, field[GTHETA])
+    gold, g = at(work, field[GOLD]), at(work, field[G])
+    left, right = at(scratch, 0), at(scratch, width)
+    g_left, g_right = at(scratch, 2 * width), at(scratch, 3 * width)
+    bits = crossing
+    while bits != 0:
+        lane = lowest(bits)
+        bits &= bits - 1
+        left[lane], right[lane] = 0.0, 1.0
+        g_left[lane], g_right[lane] = gold[lane], g[lane]
+    open = crossing
+    for _ in range(100):
+        bits = open
+        while bits != 0:
+            lane = lowest(bits)
+            bits &= bits - 1
+            guess = (left[lane] * g_right[lane] - right[lane] * g_left[lane]) / (g_right[lane] - g_left[lane])
+            if not (min(left[lane], right[lane]) <= guess <= max(left[lane], right[lane])):
+                guess = 0.5 * (left[lane] + right[lane])
+            theta[lane] = guess
+        call(interpolate, work, work, 0, 0)
+        bits = open
+        while bits != 0:
+            lane = lowest(bits)
+            bits &= bits - 1
+            value, previous = gtheta[lane], right[lane]
+            if (value < 0.0) == (g_right[lane] < 0.0):
+                g_left[lane] *= 0.5
+            else:
+                left[lane], g_left[lane] = right[lane], g_right[lane]
+            right[lane], g_right[lane] = theta[lane], value
+            if value == 0.0 or abs(theta[lane] - previous) <= 1e-15 or abs(right[lane] - left[lane]) <= 1e-15:
+                open &= ~(1 << lane)
+        if open == 0:
+            break
+
+
+def steps(
+    advance: int,
+    sample: int,
+    work: Doubles,
+    field: Integers,
+    width: int,
+    dimension: int,
+    parameters: int,
+    outputs: int,
+    state: Doubles,
+    p: Doubles,
+    status: Integers,
+    reached: Integers,
+    members: int,
+    origin: int,
+    first: int,
+    every: int,
+    records: int,
+    nearest: Integers,
+    thetas: Doubles,
+    out: Doubles,
+    buffer: Doubles,
+    buffer_records: int,
+    saved: Doubles,
+) -> int:
+    """Advance members by steps of equal length from step ``first`` on (counted from ``origin``), recording on the way.
+
+    With ``every`` above 0: ``records`` records, ``every`` steps apart, or without ``records``, ``every`` steps. With
+    ``every`` 0: a record at fraction ``thetas[r]`` of the step that begins at ``nearest[r]``, for each r. Records go to
+    ``out[member, record]``. A member that becomes infinite or NaN gets status NONFINITE and keeps its last finite
+    state, whose step is ``reached``; its records from there on mean nothing.
+    """
+    y, lane_p = at(work, field[LANE_Y]), at(work, field[LANE_P])
+    index, strides = at(work, field[INDEX]), at(work, field[STRIDES])
+    theta, ytheta = at(work, field[LANE_THETA]), at(work, field[LANE_YTHETA])
+    size = dimension * width
+    before, after = at(saved, 0), at(saved, size)
+    for block in range(0, members, width):
+        count = min(width, members - block)
+        alive = 0
+        for lane in range(width):
+            member = block + min(lane, count - 1)
+            for j in range(dimension):
+                y[j * width + lane] = state[member * dimension + j]
+            for j in range(parameters):
+                lane_p[j * width + lane] = p[member * parameters + j]
+            if lane < count and status[member] == RUNNING:
+                alive |= 1 << lane
+        index[0] = origin + first
+        strides[0], strides[1] = outputs * width, width
+        r = 0
+        while alive != 0 and r < max(records, 1):
+            for i in range(size):
+                before[i] = y[i]
+            begin = int(index[0])
+            chunk = min(buffer_records, records - r) if every > 0 and records > 0 else 1
+            bad = call(advance, work, buffer, chunk, every if every > 0 else origin + nearest[r] - begin)
+            if records > 0 and every == 0:
+                theta[0] = thetas[r]
+                call(sample, work, work, 0, 0)
+                for i in range(size):
+                    buffer[i] = ytheta[i] if thetas[r] > 0.0 else y[i]
+            for lane in range(count if records > 0 else 0):
+                record = at(out, ((block + lane) * records + r) * outputs)
+                for k in range(chunk):
+                    for j in range(outputs):
+                        record[k * outputs + j] = buffer[(k * outputs + j) * width + lane]
+            r += chunk
+
+            bad &= alive
+            alive &= ~bad
+            if bad != 0:
+                end = int(index[0])
+                for i in range(size):
+                    after[i] = y[i]
+                while bad != 0:
+                    lane = lowest(bad)
+                    bad &= bad - 1
+                    member = block + lane
+                    status[member] = NONFINITE
+                    middle = at(saved, 2 * size)
+                    last = _last_finite(advance, work, y, index, buffer, before, middle, size, begin, end, lane)
+                    reached[member] = last - origin
+                    for j in range(dimension):
+                        state[member * dimension + j] = y[j * width + lane]
+                for i in range(size):
+                    y[i] = after[i]
+                index[0] = end
+        for lane in range(count):
+            if alive >> lane & 1:
+                for j in range(dimension):
+                    state[(block + lane) * dimension + j] = y[j * width + lane]
+    return 0
+
+
+@register_jitable
+def _last_finite(advance, work, y, index, buffer, before, middle, size, begin, end, lane):
+    """By bisection, the last step from ``begin`` at which a lane is finite; leaves the lane's state there in ``y``."""
+    for i in range(size):
+        middle[i] = before[i]
+    while end - begin > 1:
+        half = (begin + end) // 2
+        for i in range(size):
+            y[i] = middle[i]
+        index[0] = begin
+        if call(advance, work, buffer, 1, half - begin) >> lane & 1:
+            end = half
+        else:
+            begin = half
+            for i in range(size):
+                middle[i] = y[i]
+    for i in range(size):
+        y[i] = middle[i]
+    return begin

@@ -1,0 +1,318 @@
+"""Groups of members on their way through time: what survives between two calls of a driver.
+
+A group delivers its samples segment by segment, and looks up every `SLICE` seconds, without any effect on its
+numbers.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from ..engine.driver import driver
+from ..engine.native import Kernel, Workspace, aligned, load
+from ..engine.program import Program
+from . import explicit
+from .fields import DONE, FIELDS, NONFINITE, PAUSED, RUNNING, STEP_FIELDS
+from .tableaux import Tableau
+
+SLICE = 0.05
+"""Seconds between two looks at Ctrl-C and the progress bar."""
+
+DRIVERS = "attrax.integrators.drivers"
+Tick = Callable[[float], None]
+
+
+class Pace:
+    """How much work a call of a driver should do to take about `SLICE` seconds."""
+
+    def __init__(self, amount: int):
+        self.amount = amount
+
+    def __enter__(self) -> Pace:
+        self._begin = clock.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        spent = max(clock.perf_counter() - self._begin, 1e-9)
+        self.amount = max(1, int(self.amount * min(4.0, max(0.25, SLICE / spent))))
+
+
+class Compiled:
+    """Kernels of one width, and where the fields of their memory lie."""
+
+    def __init__(self, workspace: Workspace, kernels: Mapping[str, Kernel], fields: tuple[str, ...]):
+        self.workspace = workspace
+        self.width = workspace.width
+        self.kernels = load(kernels, workspace)
+        self.field = np.array([workspace.offset(name) for name in fields])
+
+    def memory(self, **shared: float) -> np.ndarray:
+        """New memory, with values of shared fields."""
+        work = aligned(self.workspace.size)
+        for name, value in shared.items():
+            work[self.workspace.offset(name)] = value
+        return work
+
+
+class Adaptive(Compiled):
+    """A method with error control and a right-hand side, compiled."""
+
+    def __init__(self, rhs: Program, tableau: Tableau, width: int, dense: bool, section: Program | None):
+        self.dimension = rhs.inputs["y"]
+        workspace = explicit.adaptive_workspace(width, tableau, self.dimension, rhs.inputs["p"], dense=dense)
+        super().__init__(workspace, explicit.adaptive_kernels(rhs, tableau, dense=dense, section=section), FIELDS)
+        self.kernels = {"prepare": 0, "interpolate": 0, **self.kernels}
+        rows: list[int] = []
+        self.column: dict[str, slice] = {}
+        for name, (start, size, _) in workspace.fields.items():
+            if name == "active":
+                break
+            self.column[name] = slice(len(rows), len(rows) + size)
+            rows += range(start, start + size * width, width)
+        self.rows = np.array(rows)
+
+
+class Fixed(Compiled):
+    """A method of equal steps and a right-hand side, or a map, compiled; ``record`` is what is recorded."""
+
+    def __init__(self, rhs: Program, tableau: Tableau | None, width: int, record: Program | None):
+        self.dimension, self.parameters = rhs.inputs["y"], rhs.inputs["p"]
+        workspace = explicit.fixed_workspace(width, self.dimension, self.parameters)
+        kernels = explicit.fixed_kernels(rhs, tableau, record) if tableau else explicit.map_kernels(rhs, record)
+        super().__init__(workspace, kernels, STEP_FIELDS)
+        self.kernels = {"sample": 0, **self.kernels}
+        self.outputs = sum(len(v) for v in record.outputs.values()) if record else self.dimension
+
+
+adaptive = lru_cache(maxsize=256)(Adaptive)
+fixed = lru_cache(maxsize=256)(Fixed)
+
+
+class AdaptiveGroup:
+    """Members with a step size each.
+
+    Parameters
+    ----------
+    compiled : Adaptive
+    y, p : ndarray
+        Initial states ``(members, dimension)`` and parameters ``(members, parameters)``.
+    t_start, t_end : float
+    times : ndarray
+        When to sample.
+    points, record_from
+        How many crossings of the section to record, beginning at which time.
+    """
+
+    def __init__(
+        self,
+        compiled: Adaptive,
+        y: np.ndarray,
+        p: np.ndarray,
+        t_start: float,
+        t_end: float,
+        *,
+        times: np.ndarray,
+        rtol: float,
+        atol: float,
+        max_steps: float,
+        points: int = 0,
+        record_from: float = 0.0,
+        side: int = 0,
+    ):
+        self.compiled, self.times = compiled, times
+        self.t_start, self.t_end = t_start, t_end
+        self.direction = 1 if t_end > t_start else -1
+        self.max_steps = np.array([float(max_steps)])
+        self.members = len(y)
+        self.status = np.full(self.members, RUNNING)
+        self.columns = np.zeros((self.members, len(compiled.rows)))
+        self._of("t")[:] = t_start
+        self._of("y")[:], self._of("p")[:] = y, p
+        self._of("sample_time")[:] = times[0] if len(times) else self.direction * np.inf
+        self.work = compiled.memory(
+            t_end=t_end,
+            direction=self.direction,
+            rtol=rtol,
+            atol=atol,
+            max_step=abs(t_end - t_start),
+            max_steps=max_steps,
+            side=side,
+        )
+        self.slot, self.scratch = np.empty(compiled.width, dtype=np.int64), np.empty(4 * compiled.width)
+        self.points, self.record_from = points, np.array([record_from])
+        self.crossings = np.full((self.members, points, 1 + compiled.dimension), np.nan)
+        self.counts = np.zeros(self.members, dtype=np.int64)
+        self.pace = Pace(2000)
+        driver(DRIVERS, "begin")(
+            compiled.kernels["start"],
+            self.work,
+            compiled.width,
+            compiled.rows,
+            len(compiled.rows),
+            self.columns,
+            self.members,
+        )
+
+    def _of(self, name: str) -> np.ndarray:
+        return self.columns[:, self.compiled.column[name]]
+
+    def advance(self, first: int, last: int, out: np.ndarray, tick: Tick) -> None:
+        """Deliver the samples ``first`` to ``last`` into ``out`` ``(members, last - first, dimension)``.
+
+        With the last sample, members go on to the end.
+        """
+        c, left = self.compiled, 1
+        self.status[self.status == PAUSED] = RUNNING
+        run = driver(DRIVERS, "adaptive")
+        while left:
+            with self.pace:
+                left = run(
+                    *(c.kernels["step"], c.kernels["prepare"], c.kernels["interpolate"]),
+                    *(self.work, c.field, c.width, c.dimension, self.direction),
+                    *(c.rows, len(c.rows), self.columns, self.status, self.members),
+                    *(self.times, first, last, len(self.times), out),
+                    *(self.record_from, self.points, self.crossings, self.counts),
+                    *(self.max_steps, self.slot, self.scratch, self.pace.amount),
+                )
+            if left:
+                tick(self.fraction)
+
+    @property
+    def fraction(self) -> float:
+        """How much of the way is done."""
+        going = (self.status == RUNNING) | (self.status == PAUSED)
+        left = np.where(going, (self.t_end - self._of("t")[:, 0]) / (self.t_end - self.t_start), 0.0)
+        return float(1.0 - left.mean())
+
+    @property
+    def y(self) -> np.ndarray:
+        """Last states ``(members, dimension)``."""
+        return self._of("y")
+
+    def result(self) -> dict[str, np.ndarray]:
+        """Status, time reached and numbers of steps of each member."""
+        steps, rejected = self._of("steps")[:, 0], self._of("rejected")[:, 0]
+        return {
+            "status": np.where(self.status == PAUSED, RUNNING, self.status),
+            "t_stop": self._of("t")[:, 0],
+            "steps": steps - rejected,
+            "rejected": rejected,
+        }
+
+
+class FixedGroup:
+    """Members that take equal steps together (or the iterates of a map).
+
+    Parameters
+    ----------
+    compiled : Fixed
+    y, p : ndarray
+        Initial states ``(members, dimension)`` and parameters ``(members, parameters)``.
+    t_start, dt : float
+        Flows: first time and step.
+    steps : int
+        Number of steps.
+    positions : ndarray
+        When to sample, in steps from the first; the part after the decimal point lies within a step.
+    origin : int
+        Number of the first step (the time of a map).
+    """
+
+    def __init__(
+        self,
+        compiled: Fixed,
+        y: np.ndarray,
+        p: np.ndarray,
+        *,
+        t_start: float,
+        dt: float,
+        steps: int,
+        positions: np.ndarray,
+        origin: int = 0,
+    ):
+        self.compiled = compiled
+        self.y, self.p = np.array(y, dtype=float), np.ascontiguousarray(p, dtype=float)
+        self.t_start, self.dt, self.steps, self.origin, self.step = t_start, dt, steps, origin, 0
+        self.members = len(self.y)
+        self.status = np.full(self.members, RUNNING)
+        self.reached = np.zeros(self.members, dtype=np.int64)
+        self.positions = positions
+        self.whole = np.floor(positions).astype(np.int64)
+        self.theta = np.ascontiguousarray(positions - self.whole)
+        gaps = np.diff(self.whole)
+        self.every = int(gaps[0]) if len(gaps) and (gaps == gaps[0]).all() and not self.theta.any() else 0
+        self.work = compiled.memory(t0=t_start, dt=dt)
+        record = compiled.width * max(compiled.outputs, compiled.dimension)
+        self.chunk = max(1, 16384 // record)
+        self.buffer = np.empty(record * self.chunk)
+        self.saved = np.empty(3 * compiled.dimension * compiled.width)
+        self.pace = Pace(2_000_000)
+
+    def advance(self, first: int, last: int, out: np.ndarray, tick: Tick) -> None:
+        """Deliver the samples ``first`` to ``last`` into ``out`` ``(members, last - first, outputs)``.
+
+        With the last sample, members go on to the end.
+        """
+        r = first
+        while r < last:
+            most = max(1, self.pace.amount // self.members)
+            gap = int(self.whole[r]) - self.step
+            if gap > most:
+                self._go(self.step + most, tick)
+                continue
+            regular = 0 < gap == self.every
+            if regular:
+                count = max(1, most // gap)
+            else:
+                count = 1 if self.every else int(np.searchsorted(self.whole[r:last], self.step + most, side="right"))
+            count = min(count, last - r)
+            whole = count == last - first
+            part = out if whole else np.empty((self.members, count, self.compiled.outputs))
+            self._call(self.every if regular else 0, count, self.whole[r:], self.theta[r:], part)
+            self.step = int(self.whole[r + count - 1])
+            if not whole:
+                out[:, r - first : r - first + count] = part
+            r += count
+            tick(self.fraction)
+        if last == len(self.whole):
+            while self.step < self.steps:
+                most = max(1, self.pace.amount // self.members)
+                self._go(min(self.steps, self.step + most), tick)
+            self.status[self.status == RUNNING] = DONE
+        if (self.status == NONFINITE).any() and last > first:
+            gone = self.positions[None, first:last] > self.reached[:, None]
+            out[gone & (self.status == NONFINITE)[:, None]] = np.nan
+
+    def _go(self, step: int, tick: Tick) -> None:
+        self._call(0, 0, np.array([step]), self.theta, self.buffer)
+        self.step = step
+        tick(self.fraction)
+
+    def _call(self, every: int, records: int, whole: np.ndarray, theta: np.ndarray, out: np.ndarray) -> None:
+        c = self.compiled
+        with self.pace:
+            driver(DRIVERS, "steps")(
+                *(c.kernels["advance"], c.kernels["sample"], self.work, c.field, c.width),
+                *(c.dimension, c.parameters, c.outputs, self.y, self.p, self.status, self.reached, self.members),
+                *(self.origin, self.step, every, records, whole, theta, out),
+                *(self.buffer, self.chunk, self.saved),
+            )
+
+    @property
+    def fraction(self) -> float:
+        """How much of the way is done."""
+        return self.step / max(self.steps, 1)
+
+    def result(self) -> dict[str, np.ndarray]:
+        """Status, time reached and numbers of steps of each member."""
+        taken = np.where(self.status == NONFINITE, self.reached, self.step)
+        return {
+            "status": self.status,
+            "t_stop": self.t_start + taken * self.dt,
+            "steps": taken,
+            "rejected": np.zeros(self.members, dtype=np.int64),
+        }
