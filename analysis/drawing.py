@@ -99,7 +99,7 @@ def time_series(
         figure = _new_figure(data, (8.0, 1.2 + 1.5 * len(chosen)))
         axes = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
         figure.align_ylabels(axes)
-    panels = [axes] * len(chosen) if hasattr(axes, "plot") else list(axes)
+    panels: list[Axes] = [axes] * len(chosen) if hasattr(axes, "plot") else list(axes)
     for panel, variable in zip(panels, chosen, strict=True):
         _one_time_series(panel, variable.isel(time=window), _is_map(data))
     panels[-1].set_xlabel(_described(data["time"]))
@@ -232,7 +232,7 @@ def kinds(data: xr.Dataset) -> list[str]:
     """Name the figures that can be drawn of a Dataset: time_series, phase_portrait, orbit_diagram."""
     if {"direction", "point"} <= set(data.dims):
         return ["orbit_diagram"]
-    if "time" not in data.dims:
+    if data.sizes.get("time", 0) < 2:
         return []
     return ["time_series"] + (["phase_portrait"] if len(_elements_over_time(data)) > 1 else [])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import platform
 import subprocess
@@ -49,7 +50,18 @@ def write(name: str, tables: list[dict[str, Any]]) -> None:
     now = datetime.datetime.now().astimezone()
     record = {"date": now.isoformat(timespec="seconds"), **machine(), "tables": tables}
     path = RESULTS / f"{now:%Y-%m-%d}-{name}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it: four digits, null for what is not a number."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return float(f"{value:.4g}") if math.isfinite(value) else None
+    return value
 
 
 def machine() -> dict[str, Any]:

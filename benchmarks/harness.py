@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import math
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -51,13 +52,21 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """The goal ``time(name) <= at_most``, in the table's unit."""
+
+    name: str
+    at_most: float
+
+
+@dataclass(frozen=True)
 class Table:
     """Contenders for one piece of work, at one tolerance or at one error, with the goals."""
 
     title: str
     work: str
     contenders: Sequence[Contender]
-    goals: Sequence[Ratio] = ()
+    goals: Sequence[Ratio | Limit] = ()
     tolerance: float = math.nan
     error: float | None = None
     rounds: int = 5
@@ -111,11 +120,16 @@ def measure(table: Table, rounds: int | None = None, say: Callable[[str], None] 
 
 
 def cpu(run: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of this process in ``run()``, and what it returned."""
+    """CPU seconds of this process, and of those that it waits for, in ``run()``; and what it returned."""
     gc.collect()
-    start = time.process_time_ns()
+    start = _cpu_now()
     result = run()
-    return (time.process_time_ns() - start) * 1e-9, result
+    return _cpu_now() - start, result
+
+
+def _cpu_now() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time_ns() * 1e-9 + children.ru_utime + children.ru_stime
 
 
 def _prepare(contender: Contender, table: Table, row: Row) -> Work:
@@ -160,16 +174,20 @@ def _at_error(
     return max((t for t in tried if t[1] <= 1.15 * goal), default=close, key=lambda t: t[0])
 
 
-def _judge(goal: Ratio, rows: Sequence[Row]) -> dict[str, Any]:
-    slower, faster = _best(rows, goal.slower), _best(rows, goal.faster)
-    value = slower.time / faster.time if slower and faster else math.nan
-    return {
-        "slower": slower.name if slower else goal.slower,
-        "faster": faster.name if faster else goal.faster,
-        "ratio": value,
-        "at_least": goal.at_least,
-        "met": None if goal.at_least is None or math.isnan(value) else value >= goal.at_least,
-    }
+def _judge(goal: Ratio | Limit, rows: Sequence[Row]) -> dict[str, Any]:
+    """The goal as a sentence with its value: ``what``, ``value``, ``wanted``, ``met`` (None: not measured)."""
+    if isinstance(goal, Limit):
+        row = _best(rows, goal.name)
+        value = row.time if row else math.nan
+        what, wanted, met = goal.name, f"at most {goal.at_most:g}", value <= goal.at_most
+    else:
+        slower, faster = _best(rows, goal.slower), _best(rows, goal.faster)
+        value = slower.time / faster.time if slower and faster else math.nan
+        asked = " or ".join([goal.slower] if isinstance(goal.slower, str) else goal.slower)
+        what = f"{slower.name if slower else asked} / {faster.name if faster else goal.faster}"
+        wanted = "" if goal.at_least is None else f"at least {goal.at_least:.3g}"
+        met = value >= (goal.at_least or 0.0)
+    return {"what": what, "value": value, "wanted": wanted, "met": None if math.isnan(value) else met}
 
 
 def _best(rows: Sequence[Row], names: str | tuple[str, ...]) -> Row | None:
@@ -201,10 +219,9 @@ def markdown(result: dict[str, Any]) -> str:
         lines.append("| " + " | ".join(cells) + " |")
     lines.append("")
     for goal in result["goals"]:
-        names = " or ".join([goal["slower"]] if isinstance(goal["slower"], str) else goal["slower"])
         verdict = {True: "met", False: "**missed**", None: "not measured"}[goal["met"]]
-        wanted = "" if goal["at_least"] is None else f" (goal at least {goal['at_least']:.3g}: {verdict})"
-        lines.append(f"- {names} / {goal['faster']}: {_number(goal['ratio'], '.3g')}{wanted}")
+        wanted = f" (goal: {goal['wanted']}; {verdict})" if goal["wanted"] else ""
+        lines.append(f"- {goal['what']}: {_number(goal['value'], '.3g')}{wanted}")
     return "\n".join(lines) + "\n"
 
 

@@ -33,6 +33,16 @@ def at(typing, memory, offset):
 
 
 @intrinsic
+def doubles(typing, address):
+    """The memory at an address."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return Doubles(types.int64), generate
+
+
+@intrinsic
 def lowest(typing, bits):
     """Number of the lowest bit that is set."""
 

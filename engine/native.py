@@ -95,44 +95,10 @@ def load(kernels: Mapping[str, Kernel], workspace: Workspace) -> dict[str, int]:
 
 
 def evaluate(program: Program, **blocks):
-    """Run ``program`` as machine code on blocks of shape ``(size, m)``; returns its blocks likewise.
+    """Stands in for :func:`attrax.engine.evaluation.evaluate`."""
+    from .evaluation import evaluate
 
-    For occasional evaluations and for tests; simulations call kernels through their drivers.
-    """
-    import ctypes
-
-    import numpy as np
-
-    width = 8
-    workspace = Workspace(width).lanes(**{f"in {k}": v for k, v in program.inputs.items()})
-    workspace.lanes(**{f"out {k}": len(v) for k, v in program.outputs.items()})
-    builder = Builder()
-    bound = {k: builder.input(f"in {k}", v) for k, v in program.inputs.items()}
-    results = builder.inline(program, bound)
-    convert = {FLOAT: lambda v: v, INT: builder.to_float, BOOL: builder.bool_to_float}
-    outputs = {f"out {k}": [convert[builder.type(v)](v) for v in ids] for k, ids in results.items()}
-    address = load({"evaluate": Straight(builder.program(outputs))}, workspace)["evaluate"]
-    kernel = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(address)
-
-    arrays = {k: np.asarray(blocks[k], dtype=np.float64) for k in program.inputs}
-    arrays = {k: v.reshape(v.shape[0], -1) if v.ndim > 1 else v[:, None] for k, v in arrays.items()}
-    members = max((v.shape[1] for v in arrays.values()), default=1)
-    work = aligned(workspace.size)
-    out = {k: np.empty((len(ids), members)) for k, ids in program.outputs.items()}
-
-    def view(name: str):
-        offset, size, _ = workspace.fields[name]
-        return work[offset : offset + size * width].reshape(size, width)
-
-    for first in range(0, members, width):
-        count = min(width, members - first)
-        for k, v in arrays.items():
-            view(f"in {k}")[:] = v[:, first : first + 1]
-            view(f"in {k}")[:, :count] = v[:, first : first + count] if v.shape[1] > 1 else v
-        kernel(work.ctypes.data, None, 0, 0)
-        for k, v in out.items():
-            v[:, first : first + count] = view(f"out {k}")[:, :count]
-    return out
+    return evaluate(program, **blocks)
 
 
 class Function:

@@ -3,10 +3,10 @@
 The layout is netCDF4's. Dimensions are HDF5 dimension scales: a coordinate is the scale of its own dimension,
 a dimension without coordinate has a scale named "This is a netCDF dimension but not a netCDF variable". Other
 coordinates are listed in the group's attribute ``coordinates``. Booleans are int8 with the attribute
-``dtype="bool"``, strings are variable-length UTF-8, complex numbers are compounds ``{r, i}`` (h5py's convention:
-one step outside netCDF4, understood by h5netcdf and Julia). Variables and attributes keep their order. Data
-lie in chunks of about 1 MiB, uncompressed unless asked otherwise; a floating-point value that was never
-written reads as NaN and takes no space.
+``dtype="bool"``, strings are variable-length UTF-8, complex numbers are compounds ``{r, i}`` (h5py's
+convention: one step outside netCDF4, understood by h5netcdf and Julia). Variables and attributes keep their
+order. Data lie in chunks of about 1 MiB, uncompressed unless asked otherwise; a floating-point value that was
+never written reads as NaN and takes no space.
 
 Each group that was written carries ``complete``: 1, or 0 when the writer was interrupted, killed, or is still
 running.
@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 CHUNK_BYTES = 2**20
+CACHE_BYTES = 2**23
 LAZY_BYTES = 2**28
 _MARK = "attrax_storage"
 _VERSION = 1
@@ -44,13 +46,12 @@ _RESERVED = {
     *("_Netcdf4Dimid", "_Netcdf4Coordinates", "_NCProperties", "_nc3_strict"),
 }
 _ADVICE = {
-    "No space left": "the disk is full; free some space or choose another place",
+    "No space left": "the disk is full (what was written so far is kept); free some space or choose another place",
     "File too large": "the file is larger than the system allows here; choose another place",
-    "quota": "the disk quota is used up; free some space or choose another place",
     "unable to lock": "another process has it open; wait for it or choose another name",
     "already open": "it is open in this process; close it first",
     "ermission denied": "no permission; choose another place or change its permissions",
-    "filter": "it is compressed with blosc; install hdf5plugin (pip install hdf5plugin)",
+    "required filter": "it is compressed with blosc; install hdf5plugin (pip install hdf5plugin)",
 }
 
 
@@ -73,7 +74,8 @@ class Writer:
     append
         Add the group to the file if the file exists already.
     compression
-        None, "gzip" (readable everywhere, several times slower) or "blosc" (readers need hdf5plugin).
+        None, "gzip" (readable everywhere, several times slower) or "blosc" (readers need hdf5plugin). Each
+        flush of a partly filled chunk then leaves a gap in the file: flush rarely.
 
     Raises
     ------
@@ -107,6 +109,7 @@ class Writer:
         self._filter = _compression(compression)
         self._file: h5py.File | None = None
         self._layout = Layout({})
+        self._arrays: dict[str, h5py.Dataset] = {}
         self._check_target(force)
 
     def __enter__(self) -> Writer:
@@ -139,6 +142,8 @@ class Writer:
         with _guard(self.path, "write"):
             self._file = _open(self.path, "r+")
             _keep_index_in_memory(self._file)
+            # Kept open: closing an array would write its unfinished chunks, and hide what goes wrong.
+            self._arrays = {name: self._file[self.group][name] for name in {**layout.sizes, **layout.arrays}}
 
     def write(self, name: str, array: Any, /, **offsets: int) -> None:
         """Write a block of the array `name`; `offsets` says where it begins along each dimension (default 0).
@@ -146,6 +151,7 @@ class Writer:
         Blocks that cover whole chunks are fastest. Past the end of a dimension of unknown size, the dimension
         grows.
         """
+        self._check_open()
         variable = self._layout.arrays[name]
         block = np.asarray(array)
         if block.ndim != len(variable.dims) or not set(offsets) <= set(variable.dims):
@@ -159,12 +165,13 @@ class Writer:
             self._make_room(dim, start + length)
             where.append(slice(start, start + length))
         with _guard(self.path, "write"):
-            self._node[name][tuple(where)] = _stored(block)
+            self._check_space(block.nbytes)
+            self._arrays[name][tuple(where)] = _stored(block)
 
     def flush(self) -> None:
         """Bring all that was written to the file, where it survives the end of this process."""
         with _guard(self.path, "write"):
-            self._node.file.flush()
+            self._check_open().flush()
 
     def close(self, *, complete: bool = True) -> None:
         """Flush and close the file; `complete` says whether all that was meant to be written is there."""
@@ -178,11 +185,15 @@ class Writer:
             finally:
                 file.close()
 
-    @property
-    def _node(self) -> h5py.Group:
+    def _check_open(self) -> h5py.File:
         if self._file is None:
-            raise ValueError("the writer is not open: call create first, and nothing after close")
-        return self._file[self.group]
+            raise RuntimeError("the writer is not open: call create first, and nothing after close")
+        return self._file
+
+    def _check_space(self, size: int) -> None:
+        """Stop while there is room for what HDF5 still holds: it does not survive a full disk."""
+        if disk_usage(self.path.parent).free < size + CACHE_BYTES * (len(self._arrays) + 1):
+            raise OSError("No space left")
 
     def _check_target(self, force: bool) -> None:
         """Find out before a long computation what would prevent its result from being stored."""
@@ -276,7 +287,7 @@ class Writer:
             array.attrs["dtype"] = "bool"
 
     def _make_room(self, dim: str, size: int) -> None:
-        current = self._node[dim].shape[0]
+        current = self._arrays[dim].shape[0]
         if size <= current:
             return
         if self._layout.sizes[dim] is not None:
@@ -285,10 +296,10 @@ class Writer:
             )
         with _guard(self.path, "write"):
             if dim not in self._layout.coords:
-                self._node[dim].resize(size, axis=0)
+                self._arrays[dim].resize(size, axis=0)
             for name, variable in self._layout.arrays.items():
                 if dim in variable.dims:
-                    self._node[name].resize(size, axis=variable.dims.index(dim))
+                    self._arrays[name].resize(size, axis=variable.dims.index(dim))
 
 
 def save(
@@ -482,8 +493,11 @@ def _clear(node: h5py.Group) -> None:
 def _open(path: str | os.PathLike, mode: str) -> h5py.File:
     import h5py
 
-    if mode != "r":
-        return h5py.File(path, mode, track_order=True, rdcc_nbytes=8 * CHUNK_BYTES, rdcc_w0=1.0)
+    cache: dict[str, Any] = {"rdcc_nbytes": CACHE_BYTES, "rdcc_w0": 1.0}
+    if mode == "w":  # "aggregate": space that becomes free is not used again, so that an older index stays right
+        return h5py.File(path, mode, track_order=True, fs_strategy="aggregate", **cache)
+    if mode == "r+":
+        return h5py.File(path, mode, track_order=True, **cache)
     try:
         return h5py.File(path, mode, locking=False)
     except OSError as error:

@@ -234,6 +234,20 @@ class System:
             for index in np.ndindex(*shape)
         )
 
+    @cached_property
+    def observable_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each observable."""
+        if not self.observables:
+            return {}
+        import jax
+
+        with jax.enable_x64(True):
+            inputs = [jax.ShapeDtypeStruct(shape, float) for shape in self._inputs().values()]
+            return {
+                name: jax.eval_shape(lambda t, y, p, f=f: f(t, *self._namespaces(y, p)), *inputs).shape
+                for name, f in self.observables.items()
+            }
+
     # -- other systems from this one -------------------------------------------------------------
 
     def with_parameters(self, **values: Any) -> System:
@@ -441,7 +455,7 @@ class System:
         return np.concatenate([np.broadcast_to(b, (*lead, b.shape[-1])) for b in blocks], axis=-1)
 
     def _evaluate(self, quantity: str, block: str, state: Any, t: float) -> np.ndarray:
-        from .native import evaluate
+        from .evaluation import evaluate
 
         y = self.pack(state)
         lead = y.shape[:-1]

@@ -1,12 +1,14 @@
 """From a function of JAX arrays to a straight-line program: trace it, then lower the jaxpr.
 
 This is the one module that meets JAX's internals. The meaning of each primitive is in
-:mod:`attrax.engine.lowering`; here are the primitives that contain functions (nested calls, loops of
+:mod:`attrax.engine.primitives`; here are the primitives that contain functions (nested calls, loops of
 fixed length, conditions), and the messages for mistakes in the user's function.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import sysconfig
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +17,19 @@ from typing import Any
 
 import numpy as np
 
+from . import linear_algebra, primitives
 from .errors import AttraxError, DeclarationError, UnsupportedPrimitive
-from .lowering import RULES, Lowering, plain
+from .lowering import Lowering, plain
 from .program import FLOAT, INT, Builder, Program
+
+RULES = primitives.RULES | linear_algebra.RULES
 
 Array = np.ndarray
 
 
-def trace(function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[int, ...]], *, name: str) -> Program:
+def trace(
+    function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[int, ...]], *, name: str
+) -> Program:
     """The straight-line program of ``function``.
 
     Parameters
@@ -52,12 +59,15 @@ def trace(function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[in
     interpreter = _Interpreter(builder, name)
     arrays = []
     for block, shape in inputs.items():
-        values = builder.input(block, int(np.prod(shape)))
+        values = builder.input(block, math.prod(shape))
         arrays.append(np.array(values, dtype=object).reshape(shape) if values else np.zeros(shape))
     with np.errstate(all="ignore"):
         results = interpreter.run(closed.jaxpr, closed.consts, arrays)
         low = interpreter.low
-        outputs = {n: low.values(low.convert(r, FLOAT)) if r.size else [] for n, r in zip(names, results, strict=True)}
+        outputs = {
+            n: low.values(low.convert(r, FLOAT)) if r.size else []
+            for n, r in zip(names, results, strict=True)
+        }
     return builder.program(outputs)
 
 
@@ -88,17 +98,20 @@ class _Interpreter:
     def __init__(self, builder: Builder, name: str):
         self.low = Lowering(builder)
         self.name = name
+        self._path: list[Any] = []
 
     def run(self, jaxpr, consts: Sequence[Any], arguments: Sequence[Array]) -> list[Array]:
         """Outputs of an open ``jaxpr``."""
-        environment: dict[Any, Array] = dict(zip(jaxpr.constvars, (plain(c) for c in consts), strict=True))
+        environment: dict[Any, Array] = dict(zip(jaxpr.constvars, map(self._constant, consts), strict=True))
         environment.update(zip(jaxpr.invars, arguments, strict=True))
 
         def read(atom) -> Array:
-            return plain(atom.val) if hasattr(atom, "val") else environment[atom]
+            return self._constant(atom.val) if hasattr(atom, "val") else environment[atom]
 
         for eqn in jaxpr.eqns:
-            results = self.equation(eqn, [read(v) for v in eqn.invars])
+            self._path.append(eqn)
+            results = self._equation(eqn, [read(v) for v in eqn.invars])
+            self._path.pop()
             environment.update(zip(eqn.outvars, results, strict=True))
         return [read(v) for v in jaxpr.outvars]
 
@@ -106,32 +119,59 @@ class _Interpreter:
         """Outputs of a jaxpr, closed or open."""
         return self.run(getattr(closed, "jaxpr", closed), getattr(closed, "consts", ()), arguments)
 
-    def equation(self, eqn, arguments: list[Array]) -> list[Array]:
+    def _equation(self, eqn, arguments: list[Array]) -> list[Array]:
         primitive = eqn.primitive.name
-        if any(np.dtype(v.aval.dtype).kind == "c" for v in eqn.outvars if hasattr(v.aval, "dtype")):
-            raise UnsupportedPrimitive(self._where(eqn) + "complex numbers; write real and imaginary parts instead")
+        if any(getattr(getattr(v.aval, "dtype", None), "kind", "") == "c" for v in eqn.outvars):
+            raise UnsupportedPrimitive(
+                f"{self._start()} uses complex numbers ({primitive}), which are not lowered to machine code; "
+                "write real and imaginary parts instead"
+            )
         if primitive in _WITH_FUNCTIONS:
             return _WITH_FUNCTIONS[primitive](self, eqn.params, arguments)
+        if primitive in _NESTED:
+            return self.call(
+                next(eqn.params[k] for k in ("jaxpr", "call_jaxpr") if k in eqn.params), arguments
+            )
         if primitive in RULES:
             try:
                 result = RULES[primitive](self.low, eqn.params, *arguments)
                 return result if isinstance(result, list) else [result]
             except NotImplementedError:
                 pass
-        if primitive in _NESTED:
-            return self.call(next(eqn.params[k] for k in ("jaxpr", "call_jaxpr") if k in eqn.params), arguments)
-        raise UnsupportedPrimitive(self._where(eqn) + f"JAX's {primitive!r}{_ADVICE}")
+        advice = _ADVICE.get(primitive, "write it with other functions of jax.numpy")
+        raise UnsupportedPrimitive(
+            f"{self._start()} uses JAX's {primitive!r}, which is not lowered to machine code; {advice}, "
+            'or simulate with backend="jax"'
+        )
 
-    def _where(self, eqn) -> str:
+    def _constant(self, value: Any) -> Array:
+        if getattr(value, "dtype", None) in (np.float32, np.float16):
+            shape = f"an array of shape {value.shape}" if value.shape else "a number"
+            raise DeclarationError(
+                f"{self._start()} uses {shape} of {value.dtype}, but computes with 64 bits; make it with "
+                "NumPy (np.array) or inside the function, where JAX's floats have 64 bits"
+            )
+        return plain(value)
+
+    def _start(self) -> str:
+        """``system 'name' (file:line): its function``, with the user's line of the current equation."""
         from jax._src import source_info_util
 
-        frames = source_info_util.user_frames(eqn.source_info.traceback)
+        frames = (f for eqn in self._path for f in source_info_util.user_frames(eqn.source_info.traceback))
         frame = next((f for f in frames if not _internal(f.file_name)), None)
         place = f" ({frame.file_name}:{frame.start_line})" if frame else ""
-        return f"system {self.name!r}{place}: its function uses "
+        return f"system {self.name!r}{place}: its function"
 
 
-_ADVICE = ', which is not lowered to machine code; write it with other functions of jax.numpy, or simulate with backend="jax"'
+_NESTED = ("jit", "pjit", "call", "closed_call", "core_call", "remat", "remat2", "checkpoint")
+_NESTED += ("custom_jvp_call", "custom_vjp_call")
+
+_RANDOM = "declare the noise instead of drawing it"
+_ADVICE = {
+    "while": "write jax.lax.fori_loop or jax.lax.scan of a fixed length",
+    **dict.fromkeys(("random_seed", "random_wrap", "random_bits", "random_unwrap", "threefry2x32"), _RANDOM),
+    **dict.fromkeys(("debug_callback", "debug_print"), "leave it out"),
+}
 
 
 def _scan(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
@@ -148,8 +188,8 @@ def _scan(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
     if params["reverse"]:
         kept.reverse()
     if not kept:
-        return [*carry, *(np.zeros(v.aval.shape) for v in params["jaxpr"].jaxpr.outvars[carries:])]
-    return carry + [RULES["stack"](self.low, {"axis": 0}, *column) for column in zip(*kept, strict=True)]
+        return [*carry, *(np.zeros((0, *v.aval.shape)) for v in params["jaxpr"].jaxpr.outvars[carries:])]
+    return carry + [self.low.stack(column, axis=0) for column in zip(*kept, strict=True)]
 
 
 def _cond(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
@@ -164,68 +204,90 @@ def _cond(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
 
 
 def _linear_solve(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
-    lengths, before = params["const_lengths"], 0
+    lengths = params["const_lengths"]
     before = lengths.matvec + lengths.vecmat
     constants = arguments[before : before + lengths.solve]
     right = arguments[sum(lengths) :]
     return self.call(params["jaxprs"].solve, [*constants, *right])
 
 
-_NESTED = ("jit", "pjit", "call", "closed_call", "core_call", "remat", "remat2", "checkpoint")
-_NESTED += ("custom_jvp_call", "custom_vjp_call")
 _WITH_FUNCTIONS = {"scan": _scan, "cond": _cond, "custom_linear_solve": _linear_solve}
 
 
 # -- mistakes in the user's function ------------------------------------------------------------------
 
+_TRACED = "the state, the time or a parameter"
+_CONDITION = (
+    f"Python's if, while, and, or, not, min, max and chained comparisons cannot depend on {_TRACED}; "
+    "write jnp.where(condition, a, b), jnp.minimum, jnp.maximum, and & | ~ between conditions"
+)
+_NUMPY = f"NumPy cannot compute with {_TRACED}; write the function of jax.numpy instead (jnp.sin for np.sin)"
+_MASK = "an array cannot be indexed with a condition; write jnp.where(condition, array, 0) instead"
+_INTEGER = (
+    f"{_TRACED} cannot be an index, a size or the length of a range; declare an integer parameter "
+    "for a size, or choose with jnp.where"
+)
+_NUMBER = (
+    f"float(), int() and the math module cannot compute with {_TRACED}; leave out float(), and write "
+    "jnp.sin for math.sin, jnp.floor for int"
+)
+# beginnings of messages of errors that are plain TypeErrors in JAX
+_HINTS = {
+    "Only integer scalar arrays can be converted": _INTEGER,
+    "Indexer must have integer": _INTEGER,
+    "Shapes must be 1D sequences of concrete values": _INTEGER,
+    "JAX arrays are immutable": "JAX arrays do not change; write x = x.at[i].set(y) instead of x[i] = y",
+}
+
 
 def _explain(error: Exception, name: str) -> str:
     """One sentence on what is wrong in the user's function, and what to write instead."""
+    place, start = _place(error), f"system {name!r}"
+    if isinstance(error, AttraxError):
+        return _plain_words(str(error)).replace(start, start + place, 1)
+    return f"{start}{place}: {_mistake(error)}"
+
+
+def _mistake(error: Exception) -> str:
     import jax
 
-    place = _place(error)
-    if isinstance(error, AttraxError):
-        return str(error) + place
-    start = f"system {name!r}{place}: "
+    text = str(error).strip()
     match error:
         case jax.errors.TracerBoolConversionError():
-            return start + (
-                "Python's if, while, and, or, not cannot depend on the state, the time or a parameter; "
-                "write jnp.where(condition, a, b), and & | ~ between conditions"
-            )
+            return _CONDITION
         case jax.errors.TracerArrayConversionError():
-            return start + (
-                "NumPy cannot compute with the state, the time or a parameter; "
-                "write the function of jax.numpy instead (jnp.sin for np.sin)"
-            )
+            return _NUMPY
         case jax.errors.NonConcreteBooleanIndexError():
-            return start + "an array cannot be indexed with a condition; write jnp.where(condition, array, 0) instead"
+            return _MASK
         case jax.errors.TracerIntegerConversionError():
-            return start + (
-                "the state, the time or a parameter cannot be the length of a range or an index of a Python list; "
-                "declare an integer parameter for a size, or index an array of jax.numpy"
-            )
+            return _INTEGER
         case jax.errors.ConcretizationTypeError():
-            return start + (
-                "float(), int() and the math module cannot compute with the state, the time or a parameter; "
-                "leave out float(), and write jnp.sin for math.sin, jnp.floor for int"
-            )
-    return start + f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+            return _NUMBER
+    hint = next((hint for beginning, hint in _HINTS.items() if text.startswith(beginning)), None)
+    return hint or f"{type(error).__name__}: {_plain_words(text.splitlines()[0] if text else 'no message')}"
+
+
+def _plain_words(text: str) -> str:
+    """Without the names of JAX's tracers."""
+    return re.sub(r"\w*Tracer\b", "JAX array", text)
 
 
 def _place(error: Exception) -> str:
-    frames = [f for f, _ in traceback.walk_tb(error.__traceback__) if not _internal(f.f_code.co_filename)]
-    lines = [line for f, line in traceback.walk_tb(error.__traceback__) if not _internal(f.f_code.co_filename)]
-    return f" ({frames[-1].f_code.co_filename}:{lines[-1]})" if frames else ""
+    """`` (file:line)`` of the deepest frame in the user's code, if there is one."""
+    frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
+    frames = [f for f in frames if not _internal(f[0])]
+    return " ({}:{})".format(*frames[-1]) if frames else ""
+
+
+_LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "equinox", "diffrax", "lineax", "optimistix")
 
 
 def _internal(file: str) -> bool:
-    """Whether a file belongs to attrax's machinery, to a library or to Python itself."""
+    """Whether a file belongs to attrax's machinery, to a library that it uses or to Python itself."""
     path = Path(file)
-    parts = path.parts
-    return (
-        file.startswith("<")
-        or "site-packages" in parts
-        or path.is_relative_to(sysconfig.get_path("stdlib"))
-        or path.is_relative_to(Path(__file__).parent)
-    )
+    if file.startswith("<frozen") or path.is_relative_to(Path(__file__).parent):
+        return True
+    for folder in ("site-packages", "dist-packages"):
+        if folder in path.parts:
+            return path.parts[path.parts.index(folder) + 1] in _LIBRARIES
+    return path.is_relative_to(sysconfig.get_path("stdlib"))

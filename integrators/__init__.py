@@ -1,0 +1,8 @@
+"""How time advances."""
+
+from __future__ import annotations
+
+from .ensemble import Ensemble, grid, zip
+from .simulate import methods, simulate
+
+__all__ = ["Ensemble", "grid", "methods", "simulate", "zip"]

@@ -334,7 +334,8 @@ def steps(
             bad = call(advance, work, buffer, chunk, every if every > 0 else origin + nearest[r] - begin)
             if records > 0 and every == 0:
                 theta[0] = thetas[r]
-                call(sample, work, work, 0, 0)
+                if thetas[r] > 0.0:
+                    call(sample, work, work, 0, 0)
                 for i in range(size):
                     buffer[i] = ytheta[i] if thetas[r] > 0.0 else y[i]
             for lane in range(count if records > 0 else 0):

@@ -189,6 +189,11 @@ class AdaptiveGroup:
         return float(1.0 - left.mean())
 
     @property
+    def delivered(self) -> np.ndarray:
+        """Number of samples that each member has delivered."""
+        return self._of("sample")[:, 0]
+
+    @property
     def y(self) -> np.ndarray:
         """Last states ``(members, dimension)``."""
         return self._of("y")
@@ -283,9 +288,6 @@ class FixedGroup:
                 most = max(1, self.pace.amount // self.members)
                 self._go(min(self.steps, self.step + most), tick)
             self.status[self.status == RUNNING] = DONE
-        if (self.status == NONFINITE).any() and last > first:
-            gone = self.positions[None, first:last] > self.reached[:, None]
-            out[gone & (self.status == NONFINITE)[:, None]] = np.nan
 
     def _go(self, step: int, tick: Tick) -> None:
         self._call(0, 0, np.array([step]), self.theta, self.buffer)
@@ -307,12 +309,20 @@ class FixedGroup:
         """How much of the way is done."""
         return self.step / max(self.steps, 1)
 
+    @property
+    def delivered(self) -> np.ndarray:
+        """Number of samples that each member has delivered."""
+        return np.searchsorted(self.positions, self._taken, side="right")
+
+    @property
+    def _taken(self) -> np.ndarray:
+        return np.where(self.status == NONFINITE, self.reached, self.step)
+
     def result(self) -> dict[str, np.ndarray]:
         """Status, time reached and numbers of steps of each member."""
-        taken = np.where(self.status == NONFINITE, self.reached, self.step)
         return {
             "status": self.status,
-            "t_stop": self.t_start + taken * self.dt,
-            "steps": taken,
+            "t_stop": self.t_start + self._taken * self.dt,
+            "steps": self._taken,
             "rejected": np.zeros(self.members, dtype=np.int64),
         }

@@ -31,13 +31,20 @@ from pydantic_core import PydanticCustomError
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Say which valid names resemble `name`, as the end of a sentence: ``; did you mean 'x'?``."""
     valid = sorted(valid)
-    by_tail = [each for each in valid if each.rpartition(".")[2] == name]
-    close = by_tail or difflib.get_close_matches(name, valid, n=3, cutoff=0.6)
+    tails = {each: each.rpartition(".")[2] for each in valid}
+    close = [each for each in valid if tails[each] == name] or _resembling(name, valid)
+    if not close:
+        alike = _resembling(name, tails.values())
+        close = [each for each in valid if tails[each] in alike]
     if close:
         return f"; did you mean {' or '.join(repr(each) for each in close)}?"
     if valid and len(valid) <= 24:
         return f"; valid here: {', '.join(valid)}"
     return ""
+
+
+def _resembling(name: str, valid: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(name, list(valid), n=3, cutoff=0.6)
 
 
 def show(value: Any) -> str:

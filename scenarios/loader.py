@@ -120,7 +120,8 @@ def find(file: str) -> FilePath:
     here = [each.name for each in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
     bare = path.name == file and not path.suffix
     hint = nearest(file, shipped) if bare else nearest(path.name, here) if here else ""
-    raise ScenarioError(f"{file}: there is no such file{' or library scenario' if bare else ''}{hint}")
+    name = file if file.isprintable() else ascii(file)
+    raise ScenarioError(f"{name}: there is no such file{' or library scenario' if bare else ''}{hint}")
 
 
 def read(path: FilePath) -> str:

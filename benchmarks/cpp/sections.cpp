@@ -16,11 +16,11 @@ struct Roessler {
 };
 
 // Length of the step from `s` that ends on y = 0, by Newton's method; `x` is then the state there.
-template <class Stepper> static State land(Stepper& stepper, const Roessler& f, const State& s, double h, double y) {
+template <class Stepper> static State land(const Roessler& f, const State& s, double h, double y) {
     State x, d;
     double part = h * -s[1] / (y - s[1]);
     for (int i = 0; i < 5; i++) {
-        stepper.do_step(f, s, 0.0, x, part);
+        Stepper().do_step(f, s, 0.0, x, part);
         if (std::abs(x[1]) < 1e-14) break;
         f(x, d, 0.0);
         part -= x[1] / d[1];
@@ -32,14 +32,13 @@ template <class Stepper>
 static void section(const Roessler& f, State s, double transient, int64_t points, double rtol, double atol,
                     double* out) {
     auto controlled = odeint::make_controlled(atol, rtol, Stepper());
-    Stepper plain;
     double t = 0.0, h = 1e-3;
     if (transient > 0) odeint::integrate_adaptive(controlled, f, s, 0.0, transient, h), h = 1e-2;
     for (int64_t found = 0; found < points;) {
         const State before = s;
         const double started = t;
         while (controlled.try_step(f, s, t, h) == odeint::fail) {}
-        if (before[1] < 0 && s[1] >= 0) out[found++] = land(plain, f, before, t - started, s[1])[0];
+        if (before[1] < 0 && s[1] >= 0) out[found++] = land<Stepper>(f, before, t - started, s[1])[0];
     }
 }
 

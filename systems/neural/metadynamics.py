@@ -18,7 +18,7 @@ from jax.nn import sigmoid
 
 from ...engine.declaration import known, parameter
 from ...engine.system import flow
-from .._measures import leading_eigenvalue, maxima, period
+from .._measures import crossings, leading_eigenvalue, maxima, period
 
 GROS = "C. Gros, M. Linkerhand, V. Walther, arXiv:1404.5417 (2014)"
 OWN = "own computation: rk4 with small steps"
@@ -84,18 +84,11 @@ def _adapting(s, p, y, drive):
             for a in (25 - np.sqrt(425.0), 25 + np.sqrt(425.0))
         ),
         known(
-            "slope of the fast subsystem at the fold of its fixed points for a = 4.8236",
+            "slope of the fast subsystem at the fold of its fixed points, a = 4.8236 and b = 0.4756",
             0.0,
             lambda ax, s: _fast(s, 4.8236, _fold(4.8236)[1]).jacobian([_fold(4.8236)[0]])[0, 0],
             atol=1e-14,
             source="closed form: y (1 - y) = Gamma / (a w)",
-        ),
-        known(
-            "b at the fold for a = 4.8236",
-            0.4756,
-            lambda ax, s: _fold(4.8236)[1],
-            atol=5e-5,
-            source="closed form: b = w y / Gamma - ln(y / (1 - y)) / a",
         ),
         known(
             "x at the landing of the jump from the fold for a = 4.8236",
@@ -166,5 +159,83 @@ def _fold(a):
 
 
 def _cycle(ax, system):
-    eps = system.parameters["eps_a"].value
-    return ax.simulate(system, 40 / eps, transient=35 / eps, sample=0.02, rtol=1e-8, atol=1e-10)
+    return ax.simulate(system, 40_000.0, transient=39_000.0, sample=0.02, rtol=1e-8, atol=1e-10)
+
+
+@flow(
+    state={"x": (3,), "a": (3,), "b": (3,)},
+    parameters={
+        "w12": parameter(1.0, "", "weight between sites 1 and 2, both ways"),
+        "w23": parameter(1.0, "", "weight between sites 2 and 3, both ways"),
+        "w13": parameter(-1.0, "", "weight between sites 1 and 3, both ways"),
+        **PLASTICITY,
+    },
+    initial={"x": [0.9, 0.9, 0.1], "a": 5.0, "b": [0.1, 1.0, -0.1]},
+    observables={"y": rate},
+    slow=("a", "b"),
+    source=f"{GROS}, three-site network",
+    known=(
+        *(
+            known(
+                f"{quantity} of the travelling wave at eps_a = eps_b = {eps}",
+                value,
+                lambda ax, s, eps=eps, measure=measure: measure(_wave(ax, s.with_parameters(eps_a=eps, eps_b=eps))),
+                rtol=0.01,
+                source=source,
+            )
+            for quantity, measure, values, source in (
+                ("period", lambda d: period(d.y[:, 0], 0.5), {0.01: 16.9, 0.001: 60.1}, OWN),
+                ("mean gain", lambda d: d.a.mean(), {0.01: 5.99, 0.001: 5.32}, OWN),
+                (
+                    "correlation of y_1 and y_3",
+                    lambda d: _correlation(d),
+                    {0.01: -0.5, 0.001: -0.5},
+                    "exact: phases a third of a turn apart",
+                ),
+            )
+            for eps, value in values.items()
+        ),
+        known(
+            "growth rate of the linear mode with w = 1 at frozen a = 4 (pitchfork)",
+            0.0,
+            lambda ax, s: leading_eigenvalue(_balanced(s, 4.0)).real,
+            atol=1e-12,
+            source="closed form: eigenvalues 1, 1, -2 of w times a / 4, minus Gamma",
+        ),
+        known(
+            "fastest decay at frozen a = 4",
+            -3.0,
+            lambda ax, s: min(np.linalg.eigvals(_balanced(s, 4.0)).real),
+            rtol=1e-12,
+            source="closed form: eigenvalues 1, 1, -2 of w times a / 4, minus Gamma",
+        ),
+    ),
+)
+def three_site_network(t, s, p):
+    """Three sites in two exciting pairs, (1, 2) and (2, 3), that compete as 1 and 3 inhibit each other.
+
+    x is the membrane potential, a the gain, b the threshold of each site. With the plasticity the activity
+    travels around the sites. The exchange y_2 -> 1 - y_2 turns the network into a triangle of mutual
+    inhibition, hence the symmetry of the triangle.
+    """
+    y = rate(t, s, p)
+    drive = jnp.stack(
+        [p.w12 * y[1] + p.w13 * y[2], p.w12 * y[0] + p.w23 * y[2], p.w13 * y[0] + p.w23 * y[1]]
+    )
+    return _adapting(s, p, y, drive)
+
+
+def _wave(ax, system):
+    return ax.simulate(system, 40_000.0, transient=39_000.0, sample=0.05, rtol=1e-7, atol=1e-9)
+
+
+def _correlation(data):
+    times = crossings(data.y[:, 0], 0.5)
+    y = data.y.sel(time=slice(times[0], times[-1]))
+    return np.corrcoef(y[:, 0], y[:, 2])[0, 1]
+
+
+def _balanced(system, a):
+    """Jacobian of the fast subsystem where all rates are 1/2."""
+    x = np.array([0.0, 1.0, 0.0])
+    return system.freeze("a", "b").with_parameters(a=np.full(3, a), b=x).jacobian(x)

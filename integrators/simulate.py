@@ -1,0 +1,432 @@
+"""Trajectories of systems, one or many: :func:`simulate`."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine import trajectory
+from ..engine.declaration import suggest
+from ..engine.errors import InputError, Interrupted
+from ..engine.evaluation import evaluate
+from ..engine.layout import Layout
+from ..engine.storage import Writer, load
+from ..engine.system import System
+from .ensemble import Ensemble, Members, members
+from .fields import DONE, RUNNING
+from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed
+from .tableaux import TABLEAUX
+from .times import number, samples, span
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LANES = 32
+BUFFER = 2**23
+"""Numbers that a worker holds before they are written to a file."""
+
+Group = AdaptiveGroup | FixedGroup
+
+
+def methods(kind: str = "flow") -> tuple[str, ...]:
+    """Names of the methods for ``"flow"`` or ``"map"``."""
+    return tuple(TABLEAUX) if kind == "flow" else ("iterate",)
+
+
+def simulate(
+    system: System,
+    t_end: float,
+    *,
+    t_start: float = 0.0,
+    method: str | None = None,
+    dt: float | None = None,
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    sample: float | str | np.ndarray | None = None,
+    transient: float = 0.0,
+    initial: Any = None,
+    parameters: Mapping[str, Any] | Ensemble | None = None,
+    max_steps: int = 10**9,
+    seed: int = 0,
+    store: str | os.PathLike | Writer | None = None,
+    force: bool = False,
+    progress: Callable[[float], None] | None = None,
+    workers: int | None = None,
+) -> xr.Dataset:
+    """Integrate a flow or iterate a map, from one initial state or from many.
+
+    A parameter or initial value with an extra leading axis makes an ensemble; several are combined by
+    :func:`attrax.grid` or :func:`attrax.zip`. A member's numbers do not depend on the other members, on
+    ``workers``, on ``store``, or on pauses.
+
+    Parameters
+    ----------
+    system : System
+    t_end, t_start : float
+        Last and first time, in the system's unit (maps: whole numbers of iterations). Flows may run backwards.
+    method : str
+        ``tsit5`` (default), ``dopri5``, ``dop853``, ``bs3`` choose their steps by ``rtol`` and ``atol``; ``euler``, ``heun``,
+        ``rk4`` need ``dt``, as do the others if a ``dt`` is given. Maps: ``iterate``.
+    dt : float
+        Equal steps of this length, shortened where necessary so that a whole number of them fits.
+    rtol, atol : float
+        Relative and absolute tolerance of the error per step, for each component.
+    sample : float, array or "end"
+        Spacing of the samples, or their times, or only the last state. Default: 1000 intervals (maps: every iterate).
+        Samples between steps are interpolated to the order of the method's dense output.
+    transient : float
+        Time at the beginning that is integrated but not sampled.
+    initial : dict or array
+        Initial values by state block (numbers, arrays, ``attrax.uniform``...), or flat. Default: the system's.
+    parameters : dict, or grid(...) or zip(...) of parameters and state blocks
+        Values in place of the system's.
+    max_steps : int
+        Members that need more steps, refused ones included, end with status ``too_many_steps``.
+    seed : int
+        For initial values that are drawn.
+    store : path or Writer
+        HDF5 file to write while the run goes on; the result is then read from it when it is used.
+    force : bool
+        Replace the file if it exists.
+    progress : callable
+        Called now and then with the fraction that is done.
+    workers : int
+        Threads (default: all cores).
+
+    Returns
+    -------
+    xarray.Dataset
+        State blocks and observables ``(member..., time, block axes)``, NaN where not reached; ``status``, ``t_stop``, ``steps``,
+        ``rejected`` ``(member...)``. How each member ended is data: see the attributes of ``status``.
+
+    Raises
+    ------
+    InputError
+        An argument is wrong.
+    StorageError
+        The file exists or cannot be written.
+    Interrupted
+        Ctrl-C; what had been computed is in its ``partial``, and in the file.
+    """
+    start, end, keep = span(system, t_start, t_end, transient)
+    method = _method(system, method, dt)
+    rtol, atol = _tolerance("rtol", rtol), _tolerance("atol", atol)
+    step = None if dt is None else number("dt", dt)
+    ensemble = members(system, parameters, initial, _whole("seed", seed, 0))
+    system = ensemble.system
+    times = samples(system, start, end, keep, sample)
+    plan = _Plan(ensemble, method, step, start, end, times, isinstance(sample, str), rtol, atol, float(max_steps))
+    steps_known = plan.dt is not None and system.kind == "flow"
+    layout = trajectory.layout(
+        system,
+        time=times,
+        members=ensemble.dims,
+        member_coords=ensemble.coords,
+        observables=system.observable_shapes,
+        attrs=trajectory.provenance(
+            system,
+            method=method,
+            rtol=None if plan.dt is not None else rtol,
+            atol=None if plan.dt is not None else atol,
+            dt=plan.dt if steps_known else None,
+            t_start=start,
+            t_end=end,
+            transient=abs(keep - start),
+            seed=int(seed),
+        ),
+    )
+    run = _Run(plan, layout, _sink(store, force), progress, _whole("workers", workers, 1) if workers else None)
+    return run.result()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be integrated, and how."""
+
+    members: Members
+    method: str
+    step: float | None
+    start: float
+    end: float
+    times: np.ndarray
+    only_end: bool
+    rtol: float
+    atol: float
+    max_steps: float
+
+    @property
+    def dt(self) -> float | None:
+        """Length of equal steps."""
+        if self.step is None:
+            return 1.0 if self.method == "iterate" else None
+        return (self.end - self.start) / self.steps
+
+    @property
+    def steps(self) -> int:
+        """Number of equal steps."""
+        whole = abs(self.end - self.start) / abs(self.step or 1.0)
+        return max(1, math.ceil(whole - 1e-9 * max(1.0, whole)))
+
+    @property
+    def width(self) -> int:
+        """Number of lanes."""
+        return 1 if len(self.members.y) == 1 else LANES
+
+    def group(self, part: slice) -> Group:
+        """The members of ``part``, ready to go."""
+        system, y, p = self.members.system, self.members.y[part], self.members.p[part]
+        rhs = system.program("rhs")
+        times = np.zeros(0) if self.only_end else self.times
+        if self.dt is None:
+            compiled = adaptive(rhs, TABLEAUX[self.method], self.width, not self.only_end, None)
+            return AdaptiveGroup(
+                compiled,
+                y,
+                p,
+                self.start,
+                self.end,
+                times=times,
+                rtol=self.rtol,
+                atol=self.atol,
+                max_steps=self.max_steps,
+            )
+        positions = (times - self.start) / self.dt
+        near = np.rint(positions)
+        positions = np.where(np.abs(positions - near) <= 1e-9 * np.maximum(1.0, near), near, positions)
+        return FixedGroup(
+            fixed(rhs, TABLEAUX.get(self.method), self.width, None),
+            y,
+            p,
+            t_start=self.start,
+            dt=self.dt,
+            steps=self.steps,
+            positions=positions,
+            origin=int(self.start) if self.method == "iterate" else 0,
+        )
+
+
+class _Run:
+    """The groups of a plan, worked off by threads, into memory or into a file."""
+
+    def __init__(
+        self,
+        plan: _Plan,
+        layout: Layout,
+        writer: Writer | None,
+        progress: Callable[[float], None] | None,
+        workers: int | None,
+    ):
+        self.plan, self.layout, self.writer, self.progress = plan, layout, writer, progress
+        self.system = plan.members.system
+        self.count, self.samples = len(plan.members.y), len(plan.times)
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self.shape = tuple(plan.members.dims.values())
+        self.endings = {
+            "status": np.full(self.count, RUNNING),
+            "t_stop": np.full(self.count, plan.start),
+            "steps": np.zeros(self.count),
+            "rejected": np.zeros(self.count),
+        }
+        self.raw = None if writer else np.empty((self.count, self.samples, self.system.dimension))
+        self.fractions: dict[int, float] = {}
+        self.stop = False
+        self.lock = threading.Lock()
+
+    def result(self) -> xr.Dataset:
+        """Compute everything; returns the Dataset."""
+        if self.writer:
+            self.writer.create(self.layout)
+        try:
+            self._work()
+        except KeyboardInterrupt:
+            self.stop = True
+            partial = self._finish(complete=False)
+            where = f"; what was computed is in {self.writer.path}" if self.writer else ""
+            raise Interrupted(f"interrupted{where}", partial) from None
+        except BaseException:
+            if self.writer:
+                with suppress(Exception):
+                    self.writer.close(complete=False)
+            raise
+        return self._finish(complete=True)
+
+    def _work(self) -> None:
+        parts = list(self._parts())
+        if len(parts) == 1 or self.workers == 1:
+            for part in parts:
+                self._part(part, self._tell)
+            return
+        with ThreadPoolExecutor(self.workers) as pool:
+            jobs = {pool.submit(self._part, part, lambda: None) for part in parts}
+            try:
+                while jobs:
+                    done, jobs = wait(jobs, timeout=0.1, return_when=FIRST_EXCEPTION)
+                    for job in done:
+                        job.result()
+                    self._tell()
+            except BaseException:
+                self.stop = True
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _parts(self) -> Iterator[slice]:
+        """Groups: enough of them to share the work, small enough for the memory."""
+        width = self.plan.width
+        size = max(2 * width, -(-self.count // (4 * self.workers)))
+        if self.writer:
+            size = min(size, max(width, BUFFER // (self.samples * self.system.dimension)))
+        size = -(-min(size, 16384) // width) * width
+        for first in range(0, self.count, size):
+            yield slice(first, min(first + size, self.count))
+
+    def _part(self, part: slice, tell: Callable[[], None]) -> None:
+        if self.stop:
+            return
+        group = self.plan.group(part)
+        weight = (part.stop - part.start) / self.count
+
+        def tick(fraction: float) -> None:
+            self.fractions[part.start] = weight * fraction
+            tell()
+            if self.stop:
+                raise _Stopped
+
+        n = self.system.dimension
+        segment = self.samples if self.raw is not None else max(1, BUFFER // ((part.stop - part.start) * n))
+        with suppress(_Stopped):
+            try:
+                for first in range(0, self.samples, segment):
+                    last = min(first + segment, self.samples)
+                    self._segment(group, part, first, last, tick)
+                    tick(group.fraction)
+            finally:
+                for name, values in group.result().items():
+                    self.endings[name][part] = values
+        self.fractions[part.start] = weight
+
+    def _segment(self, group: Group, part: slice, first: int, last: int, tick: Callable[[float], None]) -> None:
+        if self.raw is not None:
+            out = self.raw[part, first:last]
+        else:
+            out = np.empty((part.stop - part.start, last - first, self.system.dimension))
+        try:
+            if self.plan.only_end:
+                group.advance(0, 0, out[:, :0], tick)
+                out[:, 0] = group.y
+                arrived = np.where(group.status == DONE, 1, 0)
+            else:
+                group.advance(first, last, out, tick)
+                arrived = group.delivered
+        except BaseException:
+            arrived = 0 * group.delivered if self.plan.only_end else group.delivered
+            raise
+        finally:
+            missing = np.arange(first, last)[None, :] >= arrived[:, None]
+            if missing.any():
+                out[missing] = np.nan
+            if self.writer:
+                self._write(part, first, out)
+
+    def _tell(self) -> None:
+        if self.progress:
+            self.progress(min(1.0, sum(self.fractions.values())))
+
+    def _write(self, part: slice, first: int, out: np.ndarray) -> None:
+        assert self.writer is not None
+        p = self.plan.members.p[part]
+        with self.lock:
+            for name, values in self._split(out, p, self.plan.times[first : first + out.shape[1]]).items():
+                for rows, shape, offsets in self._boxes(part):
+                    box = values[rows.start - part.start : rows.stop - part.start]
+                    self.writer.write(name, box.reshape(*shape, *values.shape[1:]), time=first, **offsets)
+            self.writer.flush()
+
+    def _boxes(self, part: slice) -> Iterator[tuple[slice, tuple[int, ...], dict[str, int]]]:
+        """Members in a row, cut into boxes of the ensemble's dimensions: which, their shape, where it begins."""
+        dims = self.layout.arrays["status"].dims
+        if len(dims) < 2:
+            yield part, (part.stop - part.start,) * len(dims), dict.fromkeys(dims, part.start)
+            return
+        row, first = self.shape[-1], part.start
+        while first < part.stop:
+            last = min(part.stop, first - first % row + row)
+            offsets = dict(zip(dims, map(int, np.unravel_index(first, self.shape)), strict=True))
+            yield slice(first, last), (1,) * (len(dims) - 1) + (last - first,), offsets
+            first = last
+
+    def _split(self, raw: np.ndarray, p: np.ndarray, times: np.ndarray) -> dict[str, np.ndarray]:
+        """State blocks and observables ``(members, samples, block axes)`` of flat states."""
+        blocks = {
+            name: raw[..., self.system.state_slices[name]].reshape(*raw.shape[:2], *shape)
+            for name, shape in self.system.state.items()
+        }
+        for name, shape in self.system.observable_shapes.items():
+            blocks[name] = np.empty((*raw.shape[:2], *shape))
+            for m in range(len(raw)):
+                values = evaluate(self.system.program(name), t=times[None, :], y=raw[m].T, p=p[m])[name]
+                blocks[name][m] = values.T.reshape(len(times), *shape)
+        return blocks
+
+    def _finish(self, complete: bool) -> xr.Dataset:
+        for part in self._parts():
+            if self.raw is not None and part.start not in self.fractions:
+                self.raw[part] = np.nan
+        endings = {name: values.reshape(self.shape) for name, values in self.endings.items()}
+        if self.writer:
+            for name, values in endings.items():
+                self.writer.write(name, values)
+            self.writer.close(complete=complete)
+            return load(self.writer.path, self.writer.group)
+        assert self.raw is not None
+        blocks = self._split(self.raw, self.plan.members.p, self.plan.times)
+        arrays = {name: values.reshape(*self.shape, *values.shape[1:]) for name, values in blocks.items()}
+        return trajectory.dataset(self.layout, arrays | endings)
+
+
+class _Stopped(Exception):
+    """Another thread failed or was interrupted."""
+
+
+def _sink(store: Any, force: bool) -> Writer | None:
+    if store is None or isinstance(store, Writer):
+        return store
+    return Writer(Path(store), force=force)
+
+
+def _method(system: System, method: str | None, dt: Any) -> str:
+    known = methods(system.kind)
+    if method is None:
+        method = "tsit5" if system.kind == "flow" else "iterate"
+    if method not in known:
+        other = methods("map" if system.kind == "flow" else "flow")
+        why = f"it is for {'maps' if system.kind == 'flow' else 'flows'}; " if method in other else ""
+        raise InputError(f"method {method!r} does not exist for a {system.kind}: {why}{suggest(str(method), known)}")
+    if system.kind == "map" and dt is not None:
+        raise InputError("a map has no dt; leave it out")
+    if system.kind == "flow" and dt is None and not TABLEAUX[method].adaptive:
+        raise InputError(f"method {method!r} has steps of equal length; give dt")
+    if dt is not None and not number("dt", dt) > 0:
+        raise InputError(f"dt must be positive, not {dt}")
+    return method
+
+
+def _tolerance(name: str, value: Any) -> float:
+    tolerance = number(name, value)
+    if not tolerance > 0:
+        raise InputError(f"{name} must be positive, not {tolerance:g}")
+    return tolerance
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"{name} must be a whole number of at least {least}, not {value!r:.40}")
+    return int(value)
