@@ -134,9 +134,7 @@ def phase_portrait(
     """
     names = list(variables or _elements_over_time(data)[:3])
     if len(names) not in (2, 3):
-        raise InputError(
-            f"expected two or three variables, got {len(names)}: {', '.join(names)}"
-        )
+        raise InputError(f"expected two or three variables, got {len(names)}: {', '.join(names)}")
     window = _window(data, last)
     members = _member_dims(data)
     chosen = [pick(data, name).isel(time=window).transpose(*members, "time", ...) for name in names]

@@ -1,4 +1,4 @@
-"""attrax beside its peers and beside hand-written C++: the same work, the same error, interleaved, on one core."""
+"""attrax beside its peers and beside hand-written C++: the same work, the same error, on one core."""
 
 import os
 

@@ -69,8 +69,8 @@ def machine() -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        lines = [x.split(":", 1)[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")]
-        cpu = lines[0] if lines else cpu
+        models = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = models[0].split(":", 1)[1].strip() if models else cpu
     return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions()}
 
 
@@ -85,7 +85,8 @@ def versions() -> dict[str, str]:
         import attrax
 
         found["attrax"] = getattr(attrax, "__version__", "unknown")
-        found["g++"] = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True).stdout.strip()
+        asked = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True)
+        found["g++"] = asked.stdout.strip()
     except (ImportError, FileNotFoundError):
         pass
     return found

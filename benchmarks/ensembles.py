@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from .harness import Contender, Ratio, Table, Work
+from .harness import Contender, Ratio, Table, Work, cpu
 from .native import call, library
 from .problems import LORENZ, Array, reference
 
@@ -22,8 +22,8 @@ def tables() -> Iterator[Table]:
     lanes, peak = ("C++ lanes",), ("peak",)
     yield Table(
         title="Ensemble, RK4",
-        work=f"Lorenz, {FIXED_MEMBERS} members, {FIXED_STEPS} steps of {FIXED_STEP}. The peak is the time of {SLOTS} "
-        "fused multiply-adds (what a step needs of floating-point instructions) for each member and step.",
+        work=f"Lorenz, {FIXED_MEMBERS} members, {FIXED_STEPS} steps of {FIXED_STEP}. The peak is the time of "
+        f"{SLOTS} fused multiply-adds, as many floating-point instructions as a step has, each.",
         contenders=[
             Contender("peak of the core", _peak, adapts=False),
             Contender("attrax rk4", _attrax_fixed, adapts=False),
@@ -51,10 +51,13 @@ def tables() -> Iterator[Table]:
     }
     contenders = [Contender(name, _solver(solve, 1.0)) for name, solve in adaptive.items()]
     diffrax = Contender("diffrax tsit5 vmap", _solver(_diffrax_adaptive, 0.1), share=0.1)
-    work = f"Lorenz, {ADAPTIVE_MEMBERS} members to t = {ADAPTIVE_END:g}, error of the final states (median of 200)."
+    work = (
+        f"Lorenz, {ADAPTIVE_MEMBERS} members to t = {ADAPTIVE_END:g}. The error is that of the final states "
+        "(median of 200), over the size of the attractor."
+    )
     yield Table(
         title="Ensemble, adaptive, rtol 1e-6",
-        work=f"{work} The same tolerance, rtol = atol = 1e-6.",
+        work=f"{work} The tolerance is the same, rtol = atol = 1e-6.",
         contenders=[*contenders, diffrax],
         goals=[
             Ratio(lanes, "attrax", 1.0),
@@ -66,7 +69,7 @@ def tables() -> Iterator[Table]:
     for error, least in ((1e-6, 3.0), (1e-9, None)):
         yield Table(
             title=f"Ensemble, adaptive, error {error:.0e}",
-            work=f"{work} Tolerances such that the error is {error:.0e} of the size of the attractor.",
+            work=f"{work} The tolerances are such that it is {error:.0e}.",
             contenders=contenders,
             goals=[Ratio(lanes, "attrax", 1.0), Ratio("heyoka", "attrax", least)],
             error=error,
@@ -102,8 +105,6 @@ def _lanes(vectors: int, rho: Array) -> Array:
 
 
 def _lanes_fixed(_: float) -> Work:
-    from .harness import cpu
-
     few = members(4000)
     best = min((1, 2, 3, 4, 8), key=lambda u: min(cpu(lambda: _lanes(u, few))[0] for _ in range(5)))
     return _checked(lambda rho: _lanes(best, rho))

@@ -1,4 +1,4 @@
-"""What is felt: CPU time of fresh processes up to their first results, and of calls of ``simulate`` in a loop."""
+"""What is felt: CPU time of fresh processes up to their first results, and of calls in a loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ SCENARIO = """\
 system: chaos.lorenz
 simulate: {t_end: 50, sample: 0.02}
 analysis:
-  - orbit_diagram: {parameter: rho, values: {from: 24, to: 30, points: 31}, observable: z, transient: 50, points: 30}
+  - orbit_diagram:
+      {parameter: rho, values: {from: 24, to: 30, points: 31}, observable: z, transient: 50, points: 30}
 plots:
   - phase_portrait
 """
@@ -66,16 +67,14 @@ def tables() -> Iterator[Table]:
         ],
         goals=[Limit("import attrax", 0.2), Limit("attrax --help", 0.3)],
     )
-    run = ["-m", "attrax", "run", "scenario.yaml", "--force"]
+    first, run = ["-c", FIRST["attrax"]], ["-m", "attrax", "run", "scenario.yaml", "--force"]
     yield Table(
         title="Fresh process, first results",
-        work="Lorenz to t = 10, and a scenario of a trajectory, an orbit diagram and a figure. Cached: attrax finds "
-        "the code that an earlier process compiled.",
+        work="Lorenz to t = 10, and a scenario of a trajectory, an orbit diagram and a figure. Cached: "
+        "attrax finds the code that an earlier process compiled.",
         contenders=[
-            Contender("attrax trajectory, cached", _process(["-c", FIRST["attrax"]], "attrax"), adapts=False),
-            Contender(
-                "attrax trajectory, uncached", _process(["-c", FIRST["attrax"]], "attrax", fresh=True), adapts=False
-            ),
+            Contender("attrax trajectory, cached", _process(first, "attrax"), adapts=False),
+            Contender("attrax trajectory, uncached", _process(first, "attrax", fresh=True), adapts=False),
             Contender("attrax scenario, cached", _process(run, "attrax"), adapts=False),
             Contender("attrax scenario, uncached", _process(run, "attrax", fresh=True), adapts=False),
             *(
@@ -93,8 +92,8 @@ def tables() -> Iterator[Table]:
     )
     yield Table(
         title="Calls in a loop",
-        work=f"{CALLS} calls, each with another rho, that integrate Lorenz over 0.01: what a call costs beside the "
-        "integration, which takes some microseconds.",
+        work=f"{CALLS} calls, each with another rho, that integrate Lorenz over 0.01: what a call costs "
+        "beside the integration, which takes some microseconds.",
         contenders=[
             Contender("attrax.simulate tsit5", _calls(_attrax("tsit5")), adapts=False),
             Contender("attrax.simulate rk4", _calls(_attrax("rk4", dt=0.001)), adapts=False),

@@ -175,7 +175,7 @@ def _at_error(
 
 
 def _judge(goal: Ratio | Limit, rows: Sequence[Row]) -> dict[str, Any]:
-    """The goal as a sentence with its value: ``what``, ``value``, ``wanted``, ``met`` (None: not measured)."""
+    """The goal with its value: ``what``, ``value``, ``wanted``, ``met`` (None: not measured)."""
     if isinstance(goal, Limit):
         row = _best(rows, goal.name)
         value = row.time if row else math.nan
@@ -199,12 +199,19 @@ def markdown(result: dict[str, Any]) -> str:
     """A measured table as Markdown."""
     rows = sorted(result["rows"], key=lambda r: (math.isnan(r["time"]), r["time"]))
     timed = [r["time"] for r in rows if r["times"]]
-    lines = [f"### {result['title']}", "", result["work"], ""]
-    lines += [f"| contender | CPU {result['unit']} | min .. max | factor | tolerance | error | preparation s |"]
-    lines += ["|---|---|---|---|---|---|---|"]
+    head = (
+        "contender",
+        f"CPU {result['unit']}",
+        "min .. max",
+        "factor",
+        "tolerance",
+        "error",
+        "preparation s",
+    )
+    lines = [f"### {result['title']}", "", result["work"], "", _line(head), "|---" * len(head) + "|"]
     for row in rows:
         if not row["times"]:
-            lines.append(f"| {row['name']} | {row['status']} | | | | | |")
+            lines.append(_line([row["name"], row["status"], *[""] * (len(head) - 2)]))
             continue
         scaled = "" if row["share"] == 1 else f" (from {row['share']:.2g} of the work)"
         cells = [
@@ -216,13 +223,17 @@ def markdown(result: dict[str, Any]) -> str:
             _number(row["error"]),
             f"{row['preparation']:.2f}",
         ]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_line(cells))
     lines.append("")
     for goal in result["goals"]:
         verdict = {True: "met", False: "**missed**", None: "not measured"}[goal["met"]]
         wanted = f" (goal: {goal['wanted']}; {verdict})" if goal["wanted"] else ""
         lines.append(f"- {goal['what']}: {_number(goal['value'], '.3g')}{wanted}")
     return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _number(value: float, form: str = ".1e") -> str:

@@ -23,14 +23,16 @@ def library(name: str) -> ctypes.CDLL:
     source = SOURCES / f"{name}.cpp"
     text = b"".join(path.read_bytes() for path in (source, *sorted(SOURCES.glob("*.hpp"))))
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "attrax-benchmarks"
-    target = folder / f"{name}-{hashlib.sha256(text + _compiler() + repr(FLAGS).encode()).hexdigest()[:16]}.so"
+    key = hashlib.sha256(text + _compiler() + repr(FLAGS).encode()).hexdigest()[:16]
+    target = folder / f"{name}-{key}.so"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             built = Path(scratch) / target.name
-            done = subprocess.run(["g++", *FLAGS, str(source), "-o", str(built)], capture_output=True, text=True)
+            command = ["g++", *FLAGS, str(source), "-o", str(built)]
+            done = subprocess.run(command, capture_output=True, text=True)
             if "No such file or directory" in done.stderr:
-                raise ModuleNotFoundError(done.stderr, name=f"header of {name}.cpp (apt-get install libboost-dev)")
+                raise ModuleNotFoundError(done.stderr, name=f"a header of {name}.cpp (libboost-dev)")
             if done.returncode:
                 raise RuntimeError(done.stderr)
             built.replace(target)
@@ -44,7 +46,7 @@ def _compiler() -> bytes:
         target = subprocess.run(["g++", "-march=native", "-Q", "--help=target"], capture_output=True).stdout
         return subprocess.run(["g++", "--version"], capture_output=True).stdout + target
     except FileNotFoundError:
-        raise ModuleNotFoundError("g++", name="g++ (apt-get install g++)") from None
+        raise ModuleNotFoundError("g++", name="g++") from None
 
 
 def call(function: Any, *arguments: Any) -> Any:

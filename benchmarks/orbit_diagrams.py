@@ -41,9 +41,9 @@ def tables() -> Iterator[Table]:
     }
     yield Table(
         title="Orbit diagram, section of Roessler",
-        work=f"x at {CROSSINGS} upward crossings of y = 0 after {WAIT:g} time units, {VALUES} values of c in [2, 6]. "
-        "The error is the median, over 16 starts, of the largest at the first 5 crossings, over the size of the "
-        "attractor.",
+        work=f"x at {CROSSINGS} upward crossings of y = 0 after {WAIT:g} time units, {VALUES} values of c in "
+        "[2, 6]. The error is the median, over 16 starts, of the largest at the first 5 crossings, over the "
+        "size of the attractor.",
         contenders=[
             *(Contender(name, _section(make)) for name, make in sections.items()),
             Contender(
@@ -54,7 +54,11 @@ def tables() -> Iterator[Table]:
                 adapts=False,
             ),
         ],
-        goals=[Ratio("heyoka", "attrax", 8), Ratio("C++ scalar", "attrax", 10), Ratio("pynamicalsys", "attrax")],
+        goals=[
+            Ratio("heyoka", "attrax", 8),
+            Ratio("C++ scalar", "attrax", 10),
+            Ratio("pynamicalsys", "attrax"),
+        ],
         error=1e-6,
     )
 

@@ -1,4 +1,4 @@
-"""One long adaptive trajectory: its end, and its states at every 0.05, by contenders that make equal errors."""
+"""One long adaptive trajectory: its end, and its states at every 0.05, at equal errors."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def tables() -> Iterator[Table]:
 def _table(flow: Flow, error: float, sampled: bool) -> Table:
     end = ENDS[flow.name]
     kept = f"the states at every {SPACING:g}" if sampled else "the final state"
+    where = "at the samples " if sampled else ""
     contenders = {
         "attrax tsit5": (_attrax("tsit5"), 1.0),
         "attrax dop853": (_attrax("dop853"), 1.0),
@@ -42,9 +43,9 @@ def _table(flow: Flow, error: float, sampled: bool) -> Table:
         "SciPy DOP853": (_scipy, 0.002),
     }
     return Table(
-        title=f"{flow.name.capitalize()}, one trajectory, error {error:.0e}, {'sampled' if sampled else 'final state'}",
-        work=f"To t = {end:g}; {kept}. The error is the median, over 16 starts on the attractor, of the largest "
-        f"{'at the samples ' if sampled else ''}after {flow.horizon:g} time units, over the size of the attractor.",
+        title=f"{flow.name.capitalize()}, error {error:.0e}, {'sampled' if sampled else 'final state'}",
+        work=f"One trajectory to t = {end:g}; {kept}. The error is the median, over 16 starts on it, of the "
+        f"largest {where}within {flow.horizon:g} time units, over the size of the attractor.",
         contenders=[
             Contender(name, _prepare(make, flow, sampled, end * share), share)
             for name, (make, share) in contenders.items()

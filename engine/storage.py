@@ -46,7 +46,7 @@ _RESERVED = {
     *("_Netcdf4Dimid", "_Netcdf4Coordinates", "_NCProperties", "_nc3_strict"),
 }
 _ADVICE = {
-    "No space left": "the disk is full (what was written so far is kept); free some space or choose another place",
+    "No space left": "the disk is full; free some space or choose another place",
     "File too large": "the file is larger than the system allows here; choose another place",
     "unable to lock": "another process has it open; wait for it or choose another name",
     "already open": "it is open in this process; close it first",
@@ -126,6 +126,7 @@ class Writer:
         """Create the group and its arrays: those with values are written, the others wait for `write`."""
         _check(layout, self.path)
         self._layout = layout
+        self._check_space(sum(getattr(array.values, "nbytes", 0) for array in layout.arrays.values()))
         if self._append:
             self._check_homonyms()
             with _guard(self.path, "write"), _open(self.path, "r+") as file:
@@ -159,19 +160,20 @@ class Writer:
                 f"'{name}' has the dimensions {variable.dims}: given a block of shape {block.shape} "
                 f"at {offsets or 'its beginning'}"
             )
+        self._check_space(block.nbytes)
         where = []
         for dim, length in zip(variable.dims, block.shape, strict=True):
             start = offsets.get(dim, 0)
             self._make_room(dim, start + length)
             where.append(slice(start, start + length))
         with _guard(self.path, "write"):
-            self._check_space(block.nbytes)
             self._arrays[name][tuple(where)] = _stored(block)
 
     def flush(self) -> None:
         """Bring all that was written to the file, where it survives the end of this process."""
+        file = self._check_open()
         with _guard(self.path, "write"):
-            self._check_open().flush()
+            file.flush()
 
     def close(self, *, complete: bool = True) -> None:
         """Flush and close the file; `complete` says whether all that was meant to be written is there."""
@@ -193,7 +195,10 @@ class Writer:
     def _check_space(self, size: int) -> None:
         """Stop while there is room for what HDF5 still holds: it does not survive a full disk."""
         if disk_usage(self.path.parent).free < size + CACHE_BYTES * (len(self._arrays) + 1):
-            raise OSError("No space left")
+            raise StorageError(
+                f"cannot write {self.path}: the disk is full (what was written so far is kept); "
+                "free some space or choose another place"
+            )
 
     def _check_target(self, force: bool) -> None:
         """Find out before a long computation what would prevent its result from being stored."""
@@ -494,7 +499,9 @@ def _open(path: str | os.PathLike, mode: str) -> h5py.File:
     import h5py
 
     cache: dict[str, Any] = {"rdcc_nbytes": CACHE_BYTES, "rdcc_w0": 1.0}
-    if mode == "w":  # "aggregate": space that becomes free is not used again, so that an older index stays right
+    if (
+        mode == "w"
+    ):  # "aggregate": space that becomes free is not used again, so that an older index stays right
         return h5py.File(path, mode, track_order=True, fs_strategy="aggregate", **cache)
     if mode == "r+":
         return h5py.File(path, mode, track_order=True, **cache)

@@ -180,20 +180,23 @@ def dataset(layout: Layout, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
             if sizes[dim] != length:
                 raise ValueError(f"'{name}' has {length} elements along '{dim}'; expected {sizes[dim]}")
 
-    def fill(name: str, variable: Variable) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
+    def filled(name: str, variable: Variable) -> xr.Variable:
         if name in arrays:
             values = np.asarray(arrays[name], dtype=variable.dtype)
         elif variable.values is not None:
             values = np.asarray(variable.values)
         else:
             values = np.full([sizes[dim] or 0 for dim in variable.dims], variable.filling, variable.dtype)
-        return variable.dims, values, dict(variable.attrs)
+        return xr.Variable(variable.dims, values, dict(variable.attrs), fastpath=True)
 
-    return xr.Dataset(
-        {name: fill(name, variable) for name, variable in layout.variables.items()},
-        {name: fill(name, variable) for name, variable in layout.coords.items()},
-        dict(layout.attrs),
-    )
+    variables = {name: filled(name, variable) for name, variable in layout.arrays.items()}
+    indexes = {}
+    for name in layout.coords:
+        if variables[name].dims == (name,):
+            indexes[name] = xr.indexes.PandasIndex(variables[name].values, name)
+            variables |= indexes[name].create_variables({name: variables[name]})
+    # the public constructor looks for conflicts, which costs several times as much as a short integration
+    return xr.Dataset._construct_direct(variables, set(layout.coords), None, dict(layout.attrs), indexes)
 
 
 def provenance(system: SystemLike, **settings: Any) -> dict[str, Any]:

@@ -60,9 +60,9 @@ def fast_exp2(builder: Builder, x: int) -> int:
 
 
 def _exp(x: _Number) -> _Number:
-    k, _, r, tail = _reduce_exp(_clamp(x, -746.0, 710.0))
+    k, _, r, _ = _reduce_exp(_clamp(x, -746.0, 710.0))
     first, second = _power_of_two(k)
-    return _fma(first, r + tail, first) * second
+    return _fma(first, r + _exp_tail(r), first) * second
 
 
 def _exp2(x: _Number) -> _Number:
@@ -70,42 +70,74 @@ def _exp2(x: _Number) -> _Number:
     k = x + _MAGIC
     r = x - (k - _MAGIC)
     first, second = _power_of_two(k)
-    return _fma(first, r * _polynomial(r, _EXP2), first) * second
+    return _fma(first, _fma(r, _LN2, (r * r) * _polynomial(r, _EXP2)), first) * second
 
 
 def _expm1(x: _Number) -> _Number:
-    k, _, r, tail = _reduce_exp(_clamp(x, -40.0, 710.0))
+    k, _, r, _ = _reduce_exp(_clamp(x, -40.0, 710.0))
     half = _from_bits((_bits(k) << 52) + _HALF_BITS)
-    y = 2.0 * _fma(half, tail, _fma(half, r, half - 0.5))
+    y = 2.0 * _fma(half, _exp_tail(r), _fma(half, r, half - 0.5))
     return _select(abs(x) < 2.0**-54, x, y)
 
 
 def _logistic(x: _Number) -> _Number:
-    """With ``exp(-x) = 2**k (1 + q)``, the quotient of ``min(1, 2**-k)`` and a sum near 1 or 2."""
-    _, k, r, tail = _reduce_exp(_clamp(-x, -746.0, 746.0))
+    """With ``exp(-x) = 2**k (1 + q)``: ``1 / (1 + 2**k (1 + q))``, or ``2**-k / (1 + q + 2**-k)``."""
+    _, k, r, _ = _reduce_exp(_clamp(-x, -746.0, 746.0))
     first, second = _power_of_two(_MAGIC - abs(k))
     scale = first * second
     small = k < 0.0
-    return _select(small, 1.0, scale) / _fma(_select(small, scale, 1.0), r + tail, 1.0 + scale)
+    return _select(small, 1.0, scale) / (1.0 + _fma(_select(small, scale, 1.0), r + _exp_tail(r), scale))
 
 
 def _tanh(x: _Number) -> _Number:
-    """``(exp(2a) - 1) / (exp(2a) + 1)`` for ``a = abs(x)``."""
+    """``(exp(2a) - 1) / (exp(2a) + 1)`` for ``a = abs(x)``, and one step of refinement."""
     a = abs(x)
-    k, _, r, tail = _reduce_exp(_at_most(a + a, 40.0))
+    k, _, r, low = _reduce_exp(_at_most(a + a, 40.0))
     scale = _from_bits((_bits(k) << 52) + _ONE_BITS)
-    numerator = _fma(scale, tail, _fma(scale, r, scale - 1.0))
-    return _copysign(numerator / (numerator + 2.0), x)
+    numerator = _fma(scale, r + (_exp_tail(r) + low), scale - 1.0)
+    denominator = numerator + 2.0
+    y = numerator / denominator
+    residue = _fma(-y, numerator - (denominator - 2.0), _fma(-y, denominator, numerator))
+    return _copysign(_fma(residue, _fma(y, -0.5, 0.5), y), x)  # 1/denominator = (1 - y)/2
+
+
+def _sinh(x: _Number) -> _Number:
+    even, odd, plus, minus = _hyperbolic_parts(x)
+    r, bend, low = odd
+    y = 4.0 * (_fma(plus, r, minus) + _fma(minus, even, plus * (bend + low)))
+    return _select(abs(x) < 2.0**-28, x, _copysign(y, x))
+
+
+def _cosh(x: _Number) -> _Number:
+    even, (r, bend, _), plus, minus = _hyperbolic_parts(x)
+    return 4.0 * (_fma(minus, r, plus) + _fma(plus, even, minus * bend))
+
+
+def _hyperbolic_parts(x: _Number):
+    """For ``abs(x) = k log(2) + r``: ``cosh(r) - 1``; the parts of ``sinh(r)``; and a quarter of
+    ``(2**k + 2**-k) / 2`` and of ``(2**k - 2**-k) / 2``, so that nothing overflows too early."""
+    shifted, k, r, low = _reduce_exp(_at_most(abs(x), 711.0))
+    bits = _bits(shifted) << 52
+    large = _from_bits(bits + _EIGHTH_BITS)
+    small = _select(k < 100.0, _from_bits(_EIGHTH_BITS - bits), 0.0)
+    z = r * r
+    even = z * _polynomial(z, _COSH)
+    odd = (r, (r * z) * _polynomial(z, _SINH), low)
+    return even, odd, large + small, large - small
 
 
 def _reduce_exp(x: _Number) -> tuple[_Number, _Number, _Number, _Number]:
-    """``exp(x) = 2**k (1 + r + tail)``: k (plus the magic number), k, r and the tail."""
+    """``x = k log(2) + r + low``: k plus the magic number, k, r and low."""
     shifted = _fma(x, 1.0 / math.log(2.0), _MAGIC)
     k = shifted - _MAGIC
     exact = _fma(k, -_LN2, x)
     r = _fma(k, -_LN2_LOW, exact)
-    tail = (r * r) * _polynomial(r, _EXP)
-    return shifted, k, r, tail
+    return shifted, k, r, _fma(k, -_LN2_LOW, exact - r)
+
+
+def _exp_tail(r: _Number) -> _Number:
+    """``exp(r) - 1 - r`` for ``abs(r) <= log(2)/2``."""
+    return (r * r) * _polynomial(r, _EXP)
 
 
 def _power_of_two(shifted: _Number) -> tuple[_Number, _Number]:
@@ -137,13 +169,52 @@ def _log2(x: _Number) -> _Number:
 
 def _log1p(x: _Number) -> _Number:
     u = 1.0 + x
-    k, f, exponent = _split_normal(u)
     lost = _select(x < 1.0, x - (u - 1.0), 1.0 - (u - x))
-    unscale = _from_bits(_BIG_BITS - exponent)
-    f = f + _select(x < _TWO52, lost * unscale, 0.0)
-    y = _fma(k, _LN2, f) + _fma(k, _LN2_LOW, -_log_bend(f))
-    y = _log_limits(u, y)
-    return _select(abs(x) < 2.0**-54, x, y)
+    return _select(abs(x) < 2.0**-54, x, _log_sum(u, lost))
+
+
+def _asinh(x: _Number) -> _Number:
+    """``log(a + sqrt(a**2 + 1))`` for ``a = abs(x)``."""
+    a = abs(x)
+    huge = a > 2.0**500
+    square, square_low = _square(a)
+    inside, inside_low = _two_sum(square, 1.0)
+    root, root_low = _sqrt_sum(inside, inside_low + square_low)
+    u, low = _fast_two_sum(root, a)
+    y = _log_sum(_select(huge, a, u), _select(huge, 0.0, low + root_low), _select(huge, 1.0, 0.0))
+    return _select(a < 2.0**-28, x, _copysign(y, x))
+
+
+def _acosh(x: _Number) -> _Number:
+    """``log(x + sqrt(x**2 - 1))``."""
+    huge = x > 2.0**500
+    square, square_low = _square(x)
+    inside, inside_low = _fast_two_sum(square, -1.0)
+    root, root_low = _sqrt_sum(inside, inside_low + square_low)
+    u, low = _fast_two_sum(x, root)
+    y = _log_sum(_select(huge, x, u), _select(huge, 0.0, low + root_low), _select(huge, 1.0, 0.0))
+    return _select(x < 1.0, _NAN, y)
+
+
+def _atanh(x: _Number) -> _Number:
+    """``log(1 + 2a / (1 - a)) / 2`` for ``a = abs(x)``."""
+    a = abs(x)
+    d = 1.0 - a
+    reciprocal = 1.0 / d
+    w = (a + a) * reciprocal
+    w_low = _fma(-w, (1.0 - d) - a, _fma(-w, d, a + a)) * reciprocal
+    u, low = _two_sum(w, 1.0)
+    return _select(a < 2.0**-28, x, _copysign(0.5 * _log_sum(u, low + w_low), x))
+
+
+def _log_sum(x: _Number, low: _Number, octaves: _Number | float = 0.0) -> _Number:
+    """``log(x + low) + octaves * log(2)`` for a normal x and a low of at most its last bit."""
+    k, f, exponent = _split_normal(x)
+    scaled = (0.5 * low) * _from_bits(_EXPONENT - exponent)
+    total = f + scaled
+    k = k + octaves
+    rest = _fma(k, _LN2_LOW, (f - total) + scaled)
+    return _log_limits(x, _fma(k, _LN2, total) + (rest - _log_bend(total)))
 
 
 def _log_bend(f: _Number) -> _Number:
@@ -229,7 +300,7 @@ def _exp_double(high: _Number, low: _Number) -> _Number:
     k = shifted - _MAGIC
     r = _fma(k, -_LN2, high) + _fma(k, -_LN2_LOW, low)
     first, second = _power_of_two(shifted)
-    return _fma(first, r + (r * r) * _polynomial(r, _EXP), first) * second
+    return _fma(first, r + _exp_tail(r), first) * second
 
 
 # -- circular functions --------------------------------------------------------------------------------
@@ -260,7 +331,8 @@ def _cos(x: _Number) -> _Number:
 def _sin_half_turn(r: _Number) -> _Number:
     """``sin(r)`` between -pi/2 and pi/2."""
     z = r * r
-    return _fma(r * z, _polynomial(z, _SIN), r)
+    bend = _fma(z, -1.0 / 6.0, (z * z) * _polynomial(z, _SIN))
+    return _fma(r, bend, r)
 
 
 def _far(builder: Builder, x: int) -> int:
@@ -275,6 +347,8 @@ EXPANSIONS: dict[str, Callable[..., _Number]] = {
     "exp2": _exp2,
     "expm1": _expm1,
     "logistic": _logistic,
+    "sinh": _sinh,
+    "cosh": _cosh,
     "tanh": _tanh,
     "log": _log,
     "log2": _log2,
@@ -424,11 +498,11 @@ _MAGIC = 1.5 * _TWO52
 _TWO52_BITS = 0x4330000000000000
 _ONE_BITS = 0x3FF0000000000000
 _HALF_BITS = 0x3FE0000000000000
+_EIGHTH_BITS = 0x3FC0000000000000
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _FRACTION = 0x000FFFFFFFFFFFFF
 _EXPONENT = 0x7FF0000000000000
 _SIGN = -(2**63)
-_BIG_BITS = 0x7FE0000000000000
 
 _LN2, _LN2_LOW = 0.6931471805599453, 2.3190468138462996e-17
 _LN2_SHORT, _LN2_REST = 0.6931471805598903, 5.497923018708371e-14  # 42 bits and what they lack
@@ -448,11 +522,11 @@ _EXP = (
     0.0013888888944802965, 0.00019841269514740033, 2.4801491819322232e-05, 2.7557578212139395e-06,
     2.7630726764914694e-07, 2.5003023128458237e-08,
 )  # fmt: skip
-# (2**r - 1) / r for abs(r) <= 1/2
+# (2**r - 1 - r log(2)) / r**2 for abs(r) <= 1/2
 _EXP2 = (
-    0.6931471805599453, 0.24022650695910122, 0.055504108664822666, 0.009618129107596598,
-    0.0013333558146239508, 0.00015403530454855492, 1.525273396448035e-05, 1.3215436120201393e-06,
-    1.0178014862233818e-07, 7.0736747072449275e-09, 4.4613052484556357e-10,
+    0.24022650695910122, 0.055504108664822666, 0.009618129107596598, 0.0013333558146239508,
+    0.00015403530454855492, 1.525273396448035e-05, 1.3215436120201393e-06, 1.0178014862233818e-07,
+    7.0736747072449275e-09, 4.4613052484556357e-10,
 )  # fmt: skip
 # (2 atanh(s)/s - 2) / z of z = s**2 for s <= (sqrt(2) - 1)/(sqrt(2) + 1)
 _LOG = (
@@ -464,8 +538,17 @@ _LOG_DOUBLE = (
     0.4000000000000227, 0.28571428570092894, 0.22222222520960275, 0.18181784286374028,
     0.15386760693104606, 0.13256746145247097, 0.13196942224890315,
 )  # fmt: skip
-# (sin(r)/r - 1) / z of z = r**2 for abs(r) <= pi/2
+# (sin(r)/r - 1 + z/6) / z**2 of z = r**2 for abs(r) <= pi/2
 _SIN = (
-    -0.16666666666666666, 0.008333333333333207, -0.0001984126984121254, 2.7557319211592344e-06,
-    -2.505210690757131e-08, 1.6058941208421534e-10, -7.643025844330064e-13, 2.72149808011763e-15,
+    0.008333333333333207, -0.0001984126984121254, 2.7557319211592344e-06, -2.505210690757131e-08,
+    1.6058941208421534e-10, -7.643025844330064e-13, 2.72149808011763e-15,
+)  # fmt: skip
+# (cosh(r) - 1) / z and (sinh(r)/r - 1) / z of z = r**2 for abs(r) <= log(2)/2
+_COSH = (
+    0.5000000000000013, 0.04166666666651159, 0.00138888889478568, 2.480148918734427e-05,
+    2.763151926189883e-07,
+)  # fmt: skip
+_SINH = (
+    0.16666666666666677, 0.008333333333321454, 0.00019841269886513747, 2.755724386418808e-06,
+    2.51091449336884e-08,
 )  # fmt: skip

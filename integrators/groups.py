@@ -7,7 +7,7 @@ numbers.
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -17,13 +17,13 @@ from ..engine.native import Kernel, Workspace, aligned, load
 from ..engine.program import Program
 from . import explicit
 from .fields import DONE, FIELDS, NONFINITE, PAUSED, RUNNING, STEP_FIELDS
+from .parallel import Tick
 from .tableaux import Tableau
 
 SLICE = 0.05
 """Seconds between two looks at Ctrl-C and the progress bar."""
 
 DRIVERS = "attrax.integrators.drivers"
-Tick = Callable[[float], None]
 
 
 class Pace:

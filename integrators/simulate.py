@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from ..engine.system import System
 from .ensemble import Ensemble, Members, members
 from .fields import DONE, RUNNING
 from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed
+from .parallel import Progress, Tick, cores, parts, work_off
 from .tableaux import TABLEAUX
 from .times import number, samples, span
 
@@ -59,7 +59,7 @@ def simulate(
     seed: int = 0,
     store: str | os.PathLike | Writer | None = None,
     force: bool = False,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
     workers: int | None = None,
 ) -> xr.Dataset:
     """Integrate a flow or iterate a map, from one initial state or from many.
@@ -144,8 +144,7 @@ def simulate(
             seed=int(seed),
         ),
     )
-    run = _Run(plan, layout, _sink(store, force), progress, _whole("workers", workers, 1) if workers else None)
-    return run.result()
+    return _Run(plan, layout, _sink(store, force), cores(workers)).result(progress)
 
 
 @dataclass(frozen=True)
@@ -217,18 +216,10 @@ class _Plan:
 class _Run:
     """The groups of a plan, worked off by threads, into memory or into a file."""
 
-    def __init__(
-        self,
-        plan: _Plan,
-        layout: Layout,
-        writer: Writer | None,
-        progress: Callable[[float], None] | None,
-        workers: int | None,
-    ):
-        self.plan, self.layout, self.writer, self.progress = plan, layout, writer, progress
+    def __init__(self, plan: _Plan, layout: Layout, writer: Writer | None, workers: int):
+        self.plan, self.layout, self.writer = plan, layout, writer
         self.system = plan.members.system
         self.count, self.samples = len(plan.members.y), len(plan.times)
-        self.workers = workers or len(os.sched_getaffinity(0))
         self.shape = tuple(plan.members.dims.values())
         self.endings = {
             "status": np.full(self.count, RUNNING),
@@ -237,18 +228,17 @@ class _Run:
             "rejected": np.zeros(self.count),
         }
         self.raw = None if writer else np.empty((self.count, self.samples, self.system.dimension))
-        self.fractions: dict[int, float] = {}
-        self.stop = False
+        self.workers = workers
+        self.begun: set[int] = set()
         self.lock = threading.Lock()
 
-    def result(self) -> xr.Dataset:
+    def result(self, progress: Progress | None) -> xr.Dataset:
         """Compute everything; returns the Dataset."""
         if self.writer:
             self.writer.create(self.layout)
         try:
-            self._work()
+            work_off(self._part, self._parts(), self.workers, progress)
         except KeyboardInterrupt:
-            self.stop = True
             partial = self._finish(complete=False)
             where = f"; what was computed is in {self.writer.path}" if self.writer else ""
             raise Interrupted(f"interrupted{where}", partial) from None
@@ -259,59 +249,24 @@ class _Run:
             raise
         return self._finish(complete=True)
 
-    def _work(self) -> None:
-        parts = list(self._parts())
-        if len(parts) == 1 or self.workers == 1:
-            for part in parts:
-                self._part(part, self._tell)
-            return
-        with ThreadPoolExecutor(self.workers) as pool:
-            jobs = {pool.submit(self._part, part, lambda: None) for part in parts}
-            try:
-                while jobs:
-                    done, jobs = wait(jobs, timeout=0.1, return_when=FIRST_EXCEPTION)
-                    for job in done:
-                        job.result()
-                    self._tell()
-            except BaseException:
-                self.stop = True
-                pool.shutdown(cancel_futures=True)
-                raise
-
-    def _parts(self) -> Iterator[slice]:
-        """Groups: enough of them to share the work, small enough for the memory."""
-        width = self.plan.width
-        size = max(2 * width, -(-self.count // (4 * self.workers)))
+    def _parts(self) -> list[slice]:
+        width, largest = self.plan.width, 16384
         if self.writer:
-            size = min(size, max(width, BUFFER // (self.samples * self.system.dimension)))
-        size = -(-min(size, 16384) // width) * width
-        for first in range(0, self.count, size):
-            yield slice(first, min(first + size, self.count))
+            largest = max(width, BUFFER // (self.samples * self.system.dimension))
+        return parts(self.count, self.workers, width, largest)
 
-    def _part(self, part: slice, tell: Callable[[], None]) -> None:
-        if self.stop:
-            return
+    def _part(self, part: slice, tick: Tick) -> None:
+        self.begun.add(part.start)
         group = self.plan.group(part)
-        weight = (part.stop - part.start) / self.count
-
-        def tick(fraction: float) -> None:
-            self.fractions[part.start] = weight * fraction
-            tell()
-            if self.stop:
-                raise _Stopped
-
         n = self.system.dimension
         segment = self.samples if self.raw is not None else max(1, BUFFER // ((part.stop - part.start) * n))
-        with suppress(_Stopped):
-            try:
-                for first in range(0, self.samples, segment):
-                    last = min(first + segment, self.samples)
-                    self._segment(group, part, first, last, tick)
-                    tick(group.fraction)
-            finally:
-                for name, values in group.result().items():
-                    self.endings[name][part] = values
-        self.fractions[part.start] = weight
+        try:
+            for first in range(0, self.samples, segment):
+                self._segment(group, part, first, min(first + segment, self.samples), tick)
+                tick(group.fraction)
+        finally:
+            for name, values in group.result().items():
+                self.endings[name][part] = values
 
     def _segment(self, group: Group, part: slice, first: int, last: int, tick: Callable[[float], None]) -> None:
         if self.raw is not None:
@@ -335,10 +290,6 @@ class _Run:
                 out[missing] = np.nan
             if self.writer:
                 self._write(part, first, out)
-
-    def _tell(self) -> None:
-        if self.progress:
-            self.progress(min(1.0, sum(self.fractions.values())))
 
     def _write(self, part: slice, first: int, out: np.ndarray) -> None:
         assert self.writer is not None
@@ -378,7 +329,7 @@ class _Run:
 
     def _finish(self, complete: bool) -> xr.Dataset:
         for part in self._parts():
-            if self.raw is not None and part.start not in self.fractions:
+            if self.raw is not None and part.start not in self.begun:
                 self.raw[part] = np.nan
         endings = {name: values.reshape(self.shape) for name, values in self.endings.items()}
         if self.writer:
@@ -390,10 +341,6 @@ class _Run:
         blocks = self._split(self.raw, self.plan.members.p, self.plan.times)
         arrays = {name: values.reshape(*self.shape, *values.shape[1:]) for name, values in blocks.items()}
         return trajectory.dataset(self.layout, arrays | endings)
-
-
-class _Stopped(Exception):
-    """Another thread failed or was interrupted."""
 
 
 def _sink(store: Any, force: bool) -> Writer | None:

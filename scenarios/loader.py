@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ..engine.errors import AttraxError, InputError, ScenarioError
 from .fields import nearest, show
 from .messages import inside, keys_at, sentence
-from .schema import Draw, Scenario
+from .schema import Draw, Scenario, Simulate
 from .text import LARGEST_FILE, Parsed, Path, parse
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class _Document:
         origin = f"--set {text}"
         key, equals, value = text.partition("=")
         parsed = parse(value)
-        path: Path = tuple(part.strip() for part in key.split("."))
+        path = tuple(part.strip() for part in key.split("."))
         if not equals or not all(path):
             self.problems.append(((1,), f"{origin}: expected key=value, such as --set simulate.t_end=100"))
             return
@@ -257,10 +257,22 @@ class _Document:
             self._complain_about("parameters", str(error))
             return system
         try:
-            return with_initial(system, scenario)
+            system = with_initial(system, scenario)
         except AttraxError as error:
             self._complain_about("initial", str(error))
-            return system
+        if scenario.simulate:
+            self._check_times(system, scenario.simulate)
+        return system
+
+    def _check_times(self, system: System, settings: Simulate) -> None:
+        from ..integrators.times import samples, span
+
+        try:
+            start, end, keep = span(system, settings.t_start, settings.t_end, settings.transient or 0.0)
+            samples(system, start, end, keep, settings.sample)
+        except InputError as error:
+            named = [key for key in self.data["simulate"] if key in str(error)]
+            self.complain(("simulate", *named[:1]), str(error))
 
     def _complain_about(self, key: str, message: str) -> None:
         names = [name for name in self.data.get(key) or () if repr(name) in message]
@@ -324,6 +336,9 @@ def _names(data: dict[str, Any], system: System | None) -> dict[str, Any]:
     """The valid names of the system, as validation context."""
     if system is None:
         return {}
+    from ..integrators import methods
+    from ..integrators.tableaux import TABLEAUX
+
     parameters = data.get("parameters")
     structure = {
         name: value
@@ -332,23 +347,15 @@ def _names(data: dict[str, Any], system: System | None) -> dict[str, Any]:
     }
     with suppress(InputError):
         system = system.with_parameters(**structure)
-    names: dict[str, Any] = {
+    return {
         "system": system.name,
+        "kind": system.kind,
         "parameter": set(system.parameters),
         "scalar parameter": {name for name, shape in system.numeric.items() if shape == ()},
         "state": set(system.state),
         "scalar state": {name for name, shape in system.state.items() if shape == ()},
         "observable": set(system.observables),
         "shapes": system.state,
+        "method": set(methods(system.kind)),
+        "method of equal steps": {name for name, tableau in TABLEAUX.items() if not tableau.adaptive},
     }
-    methods = _methods(system.kind)
-    return {**names, "method": methods} if methods else names
-
-
-def _methods(kind: str) -> set[str]:
-    try:
-        from .. import integrators
-
-        return set(integrators.methods(kind))
-    except (ImportError, AttributeError):
-        return set()

@@ -17,7 +17,10 @@ def inside(data: Any, loc: Iterable[str | int]) -> Path:
     """The part of pydantic's location that exists in the data (without the tags of unions)."""
     path: Path = ()
     for part in loc:
-        if isinstance(data, dict) and part in data or isinstance(data, list) and part in range(len(data)):
+        within = (
+            part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
+        )
+        if within:
             data = data[part]
             path = (*path, part)
     return path

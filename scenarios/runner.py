@@ -98,6 +98,8 @@ def run(
 
     Raises
     ------
+    InputError
+        If a system or an analysis does not accept what it is given.
     StorageError
         If the file exists or cannot be written: found before anything is computed.
     NumericsError, Interrupted
@@ -115,11 +117,16 @@ def run(
         if plots:
             figures = [step.value for step in loaded.scenario.plots]
             outcome.figures = draw_all(_groups(outcome.file), figures, outcome.file.with_suffix(""))
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; what was computed is in {outcome.file}") from None
-    except (Interrupted, NumericsError) as error:
+    except (KeyboardInterrupt, Interrupted) as stop:
+        message = f"interrupted; what was computed is in {outcome.file}"
+        raise Interrupted(message, getattr(stop, "partial", None)) from None
+    except NumericsError as error:
         message = f"{str(error).rstrip('.')}; what was computed is in {outcome.file}"
-        raise type(error)(message, error.partial) from error
+        raise NumericsError(message, error.partial) from error
+    except InputError:
+        if not outcome.results:
+            outcome.file.unlink()
+        raise
     return outcome
 
 

@@ -5,7 +5,8 @@ The JSON Schema of `Scenario` (``attrax schema``) lets editors complete and chec
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -67,6 +68,8 @@ InitialValue = Annotated[
     Annotated[Draw, Tag("<draw>")] | Annotated[NumberOrArray, Tag("<value>")],
     Discriminator(lambda value: "<draw>" if isinstance(value, (dict, Draw)) else "<value>"),
 ]
+MOST_SAMPLES = 1e9
+
 Initial = Annotated[
     Annotated[Literal["random"], Tag("<name>")] | Annotated[dict[StateName, InitialValue], Tag("<values>")],
     Discriminator(lambda value: "<values>" if isinstance(value, dict) else "<name>"),
@@ -80,7 +83,7 @@ def _increasing(times: list[float]) -> list[float]:
 
 
 def _kind_of_sample(value: Any) -> str:
-    return {list: "<times>", str: "<end>"}.get(type(value), "<spacing>")
+    return "<times>" if isinstance(value, list) else "<end>" if isinstance(value, str) else "<spacing>"
 
 
 Sample = Annotated[
@@ -100,7 +103,7 @@ class Simulate(Model):
     """Last time, in the time unit of the system."""
     method: Annotated[str, AfterValidator(NameOf("method"))] | None = None
     """The method of integration; by default tsit5 for flows, iterate for maps."""
-    dt: Positive | None = None
+    dt: Positive | None = Field(default=None, validate_default=True)
     """The step of a method of fixed steps."""
     rtol: Positive | None = None
     """Relative tolerance of an adaptive method."""
@@ -121,6 +124,27 @@ class Simulate(Model):
             raise problem(f"expected a number greater than t_start = {t_start:g}, got {t_end:g}")
         return t_end
 
+    @field_validator("dt")
+    @classmethod
+    def _where_needed(cls, dt: float | None, info: ValidationInfo) -> float | None:
+        context, method = info.context or {}, info.data.get("method")
+        if dt is None and method in context.get("method of equal steps", ()):
+            raise problem(f"the method {method!r} has steps of equal length; give dt")
+        if dt is not None and context.get("kind") == "map":
+            raise problem("a map has no dt; leave it out")
+        return dt
+
+    @field_validator("sample")
+    @classmethod
+    def _not_too_many(cls, sample: Any, info: ValidationInfo) -> Any:
+        if isinstance(sample, float) and {"t_start", "t_end"} <= set(info.data):
+            count = (info.data["t_end"] - info.data["t_start"]) / sample
+            if count > MOST_SAMPLES:
+                raise problem(
+                    f"expected at most {MOST_SAMPLES:g} samples, got {count:.2g}; take a wider spacing"
+                )
+        return sample
+
 
 class Output(Model):
     """Where the results go."""
@@ -131,13 +155,19 @@ class Output(Model):
     """none is fastest, gzip is read everywhere, blosc needs the package hdf5plugin."""
 
 
-def _step(name: str, models: dict[str, type[Model]], doc: str) -> type[OneKey]:
-    fields = {key: (model, Field(default=None, description=model.__doc__)) for key, model in models.items()}
+def _step(name: str, models: Mapping[str, type[Model]], doc: str) -> type[OneKey]:
+    fields: dict[str, Any] = {
+        key: (model, Field(default=None, description=model.__doc__)) for key, model in models.items()
+    }
     return create_model(name, __base__=OneKey, __doc__=doc, **fields)
 
 
-AnalysisStep = _step("AnalysisStep", ANALYSES, "One analysis and its options.")
-FigureStep = _step("FigureStep", FIGURES, "One figure and its options.")
+if TYPE_CHECKING:
+    AnalysisStep = OneKey
+    FigureStep = OneKey
+else:
+    AnalysisStep = _step("AnalysisStep", ANALYSES, "One analysis and its options.")
+    FigureStep = _step("FigureStep", FIGURES, "One figure and its options.")
 
 
 def _name_to_mapping(value: Any) -> Any:

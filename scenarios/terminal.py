@@ -88,14 +88,14 @@ def system(each: System) -> Group:
     state = [(name, _shape(shape), _start(each, name)) for name, shape in each.state.items()]
     parts += ["", table(("state", "shape", "initial value"), state)]
     if each.parameters:
-        rows = [(name, _value(p.value), p.unit, p.meaning) for name, p in each.parameters.items()]
-        parts += ["", table(("parameter", "default", "unit", "meaning"), rows)]
+        declared = [(name, _value(p.value), p.unit, p.meaning) for name, p in each.parameters.items()]
+        parts += ["", table(("parameter", "default", "unit", "meaning"), declared)]
     if each.observables:
-        rows = [(name, inspect.getdoc(function) or "") for name, function in each.observables.items()]
-        parts += ["", table(("observable", "meaning"), rows)]
+        seen = [(name, inspect.getdoc(function) or "") for name, function in each.observables.items()]
+        parts += ["", table(("observable", "meaning"), seen)]
     if each.known:
-        rows = [(k.quantity, f"{k.value:.10g}", _tolerance(k.rtol, k.atol), k.source) for k in each.known]
-        parts += ["", table(("known value", "", "tolerance", "source"), rows)]
+        known = [(k.quantity, f"{k.value:.10g}", _tolerance(k.rtol, k.atol), k.source) for k in each.known]
+        parts += ["", table(("known value", "", "tolerance", "source"), known)]
     return Group(*parts)
 
 

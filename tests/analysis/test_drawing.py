@@ -28,7 +28,12 @@ def trajectory(kind="flow", **variables) -> xr.Dataset:
         {n: (("time",), v(TIME)) if callable(v) else v for n, v in variables.items()}
         | {"status": ((), np.int8(0)), "steps": ((), 100)},
         {"time": ("time", TIME, {"units": "ms", "long_name": "time" if kind == "flow" else "iteration"})},
-        {"system": "toys.circle", "system_kind": kind, "system_source": "closed form", "attrax_version": "1.2"},
+        {
+            "system": "toys.circle",
+            "system_kind": kind,
+            "system_source": "closed form",
+            "attrax_version": "1.2",
+        },
     )
 
 
@@ -142,7 +147,12 @@ def test_orbit_diagram_draws_every_point(diagram):
 
 @pytest.mark.parametrize(
     ("section", "label"),
-    [("max x[0]", "maxima of x[0]"), ("min x[0]", "minima of x[0]"), ("y > 0", "x[0] at y > 0"), ("", "x[0]")],
+    [
+        ("max x[0]", "maxima of x[0]"),
+        ("min x[0]", "minima of x[0]"),
+        ("y > 0", "x[0] at y > 0"),
+        ("", "x[0]"),
+    ],
 )
 def test_orbit_diagram_says_what_was_recorded(diagram, section, label):
     diagram.attrs |= {"observable": "x[0]", "section": section}
@@ -174,10 +184,16 @@ def test_kinds(circle, diagram):
     ("draw", "message"),
     [
         (lambda d: drawing.time_series(d, variables=["q"]), "'q' is not in the trajectory; there are: x, y"),
-        (lambda d: drawing.time_series(d, variables=["x[1]"]), r"'x\[1\]' is outside the block 'x' of shape \(\)"),
+        (
+            lambda d: drawing.time_series(d, variables=["x[1]"]),
+            r"'x\[1\]' is outside the block 'x' of shape \(\)",
+        ),
         (lambda d: drawing.phase_portrait(d, variables=["x"]), "expected two or three variables, got 1: x"),
         (lambda d: drawing.time_series(d.isel(time=0)), "expected a trajectory with a time axis"),
-        (lambda d: drawing.orbit_diagram(d), "expected a variable with dimensions direction, parameter and point"),
+        (
+            lambda d: drawing.orbit_diagram(d),
+            "expected a variable with dimensions direction, parameter and point",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_said(circle, draw, message):

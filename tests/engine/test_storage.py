@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,17 +18,20 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from attrax.engine import storage
-from attrax.engine.errors import StorageError
-from attrax.engine.layout import Layout, Variable
-from attrax.engine.storage import Writer, groups, load, save
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from attrax.engine import storage
+from attrax.engine.errors import StorageError
+from attrax.engine.layout import Layout, Variable
+from attrax.engine.storage import Writer, groups, load, save
+
 # -- what goes in comes out -----------------------------------------------------------------------------
 
-names = st.text(st.characters(codec="utf-8", exclude_characters="\0/ ", exclude_categories=["Z", "C"]), min_size=1)
+names = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0/ ", exclude_categories=["Z", "C"]), min_size=1
+)
 names = names.filter(lambda name: name not in (".", "..") and not name.isspace() and len(name.split()) == 1)
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 dtypes = st.one_of(
@@ -38,7 +42,11 @@ dtypes = st.one_of(
     hnp.complex_number_dtypes(sizes=(64, 128)),
 )
 numbers = st.one_of(
-    st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.booleans(), texts, hnp.from_dtype(np.dtype("f4"))
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False),
+    st.booleans(),
+    texts,
+    hnp.from_dtype(np.dtype("f4")),
 )
 attributes = st.dictionaries(
     names.filter(lambda name: name not in storage._RESERVED),
@@ -65,7 +73,11 @@ def datasets(draw):
         own = label in dims
         if own and label not in coordinates:
             continue
-        axes = (label,) if own else tuple(draw(st.lists(st.sampled_from(sorted(dims)), unique=True)) if dims else ())
+        axes = (
+            (label,)
+            if own
+            else tuple(draw(st.lists(st.sampled_from(sorted(dims)), unique=True)) if dims else ())
+        )
         values = draw(arrays(tuple(dims[axis] for axis in axes)))
         (coords if label in coordinates else data)[label] = (axes, values, draw(attributes))
     return xr.Dataset(data, coords, draw(attributes))
@@ -146,13 +158,18 @@ def test_xarray_reads_it_without_us(tmp_path):
         assert read.spiked.dtype == bool and read.attrs["complete"] == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*float16:FutureWarning")
 @settings(max_examples=25)
 @given(datasets())
 def test_xarray_reads_any_of_them(dataset):
     with tempfile.TemporaryDirectory() as folder:
         save(dataset, Path(folder) / "a.h5", "deep/group")
         with xr.open_dataset(
-            Path(folder) / "a.h5", engine="h5netcdf", group="deep/group", decode_times=False, decode_timedelta=False
+            Path(folder) / "a.h5",
+            engine="h5netcdf",
+            group="deep/group",
+            decode_times=False,
+            decode_timedelta=False,
         ) as read:
             assert read.sizes == dataset.sizes
             for name, array in dataset.variables.items():
@@ -191,7 +208,11 @@ def growing() -> Layout:
     return Layout(
         {"time": None, "unit": 2},
         {"time": Variable(("time",))},
-        {"x": Variable(("time", "unit")), "status": Variable((), np.int8, fill=1), "done": Variable((), bool)},
+        {
+            "x": Variable(("time", "unit")),
+            "status": Variable((), np.int8, fill=1),
+            "done": Variable((), bool),
+        },
         {"seed": 1},
     )
 
@@ -224,7 +245,7 @@ def test_blocks_in_any_order(data):
             for number in range(data.draw(st.integers(0, 5))):
                 starts = [data.draw(st.integers(0, size - 1)) for size in shape]
                 stops = [data.draw(st.integers(k, size)) for k, size in zip(starts, shape, strict=True)]
-                where = tuple(slice(k, l) for k, l in zip(starts, stops, strict=True))
+                where = tuple(slice(*ends) for ends in zip(starts, stops, strict=True))
                 expected[where] = number
                 writer.write("x", expected[where], **dict(zip(dims, starts, strict=True)))
         np.testing.assert_array_equal(load(Path(folder) / "a.h5").x, expected)
@@ -238,12 +259,12 @@ def test_memory_stays_flat(tmp_path):
         writer.create(growing())
         for number in range(200):
             writer.write("x", block, time=number * len(block))
-            if number == 20:
+            if number == 70:  # the caches are full
                 early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     late, (_, peak) = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (tmp_path / "a.h5").stat().st_size > 32e6
-    assert peak < 2e6 and early - before < 24e3 and late - early < 4e3, (peak, early - before, late - early)
+    assert peak < 1e6 and early - before < 24e3 and late - early < 3e3, (peak, early - before, late - early)
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
@@ -253,7 +274,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
             writer.write("x", np.zeros(3))
         with pytest.raises(ValueError, match="'unit' has 2 elements"):
             writer.write("x", np.zeros((3, 3)))
-    with pytest.raises(ValueError, match="not open"):
+    with pytest.raises(RuntimeError, match="not open"):
         writer.write("x", np.zeros((3, 2)))
 
 
@@ -319,28 +340,20 @@ def test_an_exception_leaves_an_incomplete_group(tmp_path):
     assert load(tmp_path / "copy.h5").attrs["complete"] == 0
 
 
-def test_a_full_disk_is_a_sentence(tmp_path):
-    process = child(
-        """
-        import resource, sys
-        import numpy as np
-        from attrax.engine.errors import StorageError
-        from attrax.engine.layout import Layout, Variable
-        from attrax.engine.storage import Writer
-
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
-        try:
-            with Writer(sys.argv[1]) as writer:
-                writer.create(Layout({"time": None}, variables={"x": Variable(("time",))}))
-                for number in range(100):
-                    writer.write("x", np.ones(100_000), time=number * 100_000)
-        except StorageError as error:
-            print(error)
-        """,
-        tmp_path / "a.h5",
-    )
-    said, _ = process.communicate()
-    assert "the file is larger than the system allows" in said and process.returncode == 0
+def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):
+    with pytest.raises(StorageError, match="the disk is full"), Writer(tmp_path / "a.h5") as writer:
+        writer.create(growing())
+        writer.write("x", np.ones((3, 2)))
+        monkeypatch.setattr(
+            storage, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 1000)
+        )
+        writer.write("x", np.ones((3, 2)), time=3)
+    data = load(tmp_path / "a.h5")
+    np.testing.assert_array_equal(data.x, np.ones((3, 2)))
+    assert data.attrs["complete"] == 0
+    with pytest.raises(StorageError, match="the disk is full"):
+        save(example(), tmp_path / "b.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
 def test_nothing_is_left_of_a_file_that_cannot_be(tmp_path):
@@ -370,7 +383,9 @@ def test_groups_stand_side_by_side(tmp_path):
     save(example(2), path, "basins/fine", append=True)
     save(example(3), path, "/basins/", append=True)
     assert groups(path) == ["/", "basins", "basins/fine"]
-    with pytest.raises(StorageError, match=r"has the group '/basins/fine' \(its groups: '/', 'basins', 'basins/fine'\)"):
+    with pytest.raises(
+        StorageError, match=r"has the group '/basins/fine' \(its groups: '/', 'basins', 'basins/fine'\)"
+    ):
         save(example(), path, "basins/fine", append=True)
     save(example(4), path, "basins", append=True, force=True)
     assert [load(path, name).sizes["time"] for name in groups(path)] == [5, 4, 2]
@@ -390,8 +405,6 @@ def test_a_file_is_read_while_it_is_written(tmp_path):
         writer.flush()
         code = "import sys, attrax; print(attrax.load(sys.argv[1]).x.shape)"
         assert child(code, tmp_path / "a.h5").communicate()[0] == "(3, 2)\n"
-        with pytest.raises(StorageError, match="in this process|another process"):
-            save(example(), tmp_path / "a.h5", "more", append=True)
 
 
 def test_two_processes_do_not_write_one_file(tmp_path):
@@ -437,7 +450,10 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("missing/a.h5", "there is no folder .*missing; create it"), (".", "it is a folder; give the name of a file")],
+    [
+        ("missing/a.h5", "there is no folder .*missing; create it"),
+        (".", "it is a folder; give the name of a file"),
+    ],
 )
 def test_a_place_that_is_no_file(tmp_path, path, message):
     with pytest.raises(StorageError, match=message):
@@ -458,13 +474,24 @@ def test_a_place_that_is_no_file(tmp_path, path, message):
         (xr.Dataset({"x": 1.0}, attrs={"a": "b\0"}), "the attribute 'a'"),
         (xr.Dataset({"x": 1.0}, attrs={"a": np.zeros((2, 2))}), "the attribute 'a'"),
         (xr.Dataset({"x": ((), 1.0, {"CLASS": "?"})}), "'CLASS' cannot be the name of an attribute"),
-        (xr.Dataset({"x": (("n", "n"), np.eye(2))}), "each axis needs a name of its own"),
     ],
 )
 def test_what_a_file_cannot_hold(tmp_path, dataset, message):
     with pytest.raises(StorageError, match=message):
         save(dataset, tmp_path / "a.h5")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (Layout({"n": 2}, variables={"x": Variable(("n", "n"))}), "each axis needs a name of its own"),
+        (Layout({"n": 2}, variables={"n": Variable(())}), "the name of a dimension and of another array"),
+    ],
+)
+def test_layouts_that_name_two_things_alike(tmp_path, layout, message):
+    with pytest.raises(StorageError, match=message), Writer(tmp_path / "a.h5") as writer:
+        writer.create(layout)
 
 
 def test_unknown_compression(tmp_path):

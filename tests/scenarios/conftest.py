@@ -65,54 +65,10 @@ def scenario(tmp_path):
     return write
 
 
-# --- temporary: until attrax.integrators.simulate exists
-def _fake_simulate(system, t_end, *, parameters=None, store=None, progress=None, sample=None, t_start=0.0, **rest):
-    from scipy.integrate import solve_ivp
-
-    from attrax.engine import storage, trajectory
-    time = np.linspace(t_start, t_end, round((t_end - t_start) / (sample or 0.1)) + 1)
-    values = parameters.values if parameters else {}
-    axes = [np.asarray(v) for v in values.values()]
-    shape = tuple(len(a) for a in axes)
-    arrays = {k: np.full((*shape, len(time), *v), np.nan) for k, v in system.state.items()}
-    status = np.zeros(shape, np.int8)
-    for i in np.ndindex(shape):
-        here = {k: axes[j][i[j]] for j, k in enumerate(values)}
-        one = system.with_parameters(**{k: v for k, v in here.items() if k in system.parameters})
-        one = one.with_initial(**{k: v for k, v in here.items() if k in system.state})
-
-        class NS(dict):
-            __getattr__ = dict.__getitem__
-        p = NS({k: v.value for k, v in one.parameters.items()})
-
-        def f(t, y, one=one, p=p):
-            s = NS({k: y[sl].reshape(one.state[k]) if one.state[k] else y[sl.start] for k, sl in one.state_slices.items()})
-            return np.concatenate([np.ravel(v) for v in one.function(t, s, p).values()])
-        event = lambda t, y: 1e6 - np.abs(y).max()
-        event.terminal = True
-        sol = solve_ivp(f, (t_start, t_end), one.initial_vector, rtol=1e-10, atol=1e-12, t_eval=time, events=event)
-        n = len(sol.t)
-        status[i] = 0 if n == len(time) else 2
-        for k, sl in one.state_slices.items():
-            arrays[k][(*i, slice(0, n))] = sol.y[sl].T.reshape(n, *one.state[k])
-        system_used = one
-    lay = trajectory.layout(
-        system_used, time=time, members={k: len(a) for k, a in zip(values, axes)},
-        member_coords={k: ((k,), a) for k, a in zip(values, axes)},
-        attrs={"system": system.name, "system_kind": system.kind, "system_source": system.source})
-    data = trajectory.dataset(lay, {**arrays, "status": status})
-    store.complete = True
-    with store as writer:
-        writer.create(lay)
-        for k, v in {**arrays, "status": status}.items():
-            writer.write(k, v)
-    if progress:
-        progress(1.0)
-    return data
-
-
+# --- temporary: until attrax.analysis.orbit_diagram exists
 def _fake_orbit(system, parameter, values, *, observable, points=100, progress=None, **rest):
     import xarray as xr
+
     out = np.empty((1, len(values), points))
     for j, r in enumerate(values):
         x = 0.2
@@ -124,20 +80,23 @@ def _fake_orbit(system, parameter, values, *, observable, points=100, progress=N
     if progress:
         progress(1.0)
     return xr.Dataset(
-        {"x": (("direction", parameter, "point"), out), "status": (("direction", parameter), np.zeros(out.shape[:2], np.int8))},
-        {parameter: values, "direction": ["up"]}, {"system": system.name})
+        {
+            "x": (("direction", parameter, "point"), out),
+            "status": (("direction", parameter), np.zeros(out.shape[:2], np.int8)),
+        },
+        {parameter: values, "direction": ["up"]},
+        {"system": system.name},
+    )
 
 
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch):
     import importlib.util
     import types
-    if importlib.util.find_spec("attrax.integrators.simulate") is None:
-        monkeypatch.setattr("attrax.integrators.simulate", _fake_simulate, raising=False)
-        from attrax.integrators import ensemble
-        monkeypatch.setattr("attrax.integrators.grid", ensemble.grid, raising=False)
+
     if importlib.util.find_spec("attrax.analysis.orbit_diagram") is None:
         module = types.ModuleType("attrax.analysis.orbit_diagram")
         module.orbit_diagram = _fake_orbit
         import sys
+
         monkeypatch.setitem(sys.modules, "attrax.analysis.orbit_diagram", module)

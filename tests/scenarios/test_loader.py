@@ -60,12 +60,21 @@ def test_everything_at_once(scenario):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("system: toys.decya\nsimulate: {t_end: 1}", "1:9: system 'toys.decya' is not known; did you mean 'toys.decay'?"),
-        ("system: decay\nsimulate: {t_end: 1}", "1:9: system 'decay' is not known; did you mean 'toys.decay'?"),
+        (
+            "system: toys.decya\nsimulate: {t_end: 1}",
+            "1:9: system 'toys.decya' is not known; did you mean 'toys.decay'?",
+        ),
+        (
+            "system: decay\nsimulate: {t_end: 1}",
+            "1:9: system 'decay' is not known; did you mean 'toys.decay'?",
+        ),
         ("system: 3\nsimulate: {t_end: 1}", "1:9: system: expected a text, got 3"),
         ("simulate: {t_end: 1}", "1:1: key 'system' is missing"),
         ("system: toys.decay", "1:1: expected the key 'simulate', or at least one analysis; got neither"),
-        (SMALL + "paramters: {rate: 1}", "3:1: key 'paramters' is not known here; did you mean 'parameters'?"),
+        (
+            SMALL + "paramters: {rate: 1}",
+            "3:1: key 'paramters' is not known here; did you mean 'parameters'?",
+        ),
         (
             SMALL + "parameters:\n  raet: 1",
             "4:3: parameters.raet: 'raet' is not a parameter of toys.decay; did you mean 'rate'?",
@@ -75,29 +84,59 @@ def test_everything_at_once(scenario):
             "3:20: parameters.rate: expected a number or a list of numbers, got 'fast'",
         ),
         (SMALL + "parameters: {rate: .nan}", "3:20: parameters.rate: expected a finite number, got nan"),
-        (SMALL + "parameters: {omega: [1, 2, 3]}", "3:21: parameter 'omega' of system 'toys.decay' has shape (2,), not (3,)"),
+        (
+            SMALL + "parameters: {omega: [1, 2, 3]}",
+            "3:21: parameter 'omega' of system 'toys.decay' has shape (2,), not (3,)",
+        ),
         (SMALL + "parameters: {n: 2.5}", "3:17: parameter 'n' of system 'toys.decay' is an integer, not 2.5"),
         (
             SMALL + "parameters: {omega: [[1, 2], [3]]}",
             "3:21: parameters.omega: expected rows of equal length, got a ragged list",
         ),
         (SMALL + "initial: {w: 1}", "3:11: initial.w: 'w' is not a state of toys.decay; valid here: x, y"),
-        (SMALL + "initial: {y: {uniform: [1, 0]}}", "3:24: initial.y.uniform: expected [lowest, highest] with lowest < highest, got [1.0, 0.0]"),
+        (
+            SMALL + "initial: {y: {uniform: [1, 0]}}",
+            "3:24: initial.y.uniform: expected [lowest, highest] with lowest < highest, got [1.0, 0.0]",
+        ),
         (SMALL + "initial: {y: {normal: [0]}}", "3:23: initial.y.normal: expected at least 2 items, got 1"),
         (SMALL + "initial: any", "3:10: initial: expected random, got 'any'"),
         (SMALL + "seed: -1", "3:7: seed: expected a number that is not negative, got -1"),
         (SMALL + "seed: 1.5", "3:7: seed: expected a whole number, got 1.5"),
         ("system: toys.decay\nsimulate: {}", "2:1: key 't_end' is missing"),
-        ("system: toys.decay\nsimulate: {t_end: 0}", "2:19: simulate.t_end: expected a number greater than t_start = 0, got 0"),
-        ("system: toys.decay\nsimulate: {t_end: .inf}", "2:19: simulate.t_end: expected a finite number, got inf"),
-        ("system: toys.decay\nsimulate: {t_end: 1, rtol: 0}", "2:28: simulate.rtol: expected a positive number, got 0"),
-        ("system: toys.decay\nsimulate: {t_end: 1, tol: 1}", "2:22: key 'tol' is not known here; did you mean 'rtol' or 'atol'?"),
-        ("system: toys.decay\nsimulate: {t_end: 1, sample: [2, 1]}", "2:30: simulate.sample: expected increasing times"),
-        ("system: toys.decay\nsimulate: {t_end: 1, sample: last}", "2:30: simulate.sample: expected end, got 'last'"),
+        (
+            "system: toys.decay\nsimulate: {t_end: 0}",
+            "2:19: simulate.t_end: expected a number greater than t_start = 0, got 0",
+        ),
+        (
+            "system: toys.decay\nsimulate: {t_end: .inf}",
+            "2:19: simulate.t_end: expected a finite number, got inf",
+        ),
+        (
+            "system: toys.decay\nsimulate: {t_end: 1, rtol: 0}",
+            "2:28: simulate.rtol: expected a positive number, got 0",
+        ),
+        (
+            "system: toys.decay\nsimulate: {t_end: 1, tol: 1}",
+            "2:22: key 'tol' is not known here; did you mean 'rtol' or 'atol'?",
+        ),
+        (
+            "system: toys.decay\nsimulate: {t_end: 1, sample: [2, 1]}",
+            "2:30: simulate.sample: expected increasing times",
+        ),
+        (
+            "system: toys.decay\nsimulate: {t_end: 1, sample: last}",
+            "2:30: simulate.sample: expected end, got 'last'",
+        ),
         (SMALL + "sweep: {rate: {from: 1, to: 2}}", "3:9: key 'points' is missing"),
-        (SMALL + "sweep: {rate: {from: 0, to: 2, points: 3, scale: log}}", "3:50: sweep.rate.scale: scale log needs positive 'from' and 'to', got 0.0 and 2.0"),
+        (
+            SMALL + "sweep: {rate: {from: 0, to: 2, points: 3, scale: log}}",
+            "3:50: sweep.rate.scale: scale log needs positive 'from' and 'to', got 0.0 and 2.0",
+        ),
         (SMALL + "sweep: {rate: []}", "3:15: sweep.rate: expected at least 1 item, got 0"),
-        (SMALL + "sweep: {omega: [1, 2]}", "3:9: sweep.omega: 'omega' is not a scalar parameter or scalar state of toys.decay; valid here: rate, x"),
+        (
+            SMALL + "sweep: {omega: [1, 2]}",
+            "3:9: sweep.omega: 'omega' is not a scalar parameter or scalar state of toys.decay; valid here: rate, x",
+        ),
         (
             SMALL + "analysis:\n  - orbit_diagrm: {}",
             "4:5: key 'orbit_diagrm' is not known here; did you mean 'orbit_diagram'?",
@@ -106,15 +145,27 @@ def test_everything_at_once(scenario):
             SMALL + "analysis:\n  - orbit_diagram: {parameter: rate, values: [1], observable: 'y[2]'}",
             "4:63: analysis.0.orbit_diagram.observable: 'y[2]' is outside the block 'y', whose shape is (2,)",
         ),
-        (SMALL + "plots: [phase]", "3:9: plots.0: 'phase' is not a figure; valid here: orbit_diagram, phase_portrait, time_series"),
-        (SMALL + "plots: [orbit_diagram]", "3:8: plots: the figure 'orbit_diagram' needs an analysis 'orbit_diagram'"),
-        (SMALL + "output: {compression: zip}", "3:23: output.compression: expected none or gzip or blosc, got 'zip'; did you mean 'gzip'?"),
+        (
+            SMALL + "plots: [phase]",
+            "3:9: plots.0: 'phase' is not a figure; valid here: orbit_diagram, phase_portrait, time_series",
+        ),
+        (
+            SMALL + "plots: [orbit_diagram]",
+            "3:8: plots: the figure 'orbit_diagram' needs an analysis 'orbit_diagram'",
+        ),
+        (
+            SMALL + "output: {compression: zip}",
+            "3:23: output.compression: expected none or gzip or blosc, got 'zip'; did you mean 'gzip'?",
+        ),
         ("- 1\n- 2\n", "1:1: expected a mapping such as 'system: chaos.lorenz', but the file holds [1, 2]"),
         ("", "1:1: expected a mapping such as 'system: chaos.lorenz', but the file is empty"),
         (SMALL + "a: [", "3:5: this is not YAML"),
-        ("system: model.py:decay\nsimulate: {t_end: 1}", "1:9: system 'model.py:decay' would run the Python file"),
+        (
+            "system: model.py:decay\nsimulate: {t_end: 1}",
+            "1:9: system 'model.py:decay' would run the Python file",
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_mistake_is_found_where_it_is(scenario, text, expected):
     lines = mistakes(scenario(text))
     assert any(line.startswith(f"s.yaml:{expected}") for line in lines), "\n".join(lines)
@@ -126,7 +177,9 @@ def test_all_mistakes_are_listed_in_the_order_of_the_file(scenario):
 
 
 def test_overrides(scenario):
-    loaded = load(scenario(SMALL), ["simulate.t_end=1e2", "parameters.rate=3", "parameters.n=1", "initial={x: 7}"])
+    loaded = load(
+        scenario(SMALL), ["simulate.t_end=1e2", "parameters.rate=3", "parameters.n=1", "initial={x: 7}"]
+    )
     assert loaded.scenario.simulate.t_end == 100.0
     assert loaded.system.parameters["rate"].value == 3.0
     assert loaded.system.state["y"] == (1,)
@@ -161,7 +214,9 @@ def test_mistakes_in_overrides_name_the_override(scenario, override, expected):
 def test_a_missing_file_names_the_nearest(scenario):
     scenario(SMALL, "decay.yaml")
     assert mistakes("dekay.yaml") == ["dekay.yaml: there is no such file; did you mean 'decay.yaml'?"]
-    assert mistakes("lorentz") == ["lorentz: there is no such file or library scenario; did you mean 'lorenz'?"]
+    assert mistakes("lorentz") == [
+        "lorentz: there is no such file or library scenario; did you mean 'lorenz'?"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -201,6 +256,30 @@ def test_a_system_of_a_python_file_needs_trust(scenario, tmp_path):
         load(file, trust=True)
 
 
+@pytest.mark.parametrize(
+    ("system", "settings", "expected"),
+    [
+        (
+            "decay",
+            "t_end: 1, method: rk4",
+            "2:11: simulate: the method 'rk4' has steps of equal length; give dt",
+        ),
+        ("decay", "t_end: 1, transient: 2", "2:33: transient must lie between 0 and 1, not 2"),
+        ("decay", "t_end: 1, sample: [0, 3]", "2:30: the times of samples must lie between 0 and 1"),
+        (
+            "decay",
+            "t_end: 1, sample: 1e-12",
+            "2:30: simulate.sample: expected at most 1e+09 samples, got 1e+12",
+        ),
+        ("growth", "t_end: 1, dt: 0.1", "2:26: simulate.dt: a map has no dt; leave it out"),
+        ("growth", "t_end: 1.5", "2:19: t_end of a map is a whole number of iterations, not 1.5"),
+    ],
+)
+def test_settings_that_do_not_fit_are_found_before_the_run(scenario, system, settings, expected):
+    (line,) = mistakes(scenario(f"system: toys.{system}\nsimulate: {{{settings}}}\n"))
+    assert line.startswith(f"s.yaml:{expected}")
+
+
 def test_random_starts_follow_the_seed(scenario):
     starts = [load(scenario(SMALL + f"initial: random\nseed: {seed}\n")).system.initial for seed in (1, 1, 2)]
     assert starts[0]["x"] == starts[1]["x"] != starts[2]["x"]
@@ -211,18 +290,30 @@ def test_random_starts_follow_the_seed(scenario):
 
 def test_methods_are_checked_against_the_kind_of_system(scenario):
     lines = mistakes(scenario("system: toys.decay\nsimulate: {t_end: 1, method: rk5}\n"))
-    assert lines[0].startswith("s.yaml:2:30: simulate.method: 'rk5' is not a method of toys.decay; did you mean")
+    assert lines[0].startswith(
+        "s.yaml:2:30: simulate.method: 'rk5' is not a method of toys.decay; did you mean"
+    )
     lines = mistakes(scenario("system: toys.growth\nsimulate: {t_end: 1, method: rk4}\n"))
-    assert lines == ["s.yaml:2:30: simulate.method: 'rk4' is not a method of toys.growth; valid here: iterate"]
+    assert lines == [
+        "s.yaml:2:30: simulate.method: 'rk4' is not a method of toys.growth; valid here: iterate"
+    ]
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(width=16) | st.sampled_from(["x", "rate", "toys.decay"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from([*Scenario.model_fields, "t_end", "orbit_diagram", "values", "from", "x", "rate"]),
-        inner,
-        max_size=4,
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.floats(width=16)
+    | st.sampled_from(["x", "rate", "toys.decay"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [*Scenario.model_fields, "t_end", "orbit_diagram", "values", "from", "x", "rate"]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=15,
 )

@@ -131,11 +131,24 @@ def test_what_an_analysis_had_computed_is_kept(scenario, monkeypatch, kind):
         raise kind("stopped half-way.", xr.Dataset({"x": ("r", [1.0, np.nan])}))
 
     monkeypatch.setattr(analyses.OrbitDiagram, "run", fail)
-    with pytest.raises(kind, match="^stopped half-way; what was computed is in s.h5$"):
+    with pytest.raises(kind, match="^(stopped half-way|interrupted); what was computed is in s.h5$"):
         run(scenario, DIAGRAM)
     data = ax.load("s.h5", "orbit_diagram")
     assert data.attrs["complete"] == 0
     assert data.x[0] == 1.0
+
+
+def test_a_mistake_found_late_leaves_no_empty_file(scenario, monkeypatch, tmp_path):
+    def refuse(self, system, settings, progress):
+        raise InputError("the section is wrong")
+
+    monkeypatch.setattr(analyses.OrbitDiagram, "run", refuse)
+    with pytest.raises(InputError, match="the section is wrong"):
+        run(scenario, DIAGRAM)
+    assert not (tmp_path / "s.h5").exists()
+    with pytest.raises(InputError, match="the section is wrong"):
+        run(scenario, DIAGRAM + "simulate: {t_end: 3}")
+    assert storage.groups("s.h5") == ["/", "trajectory"]
 
 
 def test_ctrl_c_at_any_time_says_where_the_results_are(scenario, monkeypatch):

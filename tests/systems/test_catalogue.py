@@ -88,7 +88,9 @@ def test_a_known_value_comes_out(name, i):
     system = systems.get(name)
     known = system.known[i]
     value = float(np.real(np.asarray(known.compute(ax, system)).item()))
-    assert value == pytest.approx(known.value, rel=known.rtol, abs=known.atol), f"{known.quantity} ({known.source})"
+    assert value == pytest.approx(known.value, rel=known.rtol, abs=known.atol), (
+        f"{known.quantity} ({known.source})"
+    )
 
 
 def test_an_unknown_name_gets_the_nearest_one():

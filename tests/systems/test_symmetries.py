@@ -39,7 +39,9 @@ def test_energy_is_taken_up_below_mu_and_dissipated_above(name, potential):
     force = -np.polynomial.Polynomial([0, -1, 1] if name.endswith("dissipation") else [0, -1, 0, 1])(x)
     f = system.rhs({"x": x, "y": y})
     power = y * f["y"] - force * f["x"]
-    np.testing.assert_allclose(power, (system.parameters["mu"].value - potential(x)) * y**2, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        power, (system.parameters["mu"].value - potential(x)) * y**2, rtol=1e-12, atol=1e-14
+    )
 
 
 def test_the_henon_map_is_inverted_by_hand():
