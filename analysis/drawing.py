@@ -400,15 +400,9 @@ def _new_figure(data: xr.Dataset, size: tuple[float, float]) -> Figure:
     system, source = str(data.attrs.get("system", "")), str(data.attrs.get("system_source", ""))
     title = str(data.attrs.get("title", system))
     figure.suptitle(textwrap.fill(title, int(11 * size[0])))
-    origin = ", ".join(each for each in (f"{system}: {source}" if source else system, _made_by(data)) if each)
+    made = [data.attrs.get("method")]
+    if "attrax_version" in data.attrs:
+        made.append(f"attrax {data.attrs['attrax_version']}")
+    origin = " · ".join(str(each) for each in (f"{system}: {source}" if source else system, *made) if each)
     figure.supxlabel(textwrap.fill(origin, int(19 * size[0])), fontsize=7, color="0.45")
     return figure
-
-
-def _made_by(data: xr.Dataset) -> str:
-    words = [
-        str(data.attrs.get("method", "")),
-        f"rtol {data.attrs['rtol']:g}" if "rtol" in data.attrs else "",
-        f"attrax {data.attrs['attrax_version']}" if "attrax_version" in data.attrs else "",
-    ]
-    return ", ".join(filter(None, words))

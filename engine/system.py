@@ -305,14 +305,22 @@ class System:
             self._programs[quantity] = self._trace(quantity)
         return self._programs[quantity]
 
-    def expression(self, function: Function, key: Any = None) -> Program:
-        """The program of another function ``(t, s, p)`` of this system's state (block ``value``)."""
-        key = ("expression", function if key is None else key)
+    def expression(self, function: Function, *, rate: bool = False) -> Program:
+        """The program (block ``value``) of a function ``(t, s, p)`` of the state; of its time derivative if ``rate``."""
+        key = ("expression", function, rate)
         if key not in self._programs:
+            import jax
+
             from .tracing import trace
 
             def value(t, y, p):
-                return {"value": function(t, *self._namespaces(y, p))}
+                def of(t, y):
+                    return function(t, *self._namespaces(y, p))
+
+                if rate:
+                    one = jax.numpy.ones_like(t)
+                    return {"value": jax.jvp(of, (t, y), (one, self.flat(t, y, p)))[1]}
+                return {"value": of(t, y)}
 
             self._programs[key] = trace(value, self._inputs(), name=self.name)
         return self._programs[key]

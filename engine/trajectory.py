@@ -109,7 +109,7 @@ def layout(
         if name not in member_coords and _is_scalar(parameter.value)
     }
     results = {
-        "status": Variable(member_dims, np.int8, _status_attrs(), fill=1),
+        "status": Variable(member_dims, np.int8, status_attrs(), fill=1),
         "t_stop": Variable(member_dims, float, {"long_name": "time reached"}),
         "steps": Variable(member_dims, np.int64, {"long_name": "accepted steps"}),
         "rejected": Variable(member_dims, np.int64, {"long_name": "rejected steps"}),
@@ -244,7 +244,8 @@ def _parameter_attrs(parameter: Any) -> dict[str, str]:
     return {key: text for key, text in attrs.items() if text}
 
 
-def _status_attrs() -> dict[str, Any]:
+def status_attrs() -> dict[str, Any]:
+    """Attributes of a variable of statuses, as netCDF describes flags."""
     return {
         "long_name": "how the integration ended",
         "flag_values": np.array(list(STATUS), dtype=np.int8),

@@ -95,9 +95,8 @@ def _tanh(x: _Number) -> _Number:
     k, _, r, low = _reduce_exp(_at_most(a + a, 40.0))
     scale = _from_bits((_bits(k) << 52) + _ONE_BITS)
     numerator = _fma(scale, r + (_exp_tail(r) + low), scale - 1.0)
-    denominator = numerator + 2.0
-    y = numerator / denominator
-    residue = _fma(-y, numerator - (denominator - 2.0), _fma(-y, denominator, numerator))
+    y = numerator / (numerator + 2.0)
+    residue = _fma(-y, numerator, _fma(y, -2.0, numerator))
     return _copysign(_fma(residue, _fma(y, -0.5, 0.5), y), x)  # 1/denominator = (1 - y)/2
 
 
@@ -335,9 +334,163 @@ def _sin_half_turn(r: _Number) -> _Number:
     return _fma(r, bend, r)
 
 
+def _tan(x: _Number) -> _Number:
+    """Sine over cosine of ``abs(x) - k pi/2``, or minus its reciprocal for an odd k."""
+    a = abs(x)
+    shifted = _fma(a, 2.0 / math.pi, _MAGIC)
+    k = shifted - _MAGIC
+    product = k * (0.5 * _PI[1])
+    r, low = _two_sum(_fma(k, -0.5 * _PI[0], a), -product)
+    low = _fma(k, -0.5 * _PI[2], low - _fma(k, 0.5 * _PI[1], -product))
+
+    z = r * r
+    half = 0.5 * z
+    sine, sine_low = _fast_two_sum(r, _fma(r * z, _polynomial(z, _SIN_QUARTER), low))
+    cosine = 1.0 - half
+    rest = _fma(z * z, _polynomial(z, _COS_QUARTER), -(r * low))
+    cosine, cosine_low = _fast_two_sum(cosine, ((1.0 - cosine) - half) + rest)
+
+    bits = _bits(shifted) << 63
+    odd = bits < 0
+    numerator, denominator = _select(odd, cosine, sine), _select(odd, sine, cosine)
+    reciprocal = 1.0 / denominator
+    y = numerator * reciprocal
+    residue = _fma(-y, denominator, numerator) + _select(odd, cosine_low, sine_low)
+    residue = _fma(-y, _select(odd, sine_low, cosine_low), residue)
+    y = _fma(residue, reciprocal, y)
+    return _from_bits(_bits(y) ^ ((_bits(x) & _SIGN) ^ bits))
+
+
 def _far(builder: Builder, x: int) -> int:
-    number = _Number(builder, x)
-    return ((abs(number) > 2.0**30) & (abs(number) < _INF)).value
+    a = abs(_Number(builder, x))
+    return ((a > 2.0**30) & (a < _INF)).value
+
+
+# -- inverse circular functions ------------------------------------------------------------------------
+
+
+def _asin(x: _Number) -> _Number:
+    """For ``a = abs(x)`` above 1/2, ``pi/2 - 2 asin(sqrt((1 - a) / 2))``."""
+    a = abs(x)
+    large = a > 0.5
+    z = _select(large, _fma(a, -0.5, 0.5), a * a)
+    s = _select(large, -2.0 * _sqrt(z), a)
+    rest = _fma(s * z, _polynomial(z, _ASIN), _select(large, _HALF_PI_LOW, 0.0))
+    return _copysign(_select(large, _HALF_PI, 0.0) + (s + rest), x)
+
+
+def _acos(x: _Number) -> _Number:
+    a = abs(x)
+    large = a > 0.5
+    z = _select(large, _fma(a, -0.5, 0.5), a * a)
+    s = _select(large, _copysign(2.0 * _sqrt(z), x), -x)
+    quarters = _select(large, _select(x < 0.0, 2.0, 0.0), 1.0)
+    rest = _fma(s * z, _polynomial(z, _ASIN), quarters * _HALF_PI_LOW)
+    return _fma(quarters, _HALF_PI, s + rest)
+
+
+def _atan(x: _Number) -> _Number:
+    octants, t, rest = _arc(abs(x), x.constant(1.0))
+    return _copysign(_fma(octants, 0.5 * _HALF_PI, t + _fma(octants, 0.5 * _HALF_PI_LOW, rest)), x)
+
+
+def _atan2(y: _Number, x: _Number) -> _Number:
+    a, b = abs(y), abs(x)
+    alike = _equal(a, b) & ~((a > 0.0) & (a < _INF))
+    huge = (a > 2.0**1000) | (b > 2.0**1000)
+    tiny = (a < 2.0**-900) & (b < 2.0**-900)
+    scale = _select(huge, 2.0**-100, _select(tiny, 2.0**100, 1.0))
+    octants, t, rest = _arc(_select(alike, _at_most(a, 1.0), a * scale), _select(alike, 1.0, b * scale))
+    back = _bits(x) < 0
+    octants = _select(back, 4.0 - octants, octants)
+    t, rest = _select(back, -t, t), _select(back, -rest, rest)
+    return _copysign(_fma(octants, 0.5 * _HALF_PI, t + _fma(octants, 0.5 * _HALF_PI_LOW, rest)), y)
+
+
+def _arc(a: _Number, b: _Number) -> tuple[_Number, _Number, _Number]:
+    """``atan(a/b)`` is so many eighths of a turn, and t and the rest, for positive numbers.
+
+    The eighths are 0 up to a ratio of 1/2, 2 above ``1 + sqrt(2)``, and 1 in between.
+    """
+    middle, steep = a > 0.5 * b, a > 2.414213562373095 * b
+    numerator = _select(steep, -b, _select(middle, a - b, a))
+    denominator = _select(steep, a, _select(middle, a + b, b))
+    t = numerator / denominator
+    z = t * t
+    return _select(steep, 2.0, _select(middle, 1.0, 0.0)), t, (t * z) * _polynomial(z, _ATAN)
+
+
+# -- error functions -----------------------------------------------------------------------------------
+
+
+def _erf(x: _Number) -> _Number:
+    a = abs(x)
+    near = _fma(a, _polynomial(a * a, _ERF), a)
+    return _copysign(_select(a < 0.75, near, 1.0 - _erfc_positive(a)), x)
+
+
+def _erfc(x: _Number) -> _Number:
+    y = _erfc_positive(abs(x))
+    return _select(x < 0.0, 2.0 - y, y)
+
+
+def _erfc_positive(a: _Number) -> _Number:
+    """``exp(-a**2) g / (1 + 2a)``, where g hardly varies and is a polynomial in ``(a - 4) / (a + 4)``
+    (M. M. Shepherd and J. G. Laframboise, Math. Comput. 36, 1981)."""
+    a = _at_most(a, 27.5)
+    t = (a - 4.0) / (a + 4.0)
+    d = _fma(a, 2.0, 1.0)
+    reciprocal = 1.0 / d
+    bend = t * _polynomial(t, _ERFC)
+    g = bend + _ERFC_MIDDLE
+    g_low = bend - (g - _ERFC_MIDDLE) + _ERFC_MIDDLE_LOW
+    w = g * reciprocal
+    w_low = _fma(-w, _fma(a, 2.0, 1.0 - d), _fma(-w, d, g)) + g_low
+
+    square, square_low = _square(a)
+    shifted, _, r, low = _reduce_exp(-square)
+    q = r + (_exp_tail(r) + (low - square_low))
+    first, second = _power_of_two(shifted)
+    return ((w + _fma(w, q, w_low * reciprocal)) * first) * second
+
+
+# -- roots and remainders ------------------------------------------------------------------------------
+
+
+def _cbrt(x: _Number) -> _Number:
+    """Reciprocal cube root by a polynomial and a step of third order; then a step for the cube root."""
+    a = abs(x)
+    k, f = _split(a)
+    thirds = (_fma(k, 1.0 / 3.0, -1.0 / 3.0) + _MAGIC)
+    whole = thirds - _MAGIC
+    left = _fma(whole, -3.0, k)
+    m = 1.0 + f
+    y = _polynomial(m, _CBRT)
+    one, two = left > 0.5, left > 1.5
+    m = m * _select(two, 4.0, _select(one, 2.0, 1.0))
+    y = y * _select(two, 0.6299605249474366, _select(one, 0.7937005259840998, 1.0))
+    error = _fma(-m, (y * y) * y, 1.0)
+    y = _fma(y * error, _fma(error, 2.0 / 9.0, 1.0 / 3.0), y)
+    square = y * y
+    c = m * square
+    cc, cc_low = _square(c)
+    residue = _fma(-c, cc_low, _fma(-c, cc, m))
+    c = _fma(residue, square * (1.0 / 3.0), c)
+    c = c * _from_bits((_bits(thirds) << 52) + _ONE_BITS)
+    return _select((a > 0.0) & (a < _INF), _copysign(c, x), x)
+
+
+def _fmod(x: _Number, y: _Number) -> _Number:
+    """The rest of a division with a quotient below 2**53; off by one divisor if the quotient was rounded."""
+    a, b = abs(x), abs(y)
+    rest = _fma(-_trunc(a / b), b, a)
+    rest = _select(rest < 0.0, rest + b, rest)
+    return _copysign(_select(a < b, a, rest), x)
+
+
+def _many(builder: Builder, x: int, y: int) -> int:
+    a, b = abs(_Number(builder, x)), abs(_Number(builder, y))
+    return ((a / b > _TWO52) & ((a < _INF) & (b > 0.0))).value
 
 
 # -- tables --------------------------------------------------------------------------------------------
@@ -353,13 +506,30 @@ EXPANSIONS: dict[str, Callable[..., _Number]] = {
     "log": _log,
     "log2": _log2,
     "log1p": _log1p,
+    "asinh": _asinh,
+    "acosh": _acosh,
+    "atanh": _atanh,
     "pow": _pow,
     "sin": _sin,
     "cos": _cos,
+    "tan": _tan,
+    "asin": _asin,
+    "acos": _acos,
+    "atan": _atan,
+    "atan2": _atan2,
+    "erf": _erf,
+    "erfc": _erfc,
+    "cbrt": _cbrt,
+    "fmod": _fmod,
 }
 """How each mathematical operation is written."""
 
-RARE: dict[str, tuple[Callable[..., int], str]] = {"sin": (_far, "sin"), "cos": (_far, "cos")}
+RARE: dict[str, tuple[Callable[..., int], str]] = {
+    "sin": (_far, "sin"),
+    "cos": (_far, "cos"),
+    "tan": (_far, "tan"),
+    "fmod": (_many, "fmod"),
+}
 """Arguments that an expansion does not serve, ``guard(builder, *arguments)``, and the C function that does."""
 
 
@@ -415,7 +585,7 @@ class _Number:
         return self.apply("abs")
 
     def __lt__(self, other):
-        return self.apply("lt", other)
+        return self.apply("ilt" if self.type == INT else "lt", other)
 
     def __gt__(self, other):
         return self.apply("gt", other)
@@ -467,6 +637,10 @@ def _copysign(a: _Number, b: _Number) -> _Number:
     return a.apply("copysign", b)
 
 
+def _sqrt(a: _Number) -> _Number:
+    return a.apply("sqrt")
+
+
 def _trunc(a: _Number) -> _Number:
     return a.apply("trunc")
 
@@ -477,6 +651,32 @@ def _bits(a: _Number) -> _Number:
 
 def _from_bits(a: _Number) -> _Number:
     return a.apply("from_bits")
+
+
+def _square(a: _Number) -> tuple[_Number, _Number]:
+    """``a**2``, and what rounding took from it."""
+    square = a * a
+    return square, _fma(a, a, -square)
+
+
+def _fast_two_sum(a: _Number, b: _Number | float) -> tuple[_Number, _Number]:
+    """``a + b``, and what rounding took from it, for ``abs(a) >= abs(b)``."""
+    total = a + b
+    return total, b - (total - a)
+
+
+def _two_sum(a: _Number, b: _Number | float) -> tuple[_Number, _Number]:
+    """``a + b``, and what rounding took from it."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def _sqrt_sum(a: _Number, low: _Number) -> tuple[_Number, _Number]:
+    """The square root of ``a + low`` as a sum of two."""
+    root = _sqrt(a)
+    rest = (_fma(-root, root, a) + low) / (root + root)
+    return root, _select(a > 0.0, rest, 0.0)
 
 
 def _polynomial(x: _Number, coefficients: Sequence[float]) -> _Number:
@@ -507,6 +707,7 @@ _SIGN = -(2**63)
 _LN2, _LN2_LOW = 0.6931471805599453, 2.3190468138462996e-17
 _LN2_SHORT, _LN2_REST = 0.6931471805598903, 5.497923018708371e-14  # 42 bits and what they lack
 _LOG2E, _LOG2E_LOW = 1.4426950408889634, 2.0355273740931033e-17
+_HALF_PI, _HALF_PI_LOW = 1.5707963267948966, 6.123233995736766e-17
 _TWO_THIRDS_LOW = 3.700743415417188e-17
 _PI = (3.141592653589793, 1.224646799147353e-16, 2.1657133478438278e-32)
 
@@ -551,4 +752,44 @@ _COSH = (
 _SINH = (
     0.16666666666666677, 0.008333333333321454, 0.00019841269886513747, 2.755724386418808e-06,
     2.51091449336884e-08,
+)  # fmt: skip
+# the same less 1, over z, and (cos(r) - 1 + z/2) / z**2, for abs(r) <= pi/4
+_SIN_QUARTER = (
+    -0.16666666666666632, 0.008333333333322493, -0.00019841269829861053, 2.7557313708078024e-06,
+    -2.5050760390699443e-08, 1.5896916586294614e-10,
+)  # fmt: skip
+_COS_QUARTER = (
+    0.041666666666666595, -0.0013888888888873348, 2.4801587289007887e-05, -2.7557314218929756e-07,
+    2.087570566313805e-09, -1.1358763091625565e-11,
+)  # fmt: skip
+# (asin(s)/s - 1) / z and (atan(s)/s - 1) / z of z = s**2 for s <= 1/2
+_ASIN = (
+    0.16666666666665383, 0.07500000000342745, 0.04464285682379451, 0.030381959316866446,
+    0.02237175388972633, 0.017359765389941058, 0.01388465602000237, 0.012172897717957041,
+    0.0065125107349919475, 0.019569366848466246, -0.01628696070086412, 0.0319541042955971,
+)  # fmt: skip
+_ATAN = (
+    -0.33333333333332993, 0.19999999999905635, -0.1428571427658726, 0.11111110667674336,
+    -0.09090896431504125, 0.07692076644582443, -0.0666383681819157, 0.0585846611225281,
+    -0.05122709274376922, 0.041883791046993586, -0.027463626217572867, 0.010136025408971086,
+)  # fmt: skip
+# erf(x)/x - 1 of x**2 for abs(x) <= 3/4
+_ERF = (
+    0.1283791670955126, -0.37612638903184115, 0.11283791670973332, -0.026866170648784996,
+    0.005223977662812979, -0.0008548329185589628, 0.00012055405887975651, -1.4927007732388522e-05,
+    1.6471941260177906e-06, -1.6276518611226813e-07, 1.2642162148553405e-08,
+)  # fmt: skip
+# m**(-1/3) between the square roots of 1/2 and 2
+_CBRT = (
+    1.8743681766925655, -1.8612242038667985, 1.5604092244734808, -0.7018097610593556, 0.1282329161006982,
+)  # fmt: skip
+# (1 + 2x) exp(x**2) erfc(x) at t = (x - 4)/(x + 4) = 0, and its difference from there over t, for x <= 27.5
+_ERFC_MIDDLE, _ERFC_MIDDLE_LOW = 1.2329951186255526, -4.631352045092472e-17
+_ERFC = (
+    -0.13962111684056286, 0.015379652102620087, 0.06809705425473403, -0.10103906603632007,
+    0.09373283499689543, -0.06633036581212767, 0.037167515560985576, -0.0161977340535753,
+    0.005031969768584923, -0.0007577733698581153, -0.00019925557249028824, 0.00015062232748111598,
+    -2.440296154720371e-05, -1.1224921639592152e-05, 5.717473869710724e-06, 3.0142963842848827e-07,
+    -8.34670870526863e-07, 6.276579038718007e-08, 1.1503691449134138e-07, -7.819996872309334e-09,
+    -1.3591771603363846e-08, -1.7828232187345375e-09,
 )  # fmt: skip

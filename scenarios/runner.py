@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Report = Callable[[float], None]
 Compute = Callable[[Report | None], "xr.Dataset"]
 
+BOOKKEEPING = {"status", "t_stop", "steps", "rejected", "count"}
 NUMERICS = ("method", "dt", "rtol", "atol", "max_steps")
 """The settings of `simulate` that an analysis integrates with, too."""
 
@@ -40,8 +41,9 @@ class Result:
     """What one group of the output file holds."""
 
     group: str
+    variables: tuple[str, ...]
     sizes: dict[str, int]
-    """Length of each dimension of what was computed."""
+    """Length of each dimension that the variables share."""
     endings: dict[str, int]
     """How many integrations ended how, as in `engine.trajectory.STATUS`: ``{"done": 3, "nonfinite": 1}``."""
     seconds: float
@@ -112,8 +114,7 @@ def run(
         for group, compute in job.steps():
             start = time.perf_counter()
             with compute(_of(group, progress)) as data:
-                sizes, endings = _sizes(data), _endings(data)
-            outcome.results.append(Result(group, sizes, endings, time.perf_counter() - start))
+                outcome.results.append(_summary(group, data, time.perf_counter() - start))
         if plots:
             figures = [step.value for step in loaded.scenario.plots]
             outcome.figures = draw_all(_groups(outcome.file), figures, outcome.file.with_suffix(""))
@@ -264,17 +265,14 @@ def _groups(file: Path) -> dict[str, xr.Dataset]:
     }
 
 
-def _sizes(data: xr.Dataset) -> dict[str, int]:
-    bookkeeping = {"status", "t_stop", "steps", "rejected", "count"}
-    used = {dim for name, array in data.data_vars.items() if name not in bookkeeping for dim in array.dims}
-    return {str(dim): size for dim, size in data.sizes.items() if dim in used}
-
-
-def _endings(data: xr.Dataset) -> dict[str, int]:
-    if "status" not in data:
-        return {}
-    codes, counts = np.unique(np.asarray(data["status"]), return_counts=True)
-    return {STATUS[int(code)].name: int(count) for code, count in zip(codes, counts, strict=True)}
+def _summary(group: str, data: xr.Dataset, seconds: float) -> Result:
+    variables = {str(name): each for name, each in data.data_vars.items() if name not in BOOKKEEPING}
+    common = [dim for dim in data.sizes if all(dim in each.dims for each in variables.values())]
+    endings: dict[str, int] = {}
+    if "status" in data:
+        codes, counts = np.unique(np.asarray(data["status"]), return_counts=True)
+        endings = {STATUS[int(code)].name: int(count) for code, count in zip(codes, counts, strict=True)}
+    return Result(group, tuple(variables), {str(dim): data.sizes[dim] for dim in common}, endings, seconds)
 
 
 def _of(group: str, progress: Callable[[str, float], None] | None) -> Report | None:

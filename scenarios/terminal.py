@@ -55,6 +55,7 @@ def outcome(done: Outcome) -> Group:
     rows = [
         (
             result.group,
+            ", ".join(result.variables),
             " × ".join(f"{size} {dim}" for dim, size in result.sizes.items()),
             counted(result.endings) if result.endings else "",
             f"{result.seconds:.2f} s",
@@ -62,7 +63,7 @@ def outcome(done: Outcome) -> Group:
         for result in done.results
     ]
     return Group(
-        table(("result", "size", "integrations", "time"), rows),
+        table(("result", "holds", "size", "integrations", "time"), rows),
         *(f"{path}" for path in (done.file, *done.figures)),
     )
 

@@ -73,7 +73,7 @@ def test_time_series_has_a_panel_for_each_variable(circle):
 def test_title_and_origin(circle):
     figure = drawing.time_series(circle)
     assert figure.get_suptitle() == "toys.circle"
-    assert figure.get_supxlabel() == "toys.circle: closed form, attrax 1.2"
+    assert figure.get_supxlabel() == "toys.circle: closed form · attrax 1.2"
     circle.attrs["title"] = "A circle " * 20
     assert "\n" in drawing.phase_portrait(circle).get_suptitle()
 

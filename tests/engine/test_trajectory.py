@@ -60,7 +60,7 @@ def test_a_single_trajectory():
 
 
 def test_nothing_computed_reads_as_running():
-    data = dataset(layout(system(), time=4, members={"tau": 2}), {})
+    data = dataset(layout(system(), time=4, members={"member": 2}), {})
     assert (data.status == 1).all() and STATUS[1].name == "running" and data.x.shape == (2, 4)
 
 

@@ -135,7 +135,8 @@ def test_everything_at_once(scenario):
         (SMALL + "sweep: {rate: []}", "3:15: sweep.rate: expected at least 1 item, got 0"),
         (
             SMALL + "sweep: {omega: [1, 2]}",
-            "3:9: sweep.omega: 'omega' is not a scalar parameter or scalar state of toys.decay; valid here: rate, x",
+            "3:9: sweep.omega: 'omega' is not a scalar parameter or scalar state of toys.decay; valid here: "
+            "rate, x",
         ),
         (
             SMALL + "analysis:\n  - orbit_diagrm: {}",

@@ -39,7 +39,7 @@ def test_a_trajectory(scenario):
     assert str(done.file) == "s.h5"
     (result,) = done.results
     assert (result.group, result.endings, result.failure) == ("trajectory", {"done": 1}, None)
-    assert result.sizes == {"time": 5, "n": 1}
+    assert (result.variables, result.sizes) == (("x", "y", "energy"), {"time": 5})
     data = ax.load("s.h5", "trajectory")
     np.testing.assert_allclose(data.x, np.exp(-2 * data.time), rtol=1e-7)
     np.testing.assert_allclose(data.time, [0, 0.25, 0.5, 0.75, 1])

@@ -1,0 +1,250 @@
+"""Poincaré sections: where trajectories cross a surface, or where a quantity has its extrema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine import trajectory
+from ..engine.errors import InputError, Interrupted
+from ..engine.layout import Layout, Variable
+from ..engine.program import Builder, Program
+from ..engine.system import System
+from ..integrators.ensemble import Ensemble, members
+from ..integrators.fields import RUNNING
+from ..integrators.groups import AdaptiveGroup, adaptive
+from ..integrators.parallel import Progress, Tick, cores, parts, work_off
+from ..integrators.simulate import LANES
+from ..integrators.tableaux import TABLEAUX
+from ..integrators.times import number
+from .expressions import Formula
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Function = Callable[[Any, Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A surface ``g = 0`` and the side from which it is crossed.
+
+    Attributes
+    ----------
+    program : Program
+        ``value`` is g.
+    side : int
+        1: g grows through zero; -1: it falls; 0: both.
+    text : str
+    extremum : bool
+        Whether g is the time derivative of a quantity, so that its zeros are extrema.
+    """
+
+    program: Program
+    side: int
+    text: str
+    extremum: bool = False
+
+
+def as_section(system: System, given: str | Function) -> Section:
+    """What a section means in a system.
+
+    Parameters
+    ----------
+    system : System
+    given : str or function ``(t, s, p)``
+        ``"y = 0"`` (crossed either way), ``"y > 0"`` (on the way up), ``"y < 0"`` (on the way down), ``"max x"``, ``"min x"``;
+        both sides of the comparison may be formulas. A function's zeros are crossed either way.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+    """
+    if callable(given):
+        return Section(_scalar(system, given, str(given)), 0, getattr(given, "__name__", "section"))
+    if not isinstance(given, str):
+        raise InputError(f"a section is a text such as 'y = 0' or a function, not {given!r:.60}")
+    if match := re.fullmatch(r"\s*(max|min)\s+(.+)", given):
+        formula = Formula(match[2], system)
+        side = -1 if match[1] == "max" else 1
+        return Section(_scalar(system, formula, given, rate=True), side, given, extremum=True)
+    sides = re.split(r"==?|<|>", given)
+    if len(sides) != 2:
+        raise InputError(f"section {given!r} is not understood; expected 'y = 0', 'y > 0', 'y < 0', 'max x' or 'min x'")
+    for formula in sides:
+        Formula(formula, system)
+    side = 1 if ">" in given else -1 if "<" in given else 0
+    return Section(_scalar(system, Formula(f"({sides[0]}) - ({sides[1]})", system), given), side, given)
+
+
+def _scalar(system: System, function: Function, text: str, rate: bool = False) -> Program:
+    program = system.expression(function, rate=rate)
+    if len(program.outputs["value"]) != 1:
+        raise InputError(f"{text!r} has {len(program.outputs['value'])} elements; expected one, as in 'x[0] = 0'")
+    b = Builder()
+    inputs = {name: b.input(name, size) for name, size in system.program("rhs").inputs.items()}
+    return b.program(b.inline(program, inputs))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How crossings are looked for: the arguments of :func:`poincare_section`, checked."""
+
+    method: str
+    rtol: float
+    atol: float
+    transient: float
+    t_max: float
+    points: int
+    max_steps: float
+
+
+def settings(
+    system: System,
+    *,
+    method: str | None,
+    rtol: float,
+    atol: float,
+    transient: float,
+    t_max: float | None,
+    points: int,
+    max_steps: int,
+) -> Settings:
+    """Check the arguments of an analysis of crossings."""
+    known = [name for name, tableau in TABLEAUX.items() if tableau.adaptive]
+    if system.kind != "flow":
+        raise InputError(f"{system.name!r} is a map; sections are for flows")
+    method = method or "dop853"
+    if method not in known:
+        raise InputError(f"sections need a method with error control ({', '.join(known)}), not {method!r}")
+    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 1:
+        raise InputError(f"points must be a whole number of at least 1, not {points!r:.40}")
+    values = {"rtol": rtol, "atol": atol, "t_max": transient or 500.0 if t_max is None else t_max}
+    for name, value in values.items():
+        if not number(name, value) > 0:
+            raise InputError(f"{name} must be positive, not {value}")
+    if number("transient", transient) < 0:
+        raise InputError(f"transient must not be negative, but is {transient}")
+    return Settings(method, rtol, atol, float(transient), float(values["t_max"]), int(points), float(max_steps))
+
+
+def crossing_group(
+    system: System, section: Section, how: Settings, y: np.ndarray, p: np.ndarray, t_start: float, width: int
+) -> AdaptiveGroup:
+    """Members that record their crossings, until they have enough of them or ``t_max`` after the transient."""
+    compiled = adaptive(system.program("rhs"), TABLEAUX[how.method], width, True, section.program)
+    return AdaptiveGroup(
+        compiled,
+        y,
+        p,
+        t_start,
+        t_start + how.transient + how.t_max,
+        times=np.zeros(0),
+        rtol=how.rtol,
+        atol=how.atol,
+        max_steps=how.max_steps,
+        points=how.points,
+        record_from=t_start + how.transient,
+        side=section.side,
+    )
+
+
+def poincare_section(
+    system: System,
+    section: str | Function,
+    *,
+    points: int = 1000,
+    transient: float = 0.0,
+    t_max: float = 1e6,
+    method: str | None = None,
+    rtol: float = 1e-9,
+    atol: float = 1e-12,
+    max_steps: int = 10**9,
+    initial: Any = None,
+    parameters: Mapping[str, Any] | Ensemble | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> xr.Dataset:
+    """States at which trajectories cross a section.
+
+    Crossings are seen as changes of sign between the ends of a step and located on the dense output to its
+    accuracy; a double crossing within one step is missed.
+
+    Parameters
+    ----------
+    system : System
+        A flow.
+    section : str or function
+        ``"y = 0"``, ``"y > 0"`` (upwards), ``"y < 0"`` (downwards), ``"max x"``, ``"min x"``, or a function ``(t, s, p)``.
+    points : int
+        Crossings to record of each member.
+    transient, t_max : float
+        Time before the first crossing is recorded, and longest time after that.
+    method, rtol, atol, max_steps, initial, parameters, seed, progress, workers
+        As in :func:`attrax.simulate`; the default method is ``dop853``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``t_cross`` and the state blocks ``(member..., point, block axes)``, NaN where there are fewer crossings; ``count``
+        and ``status`` ``(member...)``.
+    """
+    surface = as_section(system, section)
+    how = settings(
+        system, method=method, rtol=rtol, atol=atol, transient=transient, t_max=t_max, points=points, max_steps=max_steps
+    )
+    ensemble = members(system, parameters, initial, seed)
+    count, n = len(ensemble.y), system.dimension
+    crossings = np.full((count, points, 1 + n), np.nan)
+    counts, status = np.zeros(count, dtype=np.int64), np.full(count, RUNNING)
+    width, threads = (1 if count == 1 else LANES), cores(workers)
+
+    def work(part: slice, tick: Tick) -> None:
+        group = crossing_group(ensemble.system, surface, how, ensemble.y[part], ensemble.p[part], 0.0, width)
+        try:
+            group.advance(0, 0, np.empty((group.members, 0, n)), tick)
+        finally:
+            crossings[part], counts[part], status[part] = group.crossings, group.counts, group.result()["status"]
+
+    def result() -> xr.Dataset:
+        layout = trajectory.layout(
+            ensemble.system,
+            time=points,
+            members=ensemble.dims,
+            member_coords=ensemble.coords,
+            attrs=trajectory.provenance(
+                ensemble.system, analysis="poincare_section", section=surface.text, **how.__dict__, seed=seed
+            ),
+        )
+        shape = tuple(ensemble.dims.values())
+        blocks = {
+            name: crossings[..., 1:][..., system.state_slices[name]].reshape(*shape, points, *axes)
+            for name, axes in system.state.items()
+        }
+        blocks |= {"t_cross": crossings[..., 0].reshape(*shape, points)}
+        ends = {"count": counts.reshape(shape), "status": status.reshape(shape)}
+        return trajectory.dataset(_of_points(layout), blocks | ends)
+
+    try:
+        work_off(work, parts(count, threads, width), threads, progress)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted", result()) from None
+    return result()
+
+
+def _of_points(layout: Layout) -> Layout:
+    """The layout with crossings in place of times."""
+    rename = lambda v: v._replace(dims=tuple("point" if d == "time" else d for d in v.dims))  # noqa: E731
+    variables = {name: rename(v) for name, v in layout.variables.items() if name not in ("t_stop", "steps", "rejected")}
+    dims = variables["status"].dims
+    variables["t_cross"] = Variable((*dims, "point"), float, {"long_name": "time of crossing"})
+    variables["count"] = Variable(dims, np.int64, {"long_name": "number of crossings"})
+    coords = {name: v for name, v in layout.coords.items() if name != "time"}
+    sizes = {"point" if d == "time" else d: n for d, n in layout.sizes.items()}
+    return Layout(sizes, coords, variables, layout.attrs)
