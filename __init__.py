@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from .engine.declaration import known, normal, parameter, uniform
     from .engine.storage import load, save
     from .engine.system import System, flow, map
-    from .integrators import grid, simulate, zip
+    from .integrators.ensemble import grid, zip
+    from .integrators.simulate import simulate
 
 __version__ = "0.1.0"
 

@@ -201,19 +201,21 @@ def orbit_diagram(data: xr.Dataset, axes: Axes | None = None, *, observable: str
     if axes is None:
         axes = _new_figure(data, (8.0, 5.0)).subplots()
     across = np.broadcast_to(np.asarray(data[parameter])[:, None], values.shape[1:])
-    for direction, cloud in zip(np.asarray(data["direction"]).astype(str), np.asarray(values), strict=True):
+    directions = [str(each) for each in np.asarray(data["direction"])]
+    crowd = float(np.clip(np.log10(np.isfinite(values).sum() / len(directions) / 1e3) / 2.5, 0.0, 1.0))
+    for position, (direction, cloud) in enumerate(zip(directions, np.asarray(values), strict=True)):
         colour, meaning = DIRECTIONS.get(direction, ("#222222", direction))
         there = np.isfinite(cloud)
-        crowd = float(np.clip(there.sum() / 2e4, 0.0, 1.0))
+        below = position < len(directions) - 1
         axes.plot(
             across[there],
             cloud[there],
             linestyle="none",
             marker="o",
-            markersize=1.8 - 1.1 * crowd,
+            markersize=(2.4 - 1.7 * crowd) * (1.8 if below else 1.0),
             markeredgewidth=0,
             color=colour,
-            alpha=0.7 - 0.35 * crowd,
+            alpha=0.8 - 0.45 * crowd,
             label=f"{parameter} {meaning}" if direction != "fixed" else meaning,
             rasterized=True,
         )

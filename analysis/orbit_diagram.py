@@ -17,9 +17,8 @@ from ..engine.program import Builder, Program
 from ..engine.system import System
 from ..integrators.ensemble import members, numbers
 from ..integrators.fields import NONFINITE, RUNNING
-from ..integrators.groups import FixedGroup, fixed
+from ..integrators.groups import FixedGroup, fixed, lanes
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
-from ..integrators.simulate import LANES
 from .expressions import Formula
 from .sections import Function, Section, Settings, as_section, crossing_group, settings
 
@@ -113,7 +112,7 @@ def orbit_diagram(
     threads = cores(workers)
     try:
         if direction == "fixed":
-            work_off(run.afresh, parts(len(job.values), threads, LANES, 4096), threads, progress)
+            work_off(run.afresh, parts(len(job.values), threads, job.width, 4096), threads, progress)
         else:
             todo = [slice(d, d + 1) for d in range(len(job.directions))]
             work_off(lambda part, tick: run.carried(part.start, tick), todo, threads, progress)
@@ -138,6 +137,11 @@ class _Job:
     count: np.ndarray
     status: np.ndarray
     seed: int
+
+    @property
+    def width(self) -> int:
+        """Number of lanes."""
+        return lanes(len(self.values), self.system.dimension)
 
     def parameters(self, which: slice) -> np.ndarray:
         """Parameter vectors of values."""
@@ -263,7 +267,7 @@ class _Iterates:
     def afresh(self, part: slice, tick: Tick) -> None:
         job = self.job
         p = job.parameters(part)
-        group = self.group(np.tile(job.y, (len(p), 1)), p, LANES, 0)
+        group = self.group(np.tile(job.y, (len(p), 1)), p, job.width, 0)
         self.take(group, (0, part), tick)
 
     def carried(self, direction: int, tick: Tick) -> None:
@@ -302,7 +306,7 @@ class _Crossings:
         job = self.job
         p = job.parameters(part)
         y = np.tile(job.y, (len(p), 1))
-        group = crossing_group(job.system, self.section, self.how, y, p, 0.0, LANES)
+        group = crossing_group(job.system, self.section, self.how, y, p, 0.0, job.width)
         self.take(group, (0, part), tick)
 
     def carried(self, direction: int, tick: Tick) -> None:

@@ -16,9 +16,8 @@ from ..engine.program import Builder, Program
 from ..engine.system import System
 from ..integrators.ensemble import Ensemble, members
 from ..integrators.fields import RUNNING
-from ..integrators.groups import AdaptiveGroup, adaptive
+from ..integrators.groups import AdaptiveGroup, adaptive, lanes
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
-from ..integrators.simulate import LANES
 from ..integrators.tableaux import TABLEAUX
 from ..integrators.times import number
 from .expressions import Formula
@@ -203,7 +202,7 @@ def poincare_section(
     count, n = len(ensemble.y), system.dimension
     crossings = np.full((count, points, 1 + n), np.nan)
     counts, status = np.zeros(count, dtype=np.int64), np.full(count, RUNNING)
-    width, threads = (1 if count == 1 else LANES), cores(workers)
+    width, threads = lanes(count, n), cores(workers)
 
     def work(part: slice, tick: Tick) -> None:
         group = crossing_group(ensemble.system, surface, how, ensemble.y[part], ensemble.p[part], 0.0, width)

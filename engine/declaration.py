@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,9 +121,9 @@ class Namespace:
         return getattr(self, name)
 
 
-def suggest(name: str, names) -> str:
+def suggest(name: object, names: Iterable[object]) -> str:
     """``did you mean 'x'? (known: ...)`` for an error message."""
-    names = [str(n) for n in names]
-    near = difflib.get_close_matches(str(name), names, n=1)
+    known = [str(n) for n in names]
+    near = difflib.get_close_matches(str(name), known, n=1)
     question = f"did you mean {near[0]!r}? " if near else ""
-    return question + "known: " + (", ".join(names) if names else "none")
+    return question + "known: " + (", ".join(known) if known else "none")

@@ -71,7 +71,7 @@ class Lowering:
         """FLOAT, INT or BOOL."""
         array = np.asarray(array)
         if array.dtype == object:
-            return self.builder.type(array.flat[0])
+            return self.builder.type(array.flat[0]) if array.size else FLOAT
         return {"b": BOOL, "i": INT, "f": FLOAT}[array.dtype.kind]
 
     def values(self, array: Array) -> list[int]:

@@ -261,7 +261,8 @@ class _Module:
             bodies.append(
                 f"define i64 @{name}(ptr noalias %work, ptr noalias %out, i64 %a, i64 %b) #0 {{\n{body}\n}}\n"
             )
-        attributes = 'attributes #0 = { nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }\n'
+        wide = '"min-legal-vector-width"="512" "prefer-vector-width"="512"'
+        attributes = f"attributes #0 = {{ nounwind {wide} }}\nattributes #1 = {{ nounwind noinline {wide} }}\n"
         return "\n".join([*sorted(self.declarations), *self.functions.values(), *bodies, attributes])
 
     def type(self, kind: str, width: int) -> str:
@@ -300,6 +301,29 @@ class _Module:
             f"define internal {type} {name}({parameters}) #0 {{\nentry:\n" + "\n".join(code.lines) + "\n}\n"
         )
         return name
+
+    def outlined(self, program: Program, width: int) -> tuple[str, str]:
+        """Name and result type of the function of a program that is called, written on first use."""
+        name = f"@program.{program.digest[:16]}.{width}"
+        type = self.type(FLOAT, width)
+        outputs = [v for ids in program.outputs.values() for v in ids]
+        result = "{ " + ", ".join([type] * len(outputs)) + " }"
+        if name not in self.functions:
+            self.functions[name] = ""
+            code = _Code(self, width, {})
+            parameters = []
+            for block, size in program.inputs.items():
+                code.inputs[block] = [f"%{_clean(block)}.{k}" for k in range(size)]
+                parameters += code.inputs[block]
+            values = [v for block in code.emit(program).values() for v in block]
+            total = "poison"
+            for k, v in enumerate(values):
+                total = code.new(f"insertvalue {result} {total}, {type} {code.use(v, FLOAT)}, {k}")
+            code.line(f"ret {result} {total}")
+            head = ", ".join(f"{type} {p}" for p in parameters)
+            body = "\n".join(code.lines)
+            self.functions[name] = f"define internal {result} {name}({head}) #1 {{\nentry:\n{body}\n}}\n"
+        return name, result
 
     def _rare(self, code: _Code, y: str, mask: str, libm: str, width: int, arguments: int) -> str:
         """Where any lane is out of the fast path's range, ask the C library, lane by lane."""
@@ -390,23 +414,23 @@ class _Module:
                 position = code.new(f"add i64 {row}, {column}")
                 pointer = code.new(f"getelementptr double, ptr %out, i64 {position}")
                 code.line(f"store {type} {code.use(v, FLOAT)}, ptr {pointer}, align 8")
-        for name, values in inner.items():
-            for j, v in enumerate(values):
-                code.line(f"%y.{_clean(name)}.{j} = bitcast {type} {v} to {type}")
+        for name, texts in inner.items():
+            for j, text in enumerate(texts):
+                code.line(f"%y.{_clean(name)}.{j} = bitcast {type} {text} to {type}")
         code.line(f"%index.end = bitcast double {index} to double")
         code.line(f"%number.next = add i64 {number}, 1")
         code.line("br label %records")
 
         code.lines.append("exit:")
         code.forget()
-        for name, values in outer.items():
-            code.store(name, [_Value(v, FLOAT, width) for v in values])
+        for name, texts in outer.items():
+            code.store(name, [_Value(text, FLOAT, width) for text in texts])
         code.store("index", [_Value(outer_index, FLOAT, 1)])
         bad = self.type(BOOL, width)
         total = "zeroinitializer" if width > 1 else "false"
-        for values in outer.values():
-            for v in values:
-                difference = code.new(f"fsub {type} {v}, {v}")
+        for texts in outer.values():
+            for text in texts:
+                difference = code.new(f"fsub {type} {text}, {text}")
                 flag = code.new(f"fcmp uno {type} {difference}, {difference}")
                 total = code.new(f"or {bad} {total}, {flag}")
         code.line(f"ret i64 {code.mask(total)}")
@@ -526,9 +550,21 @@ class _Code:
                     self.inputs[name] = self.load(name)
                 given = self.inputs[name][k]
                 values.append(given if isinstance(given, _Value) else _Value(given, FLOAT, self.width))
+            elif i.op == "call":
+                values.append(self._call(i.payload, [values[a] for a in i.arguments]))  # type: ignore[arg-type]
+            elif i.op == "part":
+                call = values[i.arguments[0]]
+                text = self.new(f"extractvalue {call.kind} {call.text}, {i.payload}")
+                values.append(_Value(text, FLOAT, self.width))
             else:
                 values.append(self._operation(i, [values[a] for a in i.arguments]))
         return {name: [values[v] for v in ids] for name, ids in program.outputs.items()}
+
+    def _call(self, program: Program, arguments: list[_Value]) -> _Value:
+        name, result = self.module.outlined(program, self.width)
+        type = self.module.type(FLOAT, self.width)
+        given = ", ".join(f"{type} {self.use(a, FLOAT)}" for a in arguments)
+        return _Value(self.new(f"call {result} {name}({given})"), result, self.width)
 
     def _operation(self, i: Instruction, arguments: list[_Value]) -> _Value:
         width = max(a.width for a in arguments)

@@ -222,6 +222,11 @@ def _(low, parameters):
     return low.convert(np.broadcast_to(counts, shape), to)
 
 
+@RULES("empty", "empty2")
+def _(low, parameters):
+    return plain(np.zeros(parameters.get("shape", ()), parameters["dtype"]))
+
+
 @RULES("pad")
 def _(low, parameters, x, value):
     config = parameters["padding_config"]

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -73,16 +74,17 @@ _COMMUTATIVE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One scalar operation: ``op`` is in :data:`OPERATIONS`, or ``"input"`` or ``"constant"``.
+    """One scalar operation: ``op`` is in :data:`OPERATIONS`, or one of four others.
 
-    ``arguments`` are the numbers of earlier instructions; ``payload`` is the slot of an input
-    ``(name, index)`` or the value of a constant; ``type`` is one of FLOAT, INT, BOOL.
+    ``arguments`` are the numbers of earlier instructions; ``type`` is one of FLOAT, INT, BOOL. ``"input"`` has the
+    slot ``(block, index)`` as its ``payload``, ``"constant"`` its value. ``"call"`` runs the program in its payload on all
+    its inputs; ``"part"`` is the output number ``payload`` of such a call.
     """
 
     op: str
     arguments: tuple[int, ...]
     type: str
-    payload: object = None
+    payload: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +102,19 @@ class Program:
     @cached_property
     def size(self) -> int:
         """Number of operations (inputs and constants do not count)."""
-        return sum(i.op not in ("input", "constant") for i in self.instructions)
+        sizes = {"input": 0, "constant": 0, "part": 0}
+        return sum(i.payload.size if i.op == "call" else sizes.get(i.op, 1) for i in self.instructions)  # type: ignore[attr-defined]
 
     @cached_property
     def digest(self) -> str:
         """Hash of what the program computes, the same in every process."""
         text = hashlib.sha256()
         for i in self.instructions:
-            payload = struct.pack("<d", i.payload).hex() if i.type == FLOAT and i.op == "constant" else i.payload
+            payload = i.payload
+            if i.op == "call":
+                payload = payload.digest  # type: ignore[attr-defined]
+            elif i.op == "constant" and i.type == FLOAT:
+                payload = struct.pack("<d", payload).hex()
             text.update(f"{i.op}{i.arguments}{i.type}{payload};".encode())
         text.update(repr((sorted(self.inputs.items()), list(self.outputs.items()))).encode())
         return text.hexdigest()
@@ -129,10 +136,14 @@ class Program:
         with np.errstate(all="ignore"):
             for i in self.instructions:
                 if i.op == "input":
-                    name, index = i.payload  # type: ignore[misc]
+                    name, index = i.payload
                     values.append(np.asarray(blocks[name])[index])
                 elif i.op == "constant":
                     values.append(i.payload)
+                elif i.op == "call":
+                    values.append(_run(i.payload, [values[a] for a in i.arguments]))  # type: ignore[arg-type]
+                elif i.op == "part":
+                    values.append(values[i.arguments[0]][i.payload])
                 else:
                     values.append(apply(i.op, *(values[a] for a in i.arguments)))
         return {
@@ -149,7 +160,8 @@ class Program:
         for ids in self.outputs.values():
             for v in ids:
                 uses[v] += 1
-        builder, new = Builder(), []
+        builder = Builder()
+        new: list[int] = []
         for name, size in self.inputs.items():
             builder.input(name, size)
         for i in self.instructions:
@@ -172,6 +184,15 @@ class Program:
             c = new[b]
             return builder.op("fma", *left, builder.op("neg", c) if i.op == "sub" else c)
         return None
+
+
+def _run(program: Program, arguments: list) -> list:
+    """Outputs of a program, one after the other, for its inputs, one after the other."""
+    blocks, start = {}, 0
+    for name, size in program.inputs.items():
+        blocks[name] = np.array(np.broadcast_arrays(*arguments[start : start + size]))
+        start += size
+    return [row for block in program(**blocks).values() for row in block]
 
 
 class Builder:
@@ -257,26 +278,40 @@ class Builder:
         """Inner product of two sequences of values, zeros left out."""
         return self.sum(self.op("mul", x, y) for x, y in zip(a, b, strict=True))
 
-    def inline(self, program: Program, inputs: dict[str, Sequence[int]]) -> dict[str, list[int]]:
+    def inline(self, program: Program, inputs: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
         """Copy ``program`` with its input blocks bound to values; returns its output blocks."""
         new: list[int] = []
         for i in program.instructions:
             if i.op == "input":
-                name, k = i.payload  # type: ignore[misc]
+                name, k = i.payload
                 new.append(inputs[name][k])
             else:
                 new.append(self.copy(i, new))
         return {name: [new[v] for v in ids] for name, ids in program.outputs.items()}
 
+    def call(self, program: Program, inputs: dict[str, Sequence[int]]) -> dict[str, list[int]]:
+        """As :meth:`inline`, but ``program`` becomes a function of its own: worth it if it is large."""
+        arguments = tuple(v for name in program.inputs for v in inputs[name])
+        result = self._emit(Instruction("call", arguments, FLOAT, program))
+        outputs, number = {}, 0
+        for name, ids in program.outputs.items():
+            outputs[name] = [
+                self._emit(Instruction("part", (result,), FLOAT, number + k)) for k in range(len(ids))
+            ]
+            number += len(ids)
+        return outputs
+
     def copy(self, i: Instruction, new: Sequence[int]) -> int:
         """Re-emit instruction ``i`` of another program whose values ``new`` translates."""
         if i.op == "constant":
-            return self.constant(i.payload)  # type: ignore[arg-type]
+            return self.constant(i.payload)
         if i.op == "input":
             return self._emit(i)
+        if i.op in ("call", "part"):
+            return self._emit(Instruction(i.op, tuple(new[a] for a in i.arguments), i.type, i.payload))
         return self.op(i.op, *(new[a] for a in i.arguments))
 
-    def program(self, outputs: dict[str, Sequence[int]]) -> Program:
+    def program(self, outputs: Mapping[str, Sequence[int]]) -> Program:
         """The program that computes ``outputs``; what they do not need is dropped."""
         needed = [False] * len(self.instructions)
         stack = [v for ids in outputs.values() for v in ids]
@@ -305,7 +340,7 @@ class Builder:
             self.instructions.append(instruction)
         return number
 
-    def _constant_of(self, value: int) -> object:
+    def _constant_of(self, value: int) -> Any:
         i = self.instructions[value]
         return i.payload if i.op == "constant" else None
 

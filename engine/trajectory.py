@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from .layout import Layout, Variable
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from .system import System
 
 CONVENTIONS = "attrax-1"
 LARGEST_LISTED = 10_000
@@ -44,21 +46,8 @@ STATUS: dict[int, Ending] = {
 }
 
 
-class SystemLike(Protocol):
-    """What this module asks of a system."""
-
-    name: str
-    kind: str
-    source: str
-    source_hash: str
-    state: Mapping[str, tuple[int, ...]]
-    state_dims: Mapping[str, tuple[str, ...]]
-    parameters: Mapping[str, Any]
-    initial: Mapping[str, np.ndarray]
-
-
 def layout(
-    system: SystemLike,
+    system: System,
     *,
     time: np.ndarray | int | None,
     members: Mapping[str, int] | None = None,
@@ -199,7 +188,7 @@ def dataset(layout: Layout, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
     return xr.Dataset._construct_direct(variables, set(layout.coords), None, dict(layout.attrs), indexes)
 
 
-def provenance(system: SystemLike, **settings: Any) -> dict[str, Any]:
+def provenance(system: System, **settings: Any) -> dict[str, Any]:
     """Describe where a result comes from, as attributes: what is needed to compute it again.
 
     Parameters

@@ -97,7 +97,8 @@ def _tanh(x: _Number) -> _Number:
     numerator = _fma(scale, r + (_exp_tail(r) + low), scale - 1.0)
     y = numerator / (numerator + 2.0)
     residue = _fma(-y, numerator, _fma(y, -2.0, numerator))
-    return _copysign(_fma(residue, _fma(y, -0.5, 0.5), y), x)  # 1/denominator = (1 - y)/2
+    y = _fma(residue, _fma(y, -0.5, 0.5), y)  # the reciprocal of the denominator is (1 - y) / 2
+    return _copysign(_at_most(y, 1.0), x)
 
 
 def _sinh(x: _Number) -> _Number:
@@ -295,11 +296,17 @@ def _log_double(x: _Number) -> tuple[_Number, _Number]:
 
 def _exp_double(high: _Number, low: _Number) -> _Number:
     """``exp(high + low)`` for high between -746 and 710."""
+    shifted, r, rest = _reduce_exp_double(high, low)
+    first, second = _power_of_two(shifted)
+    return _fma(first, r + (_exp_tail(r) + rest), first) * second
+
+
+def _reduce_exp_double(high: _Number, low: _Number) -> tuple[_Number, _Number, _Number]:
+    """``high + low = k log(2) + r + rest``: k plus the magic number, r and the rest."""
     shifted = _fma(high, 1.0 / math.log(2.0), _MAGIC)
     k = shifted - _MAGIC
-    r = _fma(k, -_LN2, high) + _fma(k, -_LN2_LOW, low)
-    first, second = _power_of_two(shifted)
-    return _fma(first, r + _exp_tail(r), first) * second
+    r, rest = _fast_two_sum(_fma(k, -_LN2, high), _fma(k, -_LN2_LOW, low))
+    return shifted, r, rest
 
 
 # -- circular functions --------------------------------------------------------------------------------
@@ -425,13 +432,17 @@ def _arc(a: _Number, b: _Number) -> tuple[_Number, _Number, _Number]:
 
 def _erf(x: _Number) -> _Number:
     a = abs(x)
-    near = _fma(a, _polynomial(a * a, _ERF), a)
-    return _copysign(_select(a < 0.75, near, 1.0 - _erfc_positive(a)), x)
+    return _copysign(_select(a < 0.75, _erf_near(a), 1.0 - _erfc_positive(a)), x)
 
 
 def _erfc(x: _Number) -> _Number:
-    y = _erfc_positive(abs(x))
-    return _select(x < 0.0, 2.0 - y, y)
+    a = abs(x)
+    far = _erfc_positive(a)
+    return _select(a < 0.47, 1.0 - _erf_near(x), _select(x < 0.0, 2.0 - far, far))
+
+
+def _erf_near(x: _Number) -> _Number:
+    return _fma(x, _polynomial(x * x, _ERF), x)
 
 
 def _erfc_positive(a: _Number) -> _Number:
@@ -448,8 +459,8 @@ def _erfc_positive(a: _Number) -> _Number:
     w_low = _fma(-w, _fma(a, 2.0, 1.0 - d), _fma(-w, d, g)) + g_low
 
     square, square_low = _square(a)
-    shifted, _, r, low = _reduce_exp(-square)
-    q = r + (_exp_tail(r) + (low - square_low))
+    shifted, r, rest = _reduce_exp_double(-square, -square_low)
+    q = r + (_exp_tail(r) + rest)
     first, second = _power_of_two(shifted)
     return ((w + _fma(w, q, w_low * reciprocal)) * first) * second
 

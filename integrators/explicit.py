@@ -9,6 +9,7 @@ by the kernel's bit mask.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import log2
 
 from ..engine.native import Kernel, Loop, Straight, Workspace
@@ -17,6 +18,9 @@ from ..engine.vectormath import fast_exp2, fast_log2
 from .tableaux import Tableau
 
 SAFETY = 0.9
+INLINED = 500
+"""Number of operations of all stages up to which the right-hand side is written out at every stage."""
+
 Values = Sequence[int]
 
 
@@ -24,13 +28,15 @@ class Stages:
     """The stages of one step of ``tableau``, written into a builder."""
 
     def __init__(self, builder: Builder, rhs: Program, tableau: Tableau, t: int, y: Values, h: int, p: Values):
-        self.builder, self.rhs, self.tableau = builder, rhs, tableau
+        self.builder, self.tableau = builder, tableau
+        large = rhs.size * (len(tableau.b) + len(tableau.extra_a) + 1) > INLINED
+        self.evaluate = partial(builder.call, rhs.fused()) if large else partial(builder.inline, rhs)
         self.t, self.y, self.h, self.p = t, y, h, p
         self.k: list[Values] = []
 
     def derivative(self, t: int, y: Values) -> list[int]:
         """The right-hand side at ``(t, y)``."""
-        return self.builder.inline(self.rhs, {"t": [t], "y": y, "p": self.p})["f"]
+        return self.evaluate({"t": [t], "y": y, "p": self.p})["f"]
 
     def at(self, row: Sequence[float], c: float) -> list[int]:
         """The stage at ``t + c h`` whose argument weighs the earlier stages with ``row``."""
@@ -152,7 +158,8 @@ def _start(rhs: Program, tableau: Tableau, section: Program | None) -> Program:
     n = rhs.inputs["y"]
     (t,), y, p = b.input("t", 1), b.input("y", n), b.input("p", rhs.inputs["p"])
     (t_end,), (direction,), (longest,) = (b.input(k, 1) for k in ("t_end", "direction", "max_step"))
-    k = b.inline(rhs, {"t": [t], "y": y, "p": p})["f"]
+    stages = Stages(b, rhs, tableau, t, y, b.constant(0.0), p)
+    k = stages.derivative(t, y)
     weights = _weights(b, y, y)
     size, slope = _mean_square(b, y, weights), _mean_square(b, k, weights)
     tiny = b.constant(1e-10)
@@ -161,14 +168,7 @@ def _start(rhs: Program, tableau: Tableau, section: Program | None) -> Program:
     span = b.abs(b.sub(t_end, t))
     first = _smaller(b, b.select(small, b.constant(1e-6), ratio), span)
     move = b.mul(direction, first)
-    ahead = b.inline(
-        rhs,
-        {
-            "t": [b.add(t, move)],
-            "y": [b.fma(move, f, x) for f, x in zip(k, y, strict=True)],
-            "p": p,
-        },
-    )["f"]
+    ahead = stages.derivative(b.add(t, move), [b.fma(move, f, x) for f, x in zip(k, y, strict=True)])
     curvature = b.div(
         _mean_square(b, [b.sub(u, v) for u, v in zip(ahead, k, strict=True)], weights),
         _at_least(b, b.mul(first, first), 1e-300),

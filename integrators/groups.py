@@ -26,6 +26,13 @@ SLICE = 0.05
 DRIVERS = "attrax.integrators.drivers"
 
 
+def lanes(members: int, dimension: int) -> int:
+    """How many members go side by side: as many as the registers hold well."""
+    if members == 1:
+        return 1
+    return 32 if dimension <= 4 else 16 if dimension <= 8 else 8
+
+
 class Pace:
     """How much work a call of a driver should do to take about `SLICE` seconds."""
 

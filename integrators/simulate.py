@@ -22,7 +22,7 @@ from ..engine.storage import Writer, load
 from ..engine.system import System
 from .ensemble import Ensemble, Members, members
 from .fields import DONE, RUNNING
-from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed
+from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed, lanes
 from .parallel import Progress, Tick, cores, parts, work_off
 from .tableaux import TABLEAUX
 from .times import number, samples, span
@@ -30,7 +30,6 @@ from .times import number, samples, span
 if TYPE_CHECKING:
     import xarray as xr
 
-LANES = 32
 BUFFER = 2**23
 """Numbers that a worker holds before they are written to a file."""
 
@@ -178,7 +177,7 @@ class _Plan:
     @property
     def width(self) -> int:
         """Number of lanes."""
-        return 1 if len(self.members.y) == 1 else LANES
+        return lanes(*self.members.y.shape)
 
     def group(self, part: slice) -> Group:
         """The members of ``part``, ready to go."""

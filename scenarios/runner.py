@@ -32,7 +32,7 @@ Report = Callable[[float], None]
 Compute = Callable[[Report | None], "xr.Dataset"]
 
 BOOKKEEPING = {"status", "t_stop", "steps", "rejected", "count"}
-NUMERICS = ("method", "dt", "rtol", "atol", "max_steps")
+NUMERICS = ("rtol", "atol", "max_steps")
 """The settings of `simulate` that an analysis integrates with, too."""
 
 

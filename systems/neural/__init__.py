@@ -1,18 +1,18 @@
-"""Networks of rate neurons with plastic synapses and thresholds."""
+"""Networks of rate neurons with plastic synapses, gains and thresholds."""
 
+from .latching import latching_network, random_patterns
 from .metadynamics import intrinsic_plasticity, self_coupled_neuron, three_site_network
-from .stsp import (
-    full_depletion,
-    stsp_network,
-    stsp_ring,
-    tsodyks_markram,
-    tsodyks_markram_network,
-)
+from .polyhomeostasis import polyhomeostatic_adaptation, self_coupled_neuron_map
+from .stsp import full_depletion, stsp_network, stsp_ring, tsodyks_markram, tsodyks_markram_network
 
 __all__ = [
     "full_depletion",
     "intrinsic_plasticity",
+    "latching_network",
+    "polyhomeostatic_adaptation",
+    "random_patterns",
     "self_coupled_neuron",
+    "self_coupled_neuron_map",
     "stsp_network",
     "stsp_ring",
     "three_site_network",

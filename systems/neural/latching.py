@@ -10,6 +10,7 @@ from ...engine.declaration import known, parameter
 from ...engine.system import flow
 from .metadynamics import PLASTICITY, intrinsic_plasticity, rate
 
+OWN = "own computation: Euler steps of 0.05 over 12000 time units, 3 seeds; regular and bursting latching as in the paper"
 ACTIVE = 0.3
 """Fraction of active neurons in the default patterns."""
 
@@ -55,7 +56,36 @@ def energy(t, s, p):
     observables={"y": rate, "O": overlap, "E": energy},
     slow=("a", "b"),
     source="M. Linkerhand, C. Gros, Sci. Rep. 3, 2042 (2013)",
-    known=(),
+    known=(
+        known(
+            "mean rate at target 0.3",
+            0.295,
+            lambda ax, s: _run(ax, s).y.mean(),
+            atol=0.01,
+            source=OWN,
+        ),
+        known(
+            "fraction of time without motion at target 0.3",
+            0.0,
+            lambda ax, s: _quiet_fraction(_run(ax, s)),
+            atol=0.06,
+            source=OWN,
+        ),
+        known(
+            "number of patterns visited at target 0.3",
+            7,
+            lambda ax, s: (_run(ax, s).O.max("time") > 0.8).sum(),
+            atol=2,
+            source=OWN,
+        ),
+        known(
+            "fraction of time without motion at target 0.15 (stress)",
+            0.525,
+            lambda ax, s: _quiet_fraction(_run(ax, s.with_parameters(lambda1=-6.60708898020153))),
+            atol=0.065,
+            source=OWN,
+        ),
+    ),
 )
 def latching_network(t, s, p):
     """Hopfield-like network with patterns as attractors, which intrinsic plasticity makes unstable in turn.
@@ -73,3 +103,13 @@ def latching_network(t, s, p):
 def _drive(y, xi):
     centred = xi - jnp.mean(xi, axis=0)
     return ((centred @ y) @ centred - jnp.sum(centred**2, axis=0) * y) / xi.shape[0]
+
+
+def _run(ax, system):
+    return ax.simulate(system, 12_000.0, transient=4000.0, sample=0.2, method="euler", dt=0.05)
+
+
+def _quiet_fraction(data):
+    """Fraction of time in which the mean of |y'| is below 0.01."""
+    speed = np.abs(np.gradient(data.y.values, data.time.values, axis=0)).mean(axis=1)
+    return np.mean(speed < 0.01)

@@ -438,13 +438,11 @@ def ordinary_user():
         os.seteuid(0)
 
 
-def test_a_folder_that_cannot_be_written(tmp_path):
-    tmp_path.chmod(0o555)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    with ordinary_user(), pytest.raises(StorageError, match="no permission"):
-        save(example(), tmp_path / "a.h5")
-    tmp_path.chmod(0o755)
+def test_a_folder_that_cannot_be_written():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o555)
+        with ordinary_user(), pytest.raises(StorageError, match="no permission"):
+            save(example(), Path(folder) / "a.h5")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrax.engine.errors import DeclarationError, UnsupportedPrimitive
+from attrax.engine.native import evaluate
 from attrax.engine.system import flow
 from attrax.engine.tracing import RULES, trace
 
@@ -563,10 +564,13 @@ def test_derived_programs(system):
     with jax.enable_x64(True):
         expected = derived(*map(jnp.asarray, (t, y, p, v, w)))
     for quantity, theirs in expected.items():
-        ours = system.program(quantity)(t=[t], y=y, p=p, v=v, w=w)
-        (block,) = ours.values()
+        program = system.program(quantity)
+        blocks = {"t": np.array([t]), "y": y, "p": p, "v": v, "w": w}
+        blocks = {name: blocks[name] for name in program.inputs}
+        (interpreted,), (compiled,) = program(**blocks).values(), evaluate(program, **blocks).values()
         theirs = np.ravel(theirs)
-        assert np.allclose(block, theirs, rtol=1e-12, atol=1e-12 * np.abs(theirs).max()), quantity
+        for ours in (interpreted, compiled[:, 0]):
+            assert np.allclose(ours, theirs, rtol=1e-12, atol=1e-12 * np.abs(theirs).max()), quantity
 
 
 def test_linear_system_has_the_jacobian_that_one_writes_by_hand():
@@ -595,7 +599,7 @@ def test_tracing_leaves_the_precision_of_jax_alone():
 HANDLED = """
     abs acos acosh add add_any and argmax argmin asin asinh atan atan2 atanh bitcast_convert_type
     broadcast_in_dim cbrt ceil cholesky clamp concatenate convert_element_type copy cos cosh cummax cummin
-    cumprod cumsum device_put div dot_general dynamic_slice dynamic_update_slice eq erf erfc exp exp2
+    cumprod cumsum device_put div dot_general dynamic_slice dynamic_update_slice empty empty2 eq erf erfc exp exp2
     expand_dims expm1 floor gather ge gt integer_pow iota is_finite le le_to log log1p logistic lt lt_to
     lu lu_pivots_to_permutation max min mul ne neg not optimization_barrier or pad platform_index pow
     reduce_and reduce_max reduce_min reduce_or reduce_precision reduce_prod reduce_sum reduce_xor rem
@@ -604,6 +608,112 @@ HANDLED = """
     shift_right_logical sign sin sinh slice sort split sqrt square squeeze stack stop_gradient sub tan
     tanh tile transpose triangular_solve xor
 """
+
+
+# what functions of this field use, and derivatives of them
+TYPICAL = """
+    jnp.apply_along_axis(jnp.sum, 0, a)
+    jnp.vectorize(lambda x: x * x)(a)
+    jnp.nanmax(a)
+    jnp.quantile(a, 0.3)
+    jnp.gradient(a[0])
+    jnp.average(a, weights=jnp.arange(1.0, 5.0), axis=1)
+    jnp.std(a)
+    jnp.triu(a)[np.triu_indices(3)]
+    jnp.block([[a, a], [a, a]])
+    jnp.vander(a[0])
+    jnp.cov(a)
+    jnp.corrcoef(a)
+    jax.nn.softmax(a)
+    jax.nn.elu(a)
+    jax.nn.gelu(a)
+    jax.nn.silu(a)
+    jax.nn.selu(a)
+    jax.nn.leaky_relu(a)
+    jax.nn.soft_sign(a)
+    jax.nn.hard_tanh(a)
+    jax.nn.relu6(a)
+    jax.nn.log_sigmoid(a)
+    jax.nn.logsumexp(a)
+    jax.nn.standardize(a)
+    sp.expit(a)
+    sp.logit(jax.nn.sigmoid(a))
+    sp.xlogy(a * a, a * a)
+    sp.entr(a * a)
+    jax.scipy.stats.norm.pdf(a)
+    jax.scipy.stats.norm.cdf(a)
+    jax.scipy.stats.norm.logpdf(a)
+    jnp.float_power(a * a, 1.3)
+    jnp.reciprocal(a)
+    jnp.isclose(a, a[::-1])
+    jnp.array_equal(a, a)
+    jnp.fliplr(a)
+    jnp.rot90(a)
+    jnp.moveaxis(a, 0, 1)
+    jnp.vstack([a, a])
+    jnp.append(a, a)
+    jnp.insert(a, 1, 3.0)
+    jnp.delete(a, 1, axis=0)
+    jnp.vdot(a, a)
+    jnp.inner(a, a)
+    jnp.linalg.multi_dot([a, a.T, a])
+    jnp.linalg.norm(a)
+    jnp.linalg.norm(a, ord=1)
+    jnp.linalg.norm(a[0], ord=jnp.inf)
+    jnp.linalg.matrix_power(a[:, :3], 3)
+    jax.scipy.linalg.expm(a[:, :3])
+    jnp.cross(a[0, :2], a[1, :2])
+    lax.associative_scan(jnp.add, a)
+    jnp.polyval(jnp.array([1.0, 2.0, 3.0]), a)
+    jnp.polyval(a[0], 2.0)
+    jnp.unwrap(a[0])
+    jnp.angle(a)
+    jnp.real(a) + jnp.conj(a)
+    jnp.mod(a + jnp.pi, 2 * jnp.pi) - jnp.pi
+    jnp.sum(a, where=a > 0)
+    jnp.max(a, initial=0.0, where=a > 0)
+    jnp.fill_diagonal(a, 0.0, inplace=False)
+    jnp.einsum("ij,jk->", a, a.T)
+    jnp.sin(a[:, None, :] - a[None, :, :]).sum(2)
+    jnp.log(jnp.abs(a)) / jnp.log(10.0)
+    jnp.exp(-0.5 * (a / 0.3) ** 2) / jnp.sqrt(2 * jnp.pi)
+    jnp.logspace(0, 1, 3) * a[0, 0] + jnp.linspace(a[0, 0], a[0, 1], 3)
+    jnp.arange(3) * a[:, 0]
+    jnp.ones_like(a) + jnp.full((3, 4), a[0, 0])
+    jax.hessian(lambda x: jnp.sum(jnp.tanh(x) ** 3))(a[0])
+    jax.jacrev(lambda x: jnp.roll(x, 1) * jax.nn.softplus(x) - jnp.cumsum(x))(a[0])
+    jax.jvp(lambda x: jax.jvp(jnp.sin, (x,), (x,))[1], (a,), (a,))[1]
+    jax.linearize(jnp.tanh, a)[1](a)
+    jax.vmap(jax.grad(lambda x: jnp.sum(x**2)))(a)
+    jax.jacfwd(lambda x: jnp.linalg.solve(x[:, :3] + 5 * jnp.eye(3), x[:, 3]))(a)
+    jax.grad(lambda x: jnp.linalg.det(x[:, :3]))(a)
+    jax.jacfwd(lambda x: jnp.linalg.inv(x[:, :3] + 5 * jnp.eye(3)))(a)
+    jax.grad(lambda x: jnp.linalg.slogdet(x[:, :3] @ x[:, :3].T + jnp.eye(3))[1])(a)
+    jax.jacfwd(lambda x: jnp.linalg.cholesky(x[:, :3] @ x[:, :3].T + jnp.eye(3)))(a)
+    jax.jacrev(lambda x: jnp.linalg.cholesky(x[:, :3] @ x[:, :3].T + jnp.eye(3)))(a)
+    jax.grad(lambda x: jnp.sum(jnp.sort(x) * jnp.arange(4)))(a[0])
+    jax.grad(lambda x: jnp.max(x) + jnp.median(x))(a)
+    jax.grad(lambda x: jnp.interp(0.5, jnp.arange(4.0), x))(a[0])
+    jax.grad(lambda x: lax.fori_loop(0, 3, lambda i, c: jnp.sin(c) * c, x).sum())(a)
+    jax.jacfwd(lambda x: lax.scan(lambda c, r: (c * r, c + r), 1.0, x)[1])(a[0])
+    jax.jacrev(lambda x: lax.scan(lambda c, r: (c * r, c + r), 1.0, x)[1])(a[0])
+    jax.grad(lambda x: jnp.cumprod(x)[2] + jnp.prod(x))(a[0])
+    jax.grad(lambda x: x.at[np.array([0, 0])].add(x[:2])[0].sum() + x[np.array([1, 1])].sum())(a)
+    jax.grad(lambda x: lax.cond(x[0] > 0, jnp.sin, jnp.cos, x).sum())(a[0])
+    jax.jacfwd(lambda x: x[jnp.argmax(x)] * x)(a[0])
+    jax.jacfwd(lambda x: jnp.linalg.norm(x) + jnp.hypot(x, 2.0) + jnp.arctan2(x, 2.0))(a[0])
+    jax.jacfwd(lambda x: jnp.maximum(x, 0.5) + jnp.clip(x, -1, 1) + jnp.abs(x) + x % 0.7)(a[0])
+    jax.jacfwd(lambda x: jnp.power(jnp.abs(x), 2.5) + jnp.sqrt(jnp.abs(x)) + jnp.cbrt(x) + 2.0**x)(a[0])
+    jax.jacfwd(lambda x: sp.erf(x) + jnp.arcsinh(x) + jnp.log1p(x * x) + jnp.expm1(x))(a[0])
+    jax.jacfwd(lambda x: jnp.sinc(x) + jax.nn.softplus(x) + jnp.logaddexp(x, 1.0) + jax.nn.relu(x))(a[0])
+"""
+
+
+@pytest.mark.parametrize("expression", [line.strip() for line in TYPICAL.strip().splitlines()])
+def test_typical_expressions(expression):
+    names = {"jnp": jnp, "jax": jax, "np": np, "lax": lax, "sp": jax.scipy.special}
+    function = eval(f"lambda a: {expression}", names)
+    near(function, np.random.default_rng(3).normal(size=(3, 4)), bound=1e-13)
 
 
 def test_primitives_that_are_handled():

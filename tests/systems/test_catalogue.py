@@ -13,6 +13,8 @@ from attrax.engine.errors import InputError
 
 import attrax as ax
 
+SMALL = {"neural.latching_network": {"N": 10, "N_p": 3}}
+"""Sizes at which derivatives of all components are quickly compiled."""
 KNOWN = [(name, i) for name in systems.names() for i in range(len(systems.get(name).known))]
 
 
@@ -22,10 +24,15 @@ def system(request):
 
 
 @pytest.fixture
-def states(system):
+def small(system):
+    return system.with_parameters(**SMALL.get(system.name, {}))
+
+
+@pytest.fixture
+def states(small):
     """Three states near the initial one."""
     generator = np.random.default_rng(1)
-    return system.initial_vector + 0.05 * generator.normal(size=(3, system.dimension))
+    return small.initial_vector + 0.05 * generator.normal(size=(3, small.dimension))
 
 
 def test_the_declaration_is_complete(system):
@@ -48,38 +55,38 @@ def test_the_rhs_is_finite_at_the_initial_state(system):
         assert np.isfinite(values).all()
 
 
-def test_the_lowered_rhs_is_that_of_jax(system, states):
-    values = system.rhs(states, t=0.5)
+def test_the_lowered_rhs_is_that_of_jax(small, states):
+    values = small.rhs(states, t=0.5)
     lowered = np.concatenate([v.reshape(3, -1) for v in values.values()], axis=1)
     with jax.enable_x64(True):
-        expected = np.stack([system.flat(0.5, y, system.parameter_vector) for y in states])
+        expected = np.stack([small.flat(0.5, y, small.parameter_vector) for y in states])
     np.testing.assert_allclose(lowered, expected, rtol=1e-12, atol=1e-13 * np.abs(expected).max())
 
 
-def test_the_jacobian_is_that_of_jax(system, states):
+def test_the_jacobian_is_that_of_jax(small, states):
     with jax.enable_x64(True):
-        slope = jax.jit(jax.jacfwd(system.flat, 1))
-        expected = np.stack([slope(0.5, y, system.parameter_vector) for y in states])
+        slope = jax.jit(jax.jacfwd(small.flat, 1))
+        expected = np.stack([slope(0.5, y, small.parameter_vector) for y in states])
     np.testing.assert_allclose(
-        system.jacobian(states, t=0.5), expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max()
+        small.jacobian(states, t=0.5), expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max()
     )
 
 
-def test_the_jacobian_is_the_slope_of_the_rhs(system, states):
-    y, direction, h = states[0], np.random.default_rng(2).normal(size=system.dimension), 1e-5
+def test_the_jacobian_is_the_slope_of_the_rhs(small, states):
+    y, direction, h = states[0], np.random.default_rng(2).normal(size=small.dimension), 1e-5
 
     def f(y):
-        return np.concatenate([np.ravel(v) for v in system.rhs(y).values()])
+        return np.concatenate([np.ravel(v) for v in small.rhs(y).values()])
 
     difference = (f(y + h * direction) - f(y - h * direction)) / (2 * h)
     np.testing.assert_allclose(
-        system.jacobian(y) @ direction, difference, rtol=1e-5, atol=1e-6 * np.abs(difference).max()
+        small.jacobian(y) @ direction, difference, rtol=1e-5, atol=1e-6 * np.abs(difference).max()
     )
 
 
-def test_observables_are_finite(system):
-    data = ax.simulate(system, 2.0, sample=1.0)
-    for name in system.observables:
+def test_observables_are_finite(small):
+    data = ax.simulate(small, 2.0, sample=1.0)
+    for name in small.observables:
         assert np.isfinite(data[name]).all()
 
 

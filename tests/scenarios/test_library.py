@@ -1,0 +1,74 @@
+"""The scenarios of the library compute what their first lines promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import attrax as ax
+from attrax.scenarios import runner
+from attrax.scenarios.loader import library, load
+
+
+@pytest.fixture(autouse=True)
+def toys():
+    """The real catalogue."""
+
+
+def run(name: str) -> runner.Outcome:
+    done = runner.run(load(name), plots=False)
+    assert [result.failure for result in done.results] == [None] * len(done.results)
+    return done
+
+
+def test_every_scenario_is_valid_and_titled():
+    assert set(library()) == {"logistic", "lorenz", "roessler", "stsp_ring"}
+    for name in library():
+        scenario = load(name).scenario
+        assert scenario.title
+        assert scenario.plots
+
+
+def test_lorenz_has_hysteresis():
+    data = ax.load(run("lorenz").file, "orbit_diagram").z
+    spread = data.max("point") - data.min("point")
+    both = spread.sel(rho=slice(24.2, 24.6))
+    assert float(both.sel(direction="up").max()) < 1.0
+    assert float(both.sel(direction="down").min()) > 5.0
+    assert float(spread.sel(rho=slice(24.9, 27)).min()) > 5.0
+    rest = data.sel(direction="up", rho=slice(23, 24)).mean("point")
+    np.testing.assert_allclose(rest, rest.rho - 1, atol=0.01)
+
+
+def test_logistic_doubles_its_period():
+    data = ax.load(run("logistic").file, "orbit_diagram").x.sel(direction="up")
+
+    def period(r):
+        return len(np.unique(np.round(data.sel(r=r, method="nearest"), 6)))
+
+    assert [period(r) for r in (2.9, 3.2, 3.5, 3.55, 3.835)] == [1, 2, 4, 8, 3]
+    assert period(3.9) > 100
+
+
+def test_roessler_doubles_its_period():
+    data = ax.load(run("roessler").file, "orbit_diagram").x.sel(direction="up")
+
+    def period(c):
+        return len(np.unique(np.round(data.sel(c=c, method="nearest"), 2)))
+
+    assert [period(c) for c in (2.5, 3.5, 4.0)] == [1, 2, 4]
+    assert period(5.7) > 30
+
+
+def test_the_ring_cycles_in_650_ms_and_freezes_at_low_gain():
+    file = run("stsp_ring").file
+    y = ax.load(file, "trajectory").y.isel(n=0)
+    up = np.flatnonzero((y[:-1] < 0.5).values & (y[1:] >= 0.5).values)
+    crossings = y.time.values[up] + 2.0 * ((0.5 - y[up]) / (y[up + 1].values - y[up].values)).values
+    assert np.diff(crossings).mean() == pytest.approx(650, abs=10)
+    diagram = ax.load(file, "orbit_diagram").y_0
+    frozen = diagram.sel(a=slice(None, 6))
+    assert float((frozen.max("point") - frozen.min("point")).max()) < 1e-3
+    cycling = diagram.sel(a=slice(8, None))
+    assert float(cycling.max("point").min()) > 0.9
+    np.testing.assert_allclose(diagram.sel(a=1.0).max("point"), 0.2625, atol=1e-4)
