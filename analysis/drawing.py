@@ -202,7 +202,7 @@ def orbit_diagram(data: xr.Dataset, axes: Axes | None = None, *, observable: str
         axes = _new_figure(data, (8.0, 5.0)).subplots()
     across = np.broadcast_to(np.asarray(data[parameter])[:, None], values.shape[1:])
     directions = [str(each) for each in np.asarray(data["direction"])]
-    crowd = float(np.clip(np.log10(np.isfinite(values).sum() / len(directions) / 1e3) / 2.5, 0.0, 1.0))
+    crowd = float(np.clip(np.log10(np.isfinite(values).sum() / len(directions) / 1e3) / 2.2, 0.0, 1.0))
     for position, (direction, cloud) in enumerate(zip(directions, np.asarray(values), strict=True)):
         colour, meaning = DIRECTIONS.get(direction, ("#222222", direction))
         there = np.isfinite(cloud)
@@ -212,7 +212,7 @@ def orbit_diagram(data: xr.Dataset, axes: Axes | None = None, *, observable: str
             cloud[there],
             linestyle="none",
             marker="o",
-            markersize=(2.4 - 1.7 * crowd) * (1.8 if below else 1.0),
+            markersize=(2.2 - 1.5 * crowd) * (1.5 if below else 1.0),
             markeredgewidth=0,
             color=colour,
             alpha=0.8 - 0.45 * crowd,

@@ -11,8 +11,27 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import TypeVar
+
+
+Function = TypeVar("Function", bound=Callable)
+_building = threading.RLock()
+
+
+def remembered(function: Function) -> Function:
+    """Keep results for this process; threads wait for each other instead of building the same thing twice."""
+    kept = lru_cache(maxsize=1024)(function)
+
+    @wraps(function)
+    def once(*arguments):
+        with _building:
+            return kept(*arguments)
+
+    return once  # type: ignore[return-value]
 
 
 def directory() -> Path:

@@ -14,7 +14,6 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import get_type_hints
@@ -23,7 +22,7 @@ from . import cache as disk
 from . import native
 
 
-@cache
+@disk.remembered
 def driver(module: str, name: str) -> Callable[..., int]:
     """The compiled driver ``name`` of ``module``; its arguments are integers and contiguous arrays.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 
 import numpy as np
 
+from . import cache
 from .driver import driver
 from .native import Straight, Workspace, aligned, load
 from .program import BOOL, FLOAT, INT, Builder, Program
@@ -73,4 +73,4 @@ class _Evaluator:
         return blocks
 
 
-_evaluator = lru_cache(maxsize=256)(_Evaluator)
+_evaluator = cache.remembered(_Evaluator)

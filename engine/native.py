@@ -20,7 +20,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from . import cache as disk
@@ -138,7 +137,7 @@ def aligned(size: int):
 # -- LLVM ----------------------------------------------------------------------------------------------
 
 
-@cache
+@disk.remembered
 def _target():
     import llvmlite.binding as llvm
 
@@ -157,7 +156,7 @@ def identity() -> str:
     return _target()[2]
 
 
-@cache
+@disk.remembered
 def _load(text: str, names: tuple[str, ...]) -> dict[str, int]:
     engine = _engine(disk.fetch("native", f"{identity()}\n{text}", lambda: _compile(text)))
     return {name: engine.get_function_address(name) for name in names}

@@ -19,12 +19,10 @@ import numpy as np
 
 from . import linear_algebra, primitives
 from .errors import AttraxError, DeclarationError, UnsupportedPrimitive
-from .lowering import Lowering, plain
+from .lowering import Array, Lowering, plain, traced
 from .program import FLOAT, INT, Builder, Program
 
 RULES = primitives.RULES | linear_algebra.RULES
-
-Array = np.ndarray
 
 
 def trace(
@@ -57,14 +55,11 @@ def trace(
     closed, names = _jaxpr(function, inputs, name)
     builder = Builder()
     interpreter = _Interpreter(builder, name)
-    arrays = []
-    for block, shape in inputs.items():
-        values = builder.input(block, math.prod(shape))
-        arrays.append(np.array(values, dtype=object).reshape(shape) if values else np.zeros(shape))
+    arrays = [traced(builder.input(block, math.prod(shape)), shape) for block, shape in inputs.items()]
     with np.errstate(all="ignore"):
         results = interpreter.run(closed.jaxpr, closed.consts, arrays)
         low = interpreter.low
-        outputs = {
+        outputs: dict[str, Sequence[int]] = {
             n: low.values(low.convert(r, FLOAT)) if r.size else []
             for n, r in zip(names, results, strict=True)
         }
@@ -163,8 +158,10 @@ class _Interpreter:
         return f"system {self.name!r}{place}: its function"
 
 
-_NESTED = ("jit", "pjit", "call", "closed_call", "core_call", "remat", "remat2", "checkpoint")
-_NESTED += ("custom_jvp_call", "custom_vjp_call")
+_NESTED = (
+    *("jit", "pjit", "call", "closed_call", "core_call", "remat", "remat2", "checkpoint"),
+    *("custom_jvp_call", "custom_vjp_call"),
+)
 
 _RANDOM = "declare the noise instead of drawing it"
 _ADVICE = {

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Mapping
-from functools import lru_cache
 
 import numpy as np
 
+from ..engine import cache
 from ..engine.driver import driver
 from ..engine.native import Kernel, Workspace, aligned, load
 from ..engine.program import Program
@@ -95,8 +95,8 @@ class Fixed(Compiled):
         self.outputs = sum(len(v) for v in record.outputs.values()) if record else self.dimension
 
 
-adaptive = lru_cache(maxsize=256)(Adaptive)
-fixed = lru_cache(maxsize=256)(Fixed)
+adaptive = cache.remembered(Adaptive)
+fixed = cache.remembered(Fixed)
 
 
 class AdaptiveGroup:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from ..engine.errors import InputError
 from .fields import Count, Model, NotNegative, Positive, ScalarName, Values, VariableName, expand
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from ..engine.system import System
 
 
 class Analysis(Model):
@@ -29,7 +32,18 @@ class Analysis(Model):
         }
         return {name: value for name, value in given.items() if value is not None}
 
-    def run(self, system, settings: dict[str, Any], progress: Callable[[float], None] | None) -> xr.Dataset:
+    def check(self, system: System) -> None:
+        """Find out, before anything is computed, what of this does not fit `system`.
+
+        Raises
+        ------
+        InputError
+            Something that only the system can tell.
+        """
+
+    def run(
+        self, system: System, settings: dict[str, Any], progress: Callable[[float], None] | None
+    ) -> xr.Dataset:
         """Compute the result of `system`; `settings` are the integration settings of the scenario."""
         raise NotImplementedError
 
@@ -53,6 +67,15 @@ class OrbitDiagram(Analysis):
     """How many points to record at every value."""
     t_max: Positive | None = None
     """Longest time spent at one value."""
+
+    def check(self, system):
+        if self.section is None:
+            return
+        if system.kind == "map":
+            raise InputError(f"section: {system.name!r} is a map, every iterate is recorded; leave it out")
+        from ..analysis.sections import as_section
+
+        as_section(system, self.section)
 
     def run(self, system, settings, progress):
         from ..analysis.orbit_diagram import orbit_diagram

@@ -254,14 +254,19 @@ class _Document:
         try:
             system = system.with_parameters(**scenario.parameters)
         except AttraxError as error:
-            self._complain_about("parameters", str(error))
+            self._complain_about(("parameters",), str(error))
             return system
         try:
             system = with_initial(system, scenario)
         except AttraxError as error:
-            self._complain_about("initial", str(error))
+            self._complain_about(("initial",), str(error))
         if scenario.simulate:
             self._check_times(system, scenario.simulate)
+        for index, step in enumerate(scenario.analysis):
+            try:
+                step.value.check(system)
+            except InputError as error:
+                self._complain_about(("analysis", index, step.key), str(error))
         return system
 
     def _check_times(self, system: System, settings: Simulate) -> None:
@@ -271,12 +276,15 @@ class _Document:
             start, end, keep = span(system, settings.t_start, settings.t_end, settings.transient or 0.0)
             samples(system, start, end, keep, settings.sample)
         except InputError as error:
-            named = [key for key in self.data["simulate"] if key in str(error)]
-            self.complain(("simulate", *named[:1]), str(error))
+            self._complain_about(("simulate",), str(error))
 
-    def _complain_about(self, key: str, message: str) -> None:
-        names = [name for name in self.data.get(key) or () if repr(name) in message]
-        self.complain((key, *names[:1]), message)
+    def _complain_about(self, path: Path, message: str) -> None:
+        """Note a problem at the key below `path` that the message names, or else at `path`."""
+        place: Any = self.data
+        for part in path:
+            place = place[part] if isinstance(place, list) else place.get(part) or {}
+        named = [key for key in place if key in message] if isinstance(place, dict) else []
+        self.complain((*path, *named[:1]), message)
 
 
 def with_initial(system: System, scenario: Scenario) -> System:

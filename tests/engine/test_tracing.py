@@ -371,7 +371,7 @@ SOLVING = {
 }
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("n", [1, 3, 8])
 @pytest.mark.parametrize("name", SOLVING)
 @given(data=st.data())
 @settings(max_examples=5, deadline=None)
@@ -390,7 +390,7 @@ POSITIVE = {
 }
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 6])
+@pytest.mark.parametrize("n", [1, 3, 6])
 @pytest.mark.parametrize("name", POSITIVE)
 @given(data=st.data())
 @settings(max_examples=5, deadline=None)
@@ -599,8 +599,8 @@ def test_tracing_leaves_the_precision_of_jax_alone():
 HANDLED = """
     abs acos acosh add add_any and argmax argmin asin asinh atan atan2 atanh bitcast_convert_type
     broadcast_in_dim cbrt ceil cholesky clamp concatenate convert_element_type copy cos cosh cummax cummin
-    cumprod cumsum device_put div dot_general dynamic_slice dynamic_update_slice empty empty2 eq erf erfc exp exp2
-    expand_dims expm1 floor gather ge gt integer_pow iota is_finite le le_to log log1p logistic lt lt_to
+    cumprod cumsum device_put div dot_general dynamic_slice dynamic_update_slice empty empty2 eq erf erfc
+    exp exp2 expand_dims expm1 floor gather ge gt integer_pow iota is_finite le le_to log log1p logistic lt lt_to
     lu lu_pivots_to_permutation max min mul ne neg not optimization_barrier or pad platform_index pow
     reduce_and reduce_max reduce_min reduce_or reduce_precision reduce_prod reduce_sum reduce_xor rem
     reshape rev round rsqrt scatter scatter-add scatter-max scatter-min scatter-mul scatter-sub
