@@ -268,9 +268,7 @@ def _one_time_series(axes: Axes, variable: xr.DataArray, points: bool) -> None:
         _heat_map(axes, variable)
         return
     curves = list(_curves(variable, members))
-    for (label, values), colour in zip(
-        curves[:MOST_CURVES], _colours(min(len(curves), MOST_CURVES)), strict=True
-    ):
+    for (label, values), colour in zip(curves[:MOST_CURVES], _colours(min(len(curves), MOST_CURVES)), strict=True):
         axes.plot(
             variable["time"],
             values,
@@ -327,9 +325,7 @@ def _member_dims(data: xr.Dataset | xr.DataArray) -> list[str]:
 def _names_over_time(data: xr.Dataset) -> list[str]:
     names = [str(name) for name, each in data.data_vars.items() if "time" in each.dims]
     if not names:
-        raise InputError(
-            f"expected a trajectory with a time axis, got the dimensions {', '.join(map(str, data.dims))}"
-        )
+        raise InputError(f"expected a trajectory with a time axis, got the dimensions {', '.join(map(str, data.dims))}")
     return names
 
 

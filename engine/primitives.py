@@ -259,9 +259,7 @@ def _(low, parameters, x, part, *starts):
     return low.put(x, _clamped(low, starts, x.shape, part.shape), part, None)
 
 
-def _clamped(
-    low: Lowering, starts: Iterable[Array], whole: Sequence[int], sizes: Sequence[int]
-) -> list[Array]:
+def _clamped(low: Lowering, starts: Iterable[Array], whole: Sequence[int], sizes: Sequence[int]) -> list[Array]:
     limits = (n - size for n, size in zip(whole, sizes, strict=True))
     return [low.op("imax", low.op("imin", s, limit), 0) for s, limit in zip(starts, limits, strict=True)]
 
@@ -315,9 +313,7 @@ def _or_missing(low: Lowering, part: Array, starts, whole, sizes, value) -> Arra
     return low.select(inside, part, plain(value))
 
 
-def _scatter(
-    low: Lowering, parameters, x: Array, indices: Array, updates: Array, combine: str | None
-) -> Array:
+def _scatter(low: Lowering, parameters, x: Array, indices: Array, updates: Array, combine: str | None) -> Array:
     numbers = parameters["dimension_numbers"]
     gone = {*numbers.inserted_window_dims, *numbers.operand_batching_dims}
     window_dims = list(numbers.update_window_dims)
@@ -341,7 +337,7 @@ def _scatter(
 
 
 def _scattering(combine: str | None) -> Rule:
-    return lambda low, parameters, *arrays: _scatter(low, parameters, *arrays, combine)
+    return lambda low, parameters, x, indices, updates: _scatter(low, parameters, x, indices, updates, combine)
 
 
 RULES["scatter"] = _scattering(None)
@@ -378,9 +374,7 @@ def _cumulation(name: str) -> Rule:
         if not x.size:
             return x
         step = -1 if parameters["reverse"] else 1
-        results = itertools.accumulate(
-            parts(x, parameters["axis"])[::step], lambda a, b: low.call(name, a, b)
-        )
+        results = itertools.accumulate(parts(x, parameters["axis"])[::step], lambda a, b: low.call(name, a, b))
         return low.stack(list(results)[::step], parameters["axis"])
 
     return rule

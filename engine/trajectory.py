@@ -157,6 +157,7 @@ def dataset(layout: Layout, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
         An array does not fit the layout.
     """
     import xarray as xr
+    from xarray.indexes import PandasIndex
 
     unknown = set(arrays) - set(layout.arrays)
     if unknown:
@@ -182,7 +183,7 @@ def dataset(layout: Layout, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
     indexes = {}
     for name in layout.coords:
         if variables[name].dims == (name,):
-            indexes[name] = xr.indexes.PandasIndex(variables[name].values, name)
+            indexes[name] = PandasIndex(variables[name].values, name)
             variables |= indexes[name].create_variables({name: variables[name]})
     # the public constructor looks for conflicts, which costs several times as much as a short integration
     return xr.Dataset._construct_direct(variables, set(layout.coords), None, dict(layout.attrs), indexes)

@@ -41,11 +41,16 @@ class Stages:
     def at(self, row: Sequence[float], c: float) -> list[int]:
         """The stage at ``t + c h`` whose argument weighs the earlier stages with ``row``."""
         b = self.builder
-        time = b.add(self.t, b.mul(b.constant(c), self.h)) if c else self.t
-        return self.derivative(time, self.moved(row) if row else self.y)
+        time = b.fma(b.constant(c), self.h, self.t) if c else self.t
+        argument = list(self.y)
+        for w, k in zip(row, self.k, strict=False):
+            if w != 0.0:
+                hw = b.mul(self.h, b.constant(w))
+                argument = [b.fma(hw, slope, y) for slope, y in zip(k, argument, strict=True)]
+        return self.derivative(time, argument)
 
     def moved(self, row: Sequence[float]) -> list[int]:
-        """``y + h sum_i row_i k_i``, component by component."""
+        """``y + h sum_i row_i k_i``, component by component, with one rounding of the size of ``y``."""
         b = self.builder
         return [b.fma(self.h, w, y) for w, y in zip(self.weighted(row), self.y, strict=True)]
 
@@ -197,8 +202,8 @@ def _step(rhs: Program, tableau: Tableau, dense: bool, section: Program | None) 
     t, h = lane["t"], lane["h"]
 
     left = b.abs(b.sub(shared["t_end"], t))
-    last = b.ge(b.mul(b.constant(1.01), h), left)
-    used = b.mul(shared["direction"], b.select(last, left, h))
+    last = b.ge(h, left)
+    used = b.copysign(_smaller(b, h, left), shared["direction"])
     stages = Stages(b, rhs, tableau, t, y, used, p)
     new = stages.run(k)
     end = b.select(last, shared["t_end"], b.add(t, used))
@@ -341,10 +346,7 @@ def _weights(b: Builder, y: Values, new: Values) -> list[int]:
 
 def _mean_square(b: Builder, values: Values, weights: Values) -> int:
     scaled = [b.mul(v, w) for v, w in zip(values, weights, strict=True)]
-    total = b.constant(0.0)
-    for v in scaled:
-        total = b.fma(v, v, total)
-    return b.mul(total, b.constant(1.0 / len(scaled)))
+    return b.mul(b.dot(scaled, scaled), b.constant(1.0 / len(scaled)))
 
 
 def _smaller(b: Builder, x: int, y: int) -> int:

@@ -27,9 +27,7 @@ class Analysis(Model):
 
     def options(self, *apart: str) -> dict[str, Any]:
         """Return the options that are set, without `label` and those named in `apart`."""
-        given = {
-            name: getattr(self, name) for name in type(self).model_fields if name not in ("label", *apart)
-        }
+        given = {name: getattr(self, name) for name in type(self).model_fields if name not in ("label", *apart)}
         return {name: value for name, value in given.items() if value is not None}
 
     def check(self, system: System) -> None:
@@ -41,9 +39,7 @@ class Analysis(Model):
             Something that only the system can tell.
         """
 
-    def run(
-        self, system: System, settings: dict[str, Any], progress: Callable[[float], None] | None
-    ) -> xr.Dataset:
+    def run(self, system: System, settings: dict[str, Any], progress: Callable[[float], None] | None) -> xr.Dataset:
         """Compute the result of `system`; `settings` are the integration settings of the scenario."""
         raise NotImplementedError
 
@@ -69,13 +65,19 @@ class OrbitDiagram(Analysis):
     """Longest time spent at one value."""
 
     def check(self, system):
+        shape = {**system.state, **system.observable_shapes}.get(self.observable, ())
+        if shape:
+            raise InputError(f"observable: {self.observable!r} has the shape {shape}; name one element")
         if self.section is None:
             return
         if system.kind == "map":
             raise InputError(f"section: {system.name!r} is a map, every iterate is recorded; leave it out")
         from ..analysis.sections import as_section
 
-        as_section(system, self.section)
+        try:
+            as_section(system, self.section)
+        except InputError as error:
+            raise InputError(f"section: {error}") from None
 
     def run(self, system, settings, progress):
         from ..analysis.orbit_diagram import orbit_diagram

@@ -23,9 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ScenarioFile = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A YAML file, or a name from 'attrax list'.")
-]
+ScenarioFile = Annotated[str, typer.Argument(metavar="SCENARIO", help="A YAML file, or a name from 'attrax list'.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, as in simulate.t_end=100."),
@@ -48,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AttraxError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 130 if isinstance(error, Interrupted) else 3 if isinstance(error, NumericsError) else 2
+    except MemoryError:
+        print("Error: there is not enough memory; ask for fewer members, samples or points", file=sys.stderr)
+        return 3
     return 0
 
 
@@ -71,9 +72,7 @@ def _attrax(
 def run(
     scenario: ScenarioFile,
     overrides: Overrides = None,
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="OUT.h5", help="The file to write.")
-    ] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="OUT.h5", help="The file to write.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     trust: Trust = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; one for each core by default.")] = None,
@@ -119,14 +118,10 @@ def show(system: Annotated[str, typer.Argument(metavar="SYSTEM", help="A name fr
 @app.command()
 def plot(
     file: Annotated[str, typer.Argument(metavar="FILE.h5", help="What 'attrax run' has written.")],
-    kind: Annotated[
-        str | None, typer.Option(help="Only these figures: time_series, phase_portrait, ...")
-    ] = None,
+    kind: Annotated[str | None, typer.Option(help="Only these figures: time_series, phase_portrait, ...")] = None,
     folder: Annotated[
         str | None,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Where the figures go; beside the file by default."
-        ),
+        typer.Option("--output", "-o", metavar="DIR", help="Where the figures go; beside the file by default."),
     ] = None,
 ) -> None:
     """Draw what a file holds, as PNG files."""

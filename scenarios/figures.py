@@ -63,9 +63,7 @@ class OrbitDiagramFigure(FigureOptions):
     kind = "orbit_diagram"
 
 
-FIGURES: dict[str, type[FigureOptions]] = {
-    each.kind: each for each in (TimeSeries, PhasePortrait, OrbitDiagramFigure)
-}
+FIGURES: dict[str, type[FigureOptions]] = {each.kind: each for each in (TimeSeries, PhasePortrait, OrbitDiagramFigure)}
 
 
 def draw_all(groups: Mapping[str, xr.Dataset], figures: list[FigureOptions], stem: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,9 +60,7 @@ def load(file: str, overrides: Sequence[str] = (), *, trust: bool = False) -> Lo
     if not isinstance(document.data, dict):
         document.stop_if_wrong()
         what = "is empty" if document.data is None else f"holds {show(document.data)}"
-        raise ScenarioError(
-            f"{path}:1:1: expected a mapping such as 'system: chaos.lorenz', but the file {what}"
-        )
+        raise ScenarioError(f"{path}:1:1: expected a mapping such as 'system: chaos.lorenz', but the file {what}")
     system = document.find_system(path.parent, trust)
     scenario = document.validate(system)
     document.stop_if_wrong()
@@ -283,7 +282,9 @@ class _Document:
         place: Any = self.data
         for part in path:
             place = place[part] if isinstance(place, list) else place.get(part) or {}
-        named = [key for key in place if key in message] if isinstance(place, dict) else []
+        keys = [str(key) for key in place] if isinstance(place, dict) else []
+        named = [key for key in keys if repr(key) in message]
+        named = named or [key for key in keys if re.search(rf"\b{re.escape(key)}", message)]
         self.complain((*path, *named[:1]), message)
 
 
@@ -318,9 +319,7 @@ def _from_file(name: str, folder: FilePath, trust: bool) -> System:
     file, _, function = name.rpartition(":")
     path = folder / file
     if not trust:
-        raise InputError(
-            f"system {show(name)} would run the Python file {path}; if you trust it, add --trust"
-        )
+        raise InputError(f"system {show(name)} would run the Python file {path}; if you trust it, add --trust")
     if not path.is_file():
         raise InputError(f"system {show(name)}: there is no file {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -329,14 +328,10 @@ def _from_file(name: str, folder: FilePath, trust: bool) -> System:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise InputError(
-            f"system {show(name)}: running {path} failed: {type(error).__name__}: {error}"
-        ) from error
+        raise InputError(f"system {show(name)}: running {path} failed: {type(error).__name__}: {error}") from error
     found = {key for key, value in vars(module).items() if isinstance(value, System)}
     if function not in found:
-        raise InputError(
-            f"system {show(name)}: {path} declares no system {function!r}{nearest(function, found)}"
-        )
+        raise InputError(f"system {show(name)}: {path} declares no system {function!r}{nearest(function, found)}")
     return getattr(module, function)
 
 

@@ -17,9 +17,7 @@ def inside(data: Any, loc: Iterable[str | int]) -> Path:
     """The part of pydantic's location that exists in the data (without the tags of unions)."""
     path: Path = ()
     for part in loc:
-        within = (
-            part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
-        )
+        within = part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
         if within:
             data = data[part]
             path = (*path, part)

@@ -58,9 +58,7 @@ class Draw(OneKey):
     @classmethod
     def _spread(cls, moments: list[float]) -> list[float]:
         if moments[1] <= 0:
-            raise problem(
-                f"expected [mean, standard deviation] with a positive deviation, got {show(moments)}"
-            )
+            raise problem(f"expected [mean, standard deviation] with a positive deviation, got {show(moments)}")
         return moments
 
 
@@ -140,9 +138,7 @@ class Simulate(Model):
         if isinstance(sample, float) and {"t_start", "t_end"} <= set(info.data):
             count = (info.data["t_end"] - info.data["t_start"]) / sample
             if count > MOST_SAMPLES:
-                raise problem(
-                    f"expected at most {MOST_SAMPLES:g} samples, got {count:.2g}; take a wider spacing"
-                )
+                raise problem(f"expected at most {MOST_SAMPLES:g} samples, got {count:.2g}; take a wider spacing")
         return sample
 
 
@@ -224,9 +220,7 @@ class Scenario(Model):
         if not analysis and "simulate" in info.data and info.data["simulate"] is None:
             raise problem("expected the key 'simulate', or at least one analysis; got neither")
         labels = [step.value.label for step in analysis if step.value.label]
-        if taken := {"trajectory", *(label for label in labels if labels.count(label) > 1)}.intersection(
-            labels
-        ):
+        if taken := {"trajectory", *(label for label in labels if labels.count(label) > 1)}.intersection(labels):
             raise problem(f"label {sorted(taken)[0]!r} is taken; give each analysis its own")
         return analysis
 

@@ -135,11 +135,7 @@ def _start(each: System, block: str) -> str:
     if not isinstance(start, Draw):
         return _value(each.initial[block])
     first, second = (f"{number:g}" for number in start.arguments)
-    return (
-        f"uniform in [{first}, {second})"
-        if start.distribution == "uniform"
-        else f"normal, {first} ± {second}"
-    )
+    return f"uniform in [{first}, {second})" if start.distribution == "uniform" else f"normal, {first} ± {second}"
 
 
 def _value(value: Any) -> str:
@@ -156,6 +152,4 @@ def _value(value: Any) -> str:
 
 
 def _tolerance(rtol: float, atol: float) -> str:
-    return " + ".join(
-        text for text in (f"{rtol:g} relative" if rtol else "", f"{atol:g}" if atol else "") if text
-    )
+    return " + ".join(text for text in (f"{rtol:g} relative" if rtol else "", f"{atol:g}" if atol else "") if text)

@@ -62,9 +62,7 @@ def parse(text: str) -> Parsed:
             root = YAML(typ="safe", pure=True).compose(text)
     except ReaderError as error:
         code = error.character if isinstance(error.character, int) else ord(str(error.character)[0])
-        result.problems.append(
-            (_place(text, error.position), f"the character U+{code:04X} is not allowed in YAML")
-        )
+        result.problems.append((_place(text, error.position), f"the character U+{code:04X} is not allowed in YAML"))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -121,9 +119,7 @@ class _Builder:
             key = self._text(str(key_node.value), place)
             if key in data:
                 line, column = self.result.keys[(*path, key)]
-                self._problem(
-                    place, f"key {show(key)} is given twice (first in line {line}, column {column})"
-                )
+                self._problem(place, f"key {show(key)} is given twice (first in line {line}, column {column})")
                 continue
             self.result.keys[(*path, key)] = place
             data[key] = self.build(value_node, (*path, key))

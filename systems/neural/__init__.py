@@ -1,9 +1,17 @@
 """Networks of rate neurons with plastic synapses, gains and thresholds."""
 
 from .latching import latching_network, random_patterns
-from .metadynamics import intrinsic_plasticity, self_coupled_neuron, three_site_network
+from .metadynamics import intrinsic_plasticity, self_coupled_neuron, target_point_network, three_site_network
 from .polyhomeostasis import polyhomeostatic_adaptation, self_coupled_neuron_map
-from .stsp import full_depletion, stsp_network, stsp_ring, tsodyks_markram, tsodyks_markram_network
+from .stsp import (
+    full_depletion,
+    stsp_clique_ring,
+    stsp_network,
+    stsp_ring,
+    tsodyks_markram,
+    tsodyks_markram_clique_ring,
+    tsodyks_markram_network,
+)
 
 __all__ = [
     "full_depletion",
@@ -13,9 +21,12 @@ __all__ = [
     "random_patterns",
     "self_coupled_neuron",
     "self_coupled_neuron_map",
+    "stsp_clique_ring",
     "stsp_network",
     "stsp_ring",
+    "target_point_network",
     "three_site_network",
     "tsodyks_markram",
+    "tsodyks_markram_clique_ring",
     "tsodyks_markram_network",
 ]

@@ -55,6 +55,13 @@ PLASTICITY = {
 }
 
 
+SITES = {
+    "w12": parameter(1.0, "", "weight between sites 1 and 2, both ways"),
+    "w23": parameter(1.0, "", "weight between sites 2 and 3, both ways"),
+    "w13": parameter(-1.0, "", "weight between sites 1 and 3, both ways"),
+}
+
+
 def rate(t, s, p):
     """Rate of each neuron, logistic(a (x - b))."""
     return sigmoid(s.a * (s.x - s.b))
@@ -165,9 +172,7 @@ def _cycle(ax, system):
 @flow(
     state={"x": (3,), "a": (3,), "b": (3,)},
     parameters={
-        "w12": parameter(1.0, "", "weight between sites 1 and 2, both ways"),
-        "w23": parameter(1.0, "", "weight between sites 2 and 3, both ways"),
-        "w13": parameter(-1.0, "", "weight between sites 1 and 3, both ways"),
+        **SITES,
         **PLASTICITY,
     },
     initial={"x": [0.9, 0.9, 0.1], "a": 5.0, "b": [0.1, 1.0, -0.1]},
@@ -219,10 +224,11 @@ def three_site_network(t, s, p):
     inhibition, hence the symmetry of the triangle.
     """
     y = rate(t, s, p)
-    drive = jnp.stack(
-        [p.w12 * y[1] + p.w13 * y[2], p.w12 * y[0] + p.w23 * y[2], p.w13 * y[0] + p.w23 * y[1]]
-    )
-    return _adapting(s, p, y, drive)
+    return _adapting(s, p, y, _between_sites(y, p))
+
+
+def _between_sites(y, p):
+    return jnp.stack([p.w12 * y[1] + p.w13 * y[2], p.w12 * y[0] + p.w23 * y[2], p.w13 * y[0] + p.w23 * y[1]])
 
 
 def _wave(ax, system):
@@ -239,3 +245,55 @@ def _balanced(system, a):
     """Jacobian of the fast subsystem where all rates are 1/2."""
     x = np.array([0.0, 1.0, 0.0])
     return system.freeze("a", "b").with_parameters(a=np.full(3, a), b=x).jacobian(x)
+
+
+@flow(
+    state={"x": (3,), "b": (3,)},
+    parameters={
+        **SITES,
+        "Gamma": parameter(1.0, "", "leak rate of the membrane potential"),
+        "a": parameter(4.5, "", "gain: slope of the rate function"),
+        "eps": parameter(0.01, "", "rate of adaptation of the threshold"),
+        "y_T": parameter(0.5, "", "target rate"),
+    },
+    initial={"x": [0.9, 0.9, 0.1], "b": [0.1, 1.0, -0.1]},
+    observables={"y": lambda t, s, p: sigmoid(p.a * (s.x - s.b))},
+    slow=("b",),
+    source="H. Wernecke, B. Sandor, C. Gros, arXiv:1611.00174 (2018), reconstructed three-site network",
+    known=(
+        *(
+            known(
+                f"period of the travelling wave at eps = {eps}",
+                2 * np.pi * np.sqrt((1 - eps) / eps),
+                lambda ax, s, eps=eps: _switching_period(ax, s.with_parameters(eps=eps)),
+                rtol=0.01,
+                source="harmonic balance: 2 pi sqrt((1 - eps) / eps) for Gamma = w = 1",
+            )
+            for eps in (0.1, 0.03, 0.01, 0.003)
+        ),
+        *(
+            known(
+                f"period of the adiabatic switching at a = 10, eps = {eps}",
+                value,
+                lambda ax, s, eps=eps: _switching_period(ax, s.with_parameters(a=10.0, eps=eps)),
+                rtol=0.01,
+                source=OWN,
+            )
+            for eps, value in ((0.01, 106.0), (0.003, 366.0), (0.001, 1040.0))
+        ),
+    ),
+)
+def target_point_network(t, s, p):
+    """Three-site network whose thresholds drive each rate to a target; the gain is fixed.
+
+    x is the membrane potential, b the threshold of each site. The fast subsystem at frozen b has attractors,
+    the target points, that the state pursues: closely where the adaptation is slow and the gain high (adiabatic
+    switching, period ~ 1 / eps); at low gain it travels as a wave of period ~ 1 / sqrt(eps) independent of them.
+    """
+    y = sigmoid(p.a * (s.x - s.b))
+    return {"x": -p.Gamma * s.x + _between_sites(y, p), "b": p.eps * (y - p.y_T)}
+
+
+def _switching_period(ax, system):
+    data = ax.simulate(system, 40_000.0, transient=20_000.0, sample=0.25, rtol=1e-8, atol=1e-10)
+    return period(data.y[:, 0], 0.5)

@@ -21,9 +21,11 @@ from ...engine.system import flow
 from .._measures import period
 
 STSP = (
-    "L. Martin, B. Sandor, C. Gros, Front. Neurorobot. 10, 12 (2016), full-depletion model; "
-    "weights of the networks of the same group"
+    "full-depletion model of L. Martin, B. Sandor, C. Gros, Front. Neurorobot. 10, 12 (2016); "
+    "weights and time constants of E. Varriale's and C. Gros's notes on networks of cliques"
 )
+CLIQUE_NOTES = "notes of E. Varriale and C. Gros on networks of cliques"
+OWN = "own computation"
 MARKRAM = "M. Tsodyks, H. Markram, PNAS 94, 719 (1997); A. Gupta, Y. Wang, H. Markram, Science 287, 273 (2000)"
 
 
@@ -77,6 +79,12 @@ DEPLETION = {
     "T_u": parameter(30.0, "ms", "time constant of the calcium level u"),
     "T_phi": parameter(60.0, "ms", "time constant of the vesicle reservoir phi"),
 }
+GABA = {
+    "U": parameter(4.0, "", "calcium level u that sustained activity drives towards"),
+    "alpha": parameter(0.01, "1/ms", "release rate"),
+    "T_u": parameter(21.0, "ms", "recovery time of the calcium level u"),
+    "T_phi": parameter(706.0, "ms", "recovery time of the vesicle reservoir phi"),
+}
 START = {"x": uniform(-1.0, 1.0), "u": 1.0, "phi": 1.0}
 
 
@@ -119,7 +127,7 @@ WEIGHTS = {
             0.2625,
             lambda ax, s: ax.simulate(s.with_parameters(a=1.0), 2000.0, sample="end").y.mean(),
             atol=1e-4,
-            source="same group's notes on cliques of neurons with plastic inhibition",
+            source=CLIQUE_NOTES,
         ),
     ),
 )
@@ -139,10 +147,7 @@ def stsp_network(t, s, p):
     parameters={
         **WEIGHTS,
         **NEURON,
-        "U": parameter(4.0, "", "calcium level u that sustained activity drives towards"),
-        "alpha": parameter(0.01, "1/ms", "release rate"),
-        "T_u": parameter(21.0, "ms", "recovery time of the calcium level u"),
-        "T_phi": parameter(706.0, "ms", "recovery time of the vesicle reservoir phi"),
+        **GABA,
     },
     initial=START,
     observables={"y": rate},
@@ -193,14 +198,14 @@ def _clamped(ax, system):
             0.2625,
             lambda ax, s: ax.simulate(s.with_parameters(a=1.0), 2000.0, sample="end").y.mean(),
             atol=1e-4,
-            source="same group's notes on cliques of neurons with plastic inhibition",
+            source=CLIQUE_NOTES,
         ),
         known(
             "change of x in the sixth second at gain 5",
             0.0,
             lambda ax, s: _drift(ax, s.with_parameters(a=5.0)),
             atol=1e-6,
-            source="same notes: the activity freezes",
+            source=CLIQUE_NOTES,
         ),
         *(
             known(
@@ -208,7 +213,7 @@ def _clamped(ax, system):
                 value,
                 lambda ax, s, a=a: _period(ax, s.with_parameters(a=a)),
                 atol=10.0,
-                source="own computation; the same notes show transient states at gain 10",
+                source=OWN,
             )
             for a, value in ((8.0, 851.0), (10.0, 650.0))
         ),
@@ -239,3 +244,126 @@ def _period(ax, system):
 
 def _both_sides(v):
     return jnp.roll(v, 1) + jnp.roll(v, -1)
+
+
+CLIQUES = {
+    "n_c": parameter(8, "", "number of cliques in the ring, at least 3"),
+    "s_c": parameter(7, "", "number of neurons in a clique, at least 2"),
+}
+
+
+@flow(
+    state={"x": ("n_c", "s_c"), "u": ("n_c", "s_c"), "phi": ("n_c", "s_c")},
+    parameters={**CLIQUES, **NEURON, **DEPLETION},
+    initial=START,
+    observables={"y": rate},
+    source=STSP,
+    known=(
+        known(
+            "number of cliques that win within 50 s",
+            8,
+            lambda ax, s: _winners(ax, s).any(axis=0).sum(),
+            source=CLIQUE_NOTES,
+        ),
+        known(
+            "fraction of time with exactly one winner",
+            0.965,
+            lambda ax, s: (_winners(ax, s).sum(axis=1) == 1).mean(),
+            atol=0.02,
+            source=OWN,
+        ),
+        known(
+            "changes of the winner in a second",
+            3.85,
+            lambda ax, s: _switches(_winners(ax, s)) / 45.0,
+            atol=0.55,
+            source=OWN,
+        ),
+        known(
+            "largest change of a rate in the last 10 s of 50 s at gain 5 (frozen)",
+            0.0,
+            lambda ax, s: np.ptp(_rates(ax, s.with_parameters(a=5.0))[-2000:], axis=0).max(),
+            atol=1e-6,
+            source=CLIQUE_NOTES,
+        ),
+    ),
+)
+def stsp_clique_ring(t, s, p):
+    """Ring of cliques: excitation within a clique, plastic inhibition (full depletion) between cliques.
+
+    x is the membrane potential, u the calcium level, phi the vesicle reservoir, by clique and neuron; time is
+    in ms. Neurons of a clique excite each other with weight 1 / (s_c - 1); the last neuron of a clique and the
+    first of the next one excite each other with 1 / s_c; every other pair inhibits with -1 / s_c through
+    plastic synapses. At high gain the cliques win one after the other.
+    """
+    y = rate(t, s, p)
+    du, dphi = full_depletion(s.u, s.phi, y, p.U_max, p.T_u, p.T_phi)
+    return {"x": (-s.x + _clique_input(y, s.u * s.phi * y)) / p.tau_x, "u": du, "phi": dphi}
+
+
+@flow(
+    state={"x": ("n_c", "s_c"), "u": ("n_c", "s_c"), "phi": ("n_c", "s_c")},
+    parameters={
+        **CLIQUES,
+        "s_c": parameter(6, "", "number of neurons in a clique, at least 2"),
+        **NEURON,
+        "a": parameter(10.8, "", "gain: slope of the rate function"),
+        **GABA,
+        "U": parameter(10.0, "", "calcium level u that sustained activity drives towards"),
+    },
+    initial=START,
+    observables={"y": rate},
+    source=f"{MARKRAM}; ring of cliques as in {CLIQUE_NOTES}",
+    known=(
+        known(
+            "number of cliques that win within 50 s",
+            8,
+            lambda ax, s: _winners(ax, s).any(axis=0).sum(),
+            source=OWN,
+        ),
+        known(
+            "largest change of a rate in the last 10 s of 50 s at U = 4 (frozen)",
+            0.0,
+            lambda ax, s: np.ptp(_rates(ax, s.with_parameters(U=4.0))[-2000:], axis=0).max(),
+            atol=1e-6,
+            source=OWN,
+        ),
+    ),
+)
+def tsodyks_markram_clique_ring(t, s, p):
+    """Ring of cliques as `stsp_clique_ring`, with the rule of Tsodyks and Markram and GABA (F2) time constants.
+
+    The cliques win one after the other if U is large enough, between 4 and 8 for eight cliques of six.
+    """
+    y = rate(t, s, p)
+    du, dphi = tsodyks_markram(s.u, s.phi, y, p.U, p.alpha, p.T_u, p.T_phi)
+    return {"x": (-s.x + _clique_input(y, s.u * s.phi * y)) / p.tau_x, "u": du, "phi": dphi}
+
+
+def _clique_input(y, released):
+    s_c = y.shape[1]
+    excitation = (jnp.sum(y, axis=1, keepdims=True) - y) / (s_c - 1) + _linked(y) / s_c
+    others = jnp.sum(released) - jnp.sum(released, axis=1, keepdims=True) - _linked(released)
+    return excitation - others / s_c
+
+
+def _linked(v):
+    """At the ends of each clique the value at the linked end of the neighbouring clique, elsewhere 0."""
+    before, after = jnp.roll(v[:, -1:], 1, axis=0), jnp.roll(v[:, :1], -1, axis=0)
+    return jnp.concatenate([before, jnp.zeros((v.shape[0], v.shape[1] - 2)), after], axis=1)
+
+
+def _rates(ax, system):
+    """Rates every 5 ms from 5 s to 50 s."""
+    return ax.simulate(system, 50_000.0, transient=5000.0, sample=5.0, method="rk4", dt=1.0).y.values
+
+
+def _winners(ax, system):
+    """Whether the mean rate of each clique is above 0.7, every 5 ms."""
+    return _rates(ax, system).mean(axis=2) > 0.7
+
+
+def _switches(winners):
+    """Number of times at which another clique than before becomes the only winner."""
+    only = winners[winners.sum(axis=1) == 1].argmax(axis=1)
+    return np.count_nonzero(np.diff(only))

@@ -135,8 +135,7 @@ def test_everything_at_once(scenario):
         (SMALL + "sweep: {rate: []}", "3:15: sweep.rate: expected at least 1 item, got 0"),
         (
             SMALL + "sweep: {omega: [1, 2]}",
-            "3:9: sweep.omega: 'omega' is not a scalar parameter or scalar state of toys.decay; valid here: "
-            "rate, x",
+            "3:9: sweep.omega: 'omega' is not a scalar parameter or scalar state of toys.decay; valid here: rate, x",
         ),
         (
             SMALL + "analysis:\n  - orbit_diagrm: {}",
@@ -178,9 +177,7 @@ def test_all_mistakes_are_listed_in_the_order_of_the_file(scenario):
 
 
 def test_overrides(scenario):
-    loaded = load(
-        scenario(SMALL), ["simulate.t_end=1e2", "parameters.rate=3", "parameters.n=1", "initial={x: 7}"]
-    )
+    loaded = load(scenario(SMALL), ["simulate.t_end=1e2", "parameters.rate=3", "parameters.n=1", "initial={x: 7}"])
     assert loaded.scenario.simulate.t_end == 100.0
     assert loaded.system.parameters["rate"].value == 3.0
     assert loaded.system.state["y"] == (1,)
@@ -215,9 +212,7 @@ def test_mistakes_in_overrides_name_the_override(scenario, override, expected):
 def test_a_missing_file_names_the_nearest(scenario):
     scenario(SMALL, "decay.yaml")
     assert mistakes("dekay.yaml") == ["dekay.yaml: there is no such file; did you mean 'decay.yaml'?"]
-    assert mistakes("lorentz") == [
-        "lorentz: there is no such file or library scenario; did you mean 'lorenz'?"
-    ]
+    assert mistakes("lorentz") == ["lorentz: there is no such file or library scenario; did you mean 'lorenz'?"]
 
 
 @pytest.mark.parametrize(
@@ -281,6 +276,27 @@ def test_settings_that_do_not_fit_are_found_before_the_run(scenario, system, set
     assert line.startswith(f"s.yaml:{expected}")
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("observable: y", "3:63: observable: 'y' has the shape (2,); name one element"),
+        ("observable: x, section: x", "3:75: section: section 'x' is not understood"),
+        ("observable: x, section: 'max q'", "3:75: section: 'q' in 'q' is unknown in system 'toys.decay'"),
+        ("observable: x, section: 'x > y'", "3:75: section: 'x > y' has 2 elements; expected one"),
+    ],
+)
+def test_analyses_that_do_not_fit_are_found_before_the_run(scenario, options, expected):
+    text = f"system: toys.decay\nanalysis:\n  - orbit_diagram: {{parameter: rate, values: [1], {options}}}\n"
+    (line,) = mistakes(scenario(text))
+    assert line.startswith(f"s.yaml:{expected}")
+
+
+def test_a_map_has_no_section(scenario):
+    options = "{parameter: r, values: [1], observable: x, section: x > 0}"
+    (line,) = mistakes(scenario(f"system: toys.growth\nanalysis:\n  - orbit_diagram: {options}\n"))
+    assert line == "s.yaml:3:72: section: 'toys.growth' is a map, every iterate is recorded; leave it out"
+
+
 def test_random_starts_follow_the_seed(scenario):
     starts = [load(scenario(SMALL + f"initial: random\nseed: {seed}\n")).system.initial for seed in (1, 1, 2)]
     assert starts[0]["x"] == starts[1]["x"] != starts[2]["x"]
@@ -291,27 +307,17 @@ def test_random_starts_follow_the_seed(scenario):
 
 def test_methods_are_checked_against_the_kind_of_system(scenario):
     lines = mistakes(scenario("system: toys.decay\nsimulate: {t_end: 1, method: rk5}\n"))
-    assert lines[0].startswith(
-        "s.yaml:2:30: simulate.method: 'rk5' is not a method of toys.decay; did you mean"
-    )
+    assert lines[0].startswith("s.yaml:2:30: simulate.method: 'rk5' is not a method of toys.decay; did you mean")
     lines = mistakes(scenario("system: toys.growth\nsimulate: {t_end: 1, method: rk4}\n"))
-    assert lines == [
-        "s.yaml:2:30: simulate.method: 'rk4' is not a method of toys.growth; valid here: iterate"
-    ]
+    assert lines == ["s.yaml:2:30: simulate.method: 'rk4' is not a method of toys.growth; valid here: iterate"]
 
 
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 3)
-    | st.floats(width=16)
-    | st.sampled_from(["x", "rate", "toys.decay"]),
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(width=16) | st.sampled_from(["x", "rate", "toys.decay"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [*Scenario.model_fields, "t_end", "orbit_diagram", "values", "from", "x", "rate"]
-            ),
+            st.sampled_from([*Scenario.model_fields, "t_end", "orbit_diagram", "values", "from", "x", "rate"]),
             inner,
             max_size=4,
         )

@@ -16,9 +16,7 @@ LETTERS = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_cha
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 DATA = st.recursive(
     SCALARS | st.text(LETTERS, max_size=12),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(LETTERS, max_size=8), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(LETTERS, max_size=8), inner, max_size=4),
     max_leaves=20,
 )
 
@@ -49,9 +47,7 @@ def test_no_yaml_like_text_makes_it_fail(source):
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.integers(0, 999), min_size=1, max_size=8)
-)
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.integers(0, 999), min_size=1, max_size=8))
 def test_positions_are_those_of_the_text(data):
     source = "# head\n" + "".join(f"{key}:  {value}\n" for key, value in data.items())
     parsed = parse(source)

@@ -13,7 +13,11 @@ from attrax.engine.errors import InputError
 
 import attrax as ax
 
-SMALL = {"neural.latching_network": {"N": 10, "N_p": 3}}
+SMALL = {
+    "neural.latching_network": {"N": 10, "N_p": 3},
+    "neural.stsp_clique_ring": {"n_c": 3, "s_c": 3},
+    "neural.tsodyks_markram_clique_ring": {"n_c": 3, "s_c": 3},
+}
 """Sizes at which derivatives of all components are quickly compiled."""
 KNOWN = [(name, i) for name in systems.names() for i in range(len(systems.get(name).known))]
 

@@ -78,3 +78,19 @@ def test_turning_and_mirroring_the_ring_changes_nothing(image):
     y = np.random.default_rng(5).uniform(0, 1, size=(3, 6))
     f, f_image = (np.stack(list(ring.rhs(v.ravel()).values())) for v in (y, y[:, image]))
     np.testing.assert_allclose(f_image, f[:, image], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("n_c", "s_c"), [(3, 2), (4, 3)])
+def test_the_ring_of_cliques_is_the_network_with_its_weights(n_c, s_c):
+    n = n_c * s_c
+    clique, position = np.divmod(np.arange(n), s_c)
+    same = (clique[:, None] == clique) & ~np.eye(n, dtype=bool)
+    follows = (clique[:, None] == (clique + 1) % n_c) & (position[:, None] == 0) & (position == s_c - 1)
+    linked = follows | follows.T
+    w = same / (s_c - 1) + linked / s_c
+    z = -1.0 * ~(same | linked | np.eye(n, dtype=bool)) / s_c
+    network = systems.get("neural.stsp_network").with_parameters(n=n, w=w, z=z)
+    ring = systems.get("neural.stsp_clique_ring").with_parameters(n_c=n_c, s_c=s_c)
+    y = np.random.default_rng(7).uniform(0, 1, size=3 * n)
+    for block, values in network.rhs(y).items():
+        np.testing.assert_allclose(ring.rhs(y)[block].ravel(), values, rtol=1e-12, atol=1e-14)
