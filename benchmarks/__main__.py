@@ -32,25 +32,28 @@ def main() -> None:
         parser.error(f"no benchmark {wrong[0]!r}; there are {', '.join(NAMES)}")
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0)) if options.core is None else options.core})
-    say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
     for name in options.names or NAMES:
-        results = []
-        for table in import_module(f".{name}", __package__).tables():
-            if options.only.lower() not in table.title.lower():
-                continue
-            say(f"{name}: {table.title}")
-            results.append(measure(table, options.rounds, say))
-            print(markdown(results[-1]), flush=True)
-            write(name, results)
+        run(name, options.rounds, options.only)
 
 
-def write(name: str, tables: list[dict[str, Any]]) -> None:
-    """Keep the tables in ``results/<date>-<name>.json``."""
-    RESULTS.mkdir(exist_ok=True)
+def run(name: str, rounds: int | None, only: str) -> None:
+    """Measure the tables of a module; what is done is kept in ``results/<date>-<time>-<name>.json``."""
     now = datetime.datetime.now().astimezone()
-    record = {"date": now.isoformat(timespec="seconds"), **machine(), "tables": tables}
-    path = RESULTS / f"{now:%Y-%m-%d}-{name}.json"
-    path.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    path = RESULTS / f"{now:%Y-%m-%d-%H%M}-{name}.json"
+    results: list[dict[str, Any]] = []
+    record = {"date": now.isoformat(timespec="seconds"), **machine(), "tables": results}
+    for table in import_module(f".{name}", __package__).tables():
+        if only.lower() in table.title.lower():
+            say(f"{name}: {table.title}")
+            results.append(measure(table, rounds, say))
+            print(markdown(results[-1]), flush=True)
+            RESULTS.mkdir(exist_ok=True)
+            path.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def say(line: str) -> None:
+    """Tell how far it is, beside the tables."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _plain(value: Any) -> Any:

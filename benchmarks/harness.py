@@ -11,7 +11,7 @@ import gc
 import math
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -196,35 +196,21 @@ def _best(rows: Sequence[Row], names: str | tuple[str, ...]) -> Row | None:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """A measured table as Markdown."""
+    """A measured table as Markdown, the fastest first; columns that are empty are left out."""
     rows = sorted(result["rows"], key=lambda r: (math.isnan(r["time"]), r["time"]))
-    timed = [r["time"] for r in rows if r["times"]]
-    head = (
-        "contender",
-        f"CPU {result['unit']}",
-        "min .. max",
-        "factor",
-        "tolerance",
-        "error",
-        "preparation s",
-    )
-    lines = [f"### {result['title']}", "", result["work"], "", _line(head), "|---" * len(head) + "|"]
-    for row in rows:
-        if not row["times"]:
-            lines.append(_line([row["name"], row["status"], *[""] * (len(head) - 2)]))
-            continue
-        scaled = "" if row["share"] == 1 else f" (from {row['share']:.2g} of the work)"
-        cells = [
-            f"{row['name']}{scaled}{'; ' if row['note'] else ''}{row['note']}",
-            f"{row['time']:.4g}",
-            f"{min(row['times']):.3g} .. {max(row['times']):.3g}",
-            f"{row['time'] / timed[0]:.3g}",
-            _number(row["tolerance"]),
-            _number(row["error"]),
-            f"{row['preparation']:.2f}",
-        ]
-        lines.append(_line(cells))
-    lines.append("")
+    best = min((r["time"] for r in rows if r["times"]), default=math.nan)
+    columns: dict[str, list[str]] = {
+        "contender": [_title(r) for r in rows],
+        f"CPU {result['unit']}": [_number(r["time"], ".4g") or r["status"] for r in rows],
+        "min .. max": [f"{min(r['times']):.3g} .. {max(r['times']):.3g}" if r["times"] else "" for r in rows],
+        "factor": [_number(r["time"] / best, ".3g") for r in rows],
+        "tolerance": [_number(r["tolerance"]) for r in rows],
+        "error": [_number(r["error"]) for r in rows],
+        "preparation s": [_number(r["preparation"], ".2f") for r in rows],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    lines = [f"### {result['title']}", "", result["work"], "", _line(columns), "|---" * len(columns) + "|"]
+    lines += [_line(cells) for cells in zip(*columns.values(), strict=True)] + [""]
     for goal in result["goals"]:
         verdict = {True: "met", False: "**missed**", None: "not measured"}[goal["met"]]
         wanted = f" (goal: {goal['wanted']}; {verdict})" if goal["wanted"] else ""
@@ -232,7 +218,12 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
+def _title(row: dict[str, Any]) -> str:
+    scaled = "" if row["share"] == 1 else f" (from {row['share']:.2g} of the work)"
+    return row["name"] + scaled + (f"; {row['note']}" if row["note"] else "")
+
+
+def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 

@@ -6,6 +6,7 @@ Everything else, machine code and derivatives included, is derived from the func
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .declaration import Draw, Known, Namespace, Parameter, Shape, suggest
-from .errors import DeclarationError, InputError
+from .errors import DeclarationError, InputError, UnsupportedPrimitive
 from .program import Program
 
 Function = Callable[[Any, Any, Any], Mapping[str, Any]]
@@ -39,6 +40,8 @@ def flow(**declaration: Any) -> Callable[[Function], System]:
         Named functions ``(t, s, p)`` of the state, recorded beside it.
     slow : tuple of str
         Blocks that adapt slowly (the slow subsystem).
+    time_unit : str
+        Unit of time; empty if time is dimensionless.
     source : str
         The paper and equation that the function implements.
     known : sequence of Known
@@ -79,6 +82,7 @@ def _declare(
     initial: Mapping[str, Any] | None = None,
     observables: Mapping[str, Function] | None = None,
     slow: tuple[str, ...] = (),
+    time_unit: str = "",
     source: str = "",
     known: tuple[Known, ...] = (),
     name: str | None = None,
@@ -95,6 +99,7 @@ def _declare(
         starts=dict(initial or {}),
         observables=dict(observables or {}),
         slow=(slow,) if isinstance(slow, str) else tuple(slow),
+        time_unit=time_unit,
         source=source,
         known=tuple(known),
     )
@@ -114,8 +119,8 @@ class System:
 
     Attributes
     ----------
-    name, kind, source : str
-        Its name, ``"flow"`` or ``"map"``, the paper that it is taken from.
+    name, kind, source, time_unit : str
+        Its name, ``"flow"`` or ``"map"``, the paper that it is taken from, the unit of time.
     state : dict of str to tuple of int
         Shape of each state block.
     parameters : dict of str to Parameter
@@ -136,6 +141,7 @@ class System:
     starts: dict[str, Any]
     observables: dict[str, Function]
     slow: tuple[str, ...] = ()
+    time_unit: str = ""
     source: str = ""
     known: tuple[Known, ...] = ()
     frozen: tuple[str, ...] = ()
@@ -243,10 +249,7 @@ class System:
 
         with jax.enable_x64(True):
             inputs = [jax.ShapeDtypeStruct(shape, float) for shape in self._inputs().values()]
-            return {
-                name: jax.eval_shape(lambda t, y, p, f=f: f(t, *self._namespaces(y, p)), *inputs).shape
-                for name, f in self.observables.items()
-            }
+            return {name: value.shape for name, value in jax.eval_shape(self.observed, *inputs).items()}
 
     # -- other systems from this one -------------------------------------------------------------
 
@@ -325,10 +328,17 @@ class System:
             self._programs[key] = trace(value, self._inputs(), name=self.name)
         return self._programs[key]
 
-    @property
+    @cached_property
     def source_hash(self) -> str:
         """Hash of what the right-hand side computes."""
-        return self.program("rhs").digest[:16]
+        try:
+            return self.program("rhs").digest[:16]
+        except UnsupportedPrimitive:
+            import jax
+
+            with jax.enable_x64(True):
+                inputs = [jax.ShapeDtypeStruct(shape, float) for shape in self._inputs().values()]
+                return hashlib.sha256(str(jax.make_jaxpr(self.flat)(*inputs)).encode()).hexdigest()[:16]
 
     def _inputs(self) -> dict[str, tuple[int, ...]]:
         return {"t": (), "y": (self.dimension,), "p": (self.parameter_vector.size,)}
@@ -377,6 +387,12 @@ class System:
         s, parameters = self._namespaces(y, p)
         result = self.function(t, s, parameters)
         return jnp.concatenate([jnp.ravel(v) for v in self._checked_result(result).values()])
+
+    def observed(self, t, y, p):
+        """The observables by name, as a JAX function like :meth:`flat`."""
+        import jax.numpy as jnp
+
+        return {name: jnp.asarray(f(t, *self._namespaces(y, p))) for name, f in self.observables.items()}
 
     def _namespaces(self, y, p) -> tuple[Namespace, Namespace]:
         parameters: dict[str, Any] = {

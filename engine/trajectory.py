@@ -97,9 +97,10 @@ def layout(
         for name, parameter in system.parameters.items()
         if name not in member_coords and _is_scalar(parameter.value)
     }
+    unit = {"units": system.time_unit} if system.time_unit else {}
     results = {
         "status": Variable(member_dims, np.int8, status_attrs(), fill=1),
-        "t_stop": Variable(member_dims, float, {"long_name": "time reached"}),
+        "t_stop": Variable(member_dims, float, unit | {"long_name": "time reached"}),
         "steps": Variable(member_dims, np.int64, {"long_name": "accepted steps"}),
         "rejected": Variable(member_dims, np.int64, {"long_name": "rejected steps"}),
     }
@@ -126,7 +127,7 @@ def layout(
         name: Variable((*member_dims, "time", *axes(name, shape))) for name, shape in recorded.items()
     }
     samples = None if sizes["time"] is None or isinstance(time, (int, np.integer)) else np.asarray(time)
-    meaning = {"long_name": "time" if system.kind == "flow" else "iteration"}
+    meaning = unit | {"long_name": "time" if system.kind == "flow" else "iteration"}
     coords = {"time": Variable(("time",), float if samples is None else samples.dtype, meaning, samples)}
     for name, (dims, values) in member_coords.items():
         values = np.asarray(values)

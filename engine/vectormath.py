@@ -8,10 +8,10 @@ The methods are the classical ones (W. J. Cody and W. Waite, *Software Manual fo
 Functions*, 1980; J.-M. Muller, *Elementary Functions*, 3rd ed., 2016): the argument is reduced by
 subtracting multiples of a constant given in several parts, each product exact in a fused multiply-add;
 a polynomial approximates the function on what is left; the result is scaled by a power of two. The
-coefficients minimise the largest relative error (Remez, Lawson); they are rounded to doubles one after
-the other, lowest degree first, the higher ones being fitted anew each time. Polynomials are summed in
-Estrin's order. Where twice the precision is needed, numbers are unevaluated sums (T. J. Dekker, Numer.
-Math. 18, 1971).
+coefficients minimise the largest relative error (C. L. Lawson's iteration); they are rounded to doubles
+one after the other, lowest degree first, the higher ones being fitted anew each time. Polynomials are
+summed in Estrin's order. Where twice the precision is needed, numbers are unevaluated sums
+(T. J. Dekker, Numer. Math. 18, 1971).
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def _log_sum(x: _Number, low: _Number, octaves: _Number | float = 0.0) -> _Numbe
 
 
 def _log_bend(f: _Number) -> _Number:
-    """``f - log(1 + f)`` for ``1 + f`` between the square roots of 1/2 and 2 (D. Goldberg; fdlibm)."""
+    """``f - log(1 + f)`` for ``1 + f`` between the square roots of 1/2 and 2, as in fdlibm."""
     s = f / (2.0 + f)
     z = s * s
     return s * (f - z * _polynomial(z, _LOG))
@@ -472,7 +472,7 @@ def _cbrt(x: _Number) -> _Number:
     """Reciprocal cube root by a polynomial and a step of third order; then a step for the cube root."""
     a = abs(x)
     k, f = _split(a)
-    thirds = (_fma(k, 1.0 / 3.0, -1.0 / 3.0) + _MAGIC)
+    thirds = _fma(k, 1.0 / 3.0, -1.0 / 3.0) + _MAGIC
     whole = thirds - _MAGIC
     left = _fma(whole, -3.0, k)
     m = 1.0 + f
@@ -541,7 +541,7 @@ RARE: dict[str, tuple[Callable[..., int], str]] = {
     "tan": (_far, "tan"),
     "fmod": (_many, "fmod"),
 }
-"""Arguments that an expansion does not serve, ``guard(builder, *arguments)``, and the C function that does."""
+"""``guard(builder, *arguments)`` tells where an expansion does not serve, and which C function does."""
 
 
 # -- arithmetic on values of a builder -----------------------------------------------------------------

@@ -55,6 +55,7 @@ def simulate(
     initial: Any = None,
     parameters: Mapping[str, Any] | Ensemble | None = None,
     max_steps: int = 10**9,
+    backend: str = "numba",
     seed: int = 0,
     store: str | os.PathLike | Writer | None = None,
     force: bool = False,
@@ -90,6 +91,9 @@ def simulate(
         Values in place of the system's.
     max_steps : int
         Members that need more steps, refused ones included, end with status ``too_many_steps``.
+    backend : "numba" or "jax"
+        ``numba``: machine code for this processor. ``jax``: diffrax on whatever JAX runs on, for functions that cannot be
+        lowered to machine code, and for GPUs; its results are not the same to the last bit. Also has ``kvaerno5``.
     seed : int
         For initial values that are drawn.
     store : path or Writer
@@ -117,7 +121,7 @@ def simulate(
         Ctrl-C; what had been computed is in its ``partial``, and in the file.
     """
     start, end, keep = span(system, t_start, t_end, transient)
-    method = _method(system, method, dt)
+    method = _method(system, method, dt, backend)
     rtol, atol = _tolerance("rtol", rtol), _tolerance("atol", atol)
     step = None if dt is None else number("dt", dt)
     ensemble = members(system, parameters, initial, _whole("seed", seed, 0))
@@ -134,6 +138,7 @@ def simulate(
         attrs=trajectory.provenance(
             system,
             method=method,
+            backend=backend,
             rtol=None if plan.dt is not None else rtol,
             atol=None if plan.dt is not None else atol,
             dt=plan.dt if steps_known else None,
@@ -143,6 +148,8 @@ def simulate(
             seed=int(seed),
         ),
     )
+    if backend == "jax":
+        return _by_diffrax(plan, layout, _sink(store, force))
     return _Run(plan, layout, _sink(store, force), cores(workers)).result(progress)
 
 
@@ -210,6 +217,51 @@ class _Plan:
             positions=positions,
             origin=int(self.start) if self.method == "iterate" else 0,
         )
+
+
+def _by_diffrax(plan: _Plan, layout: Layout, writer: Writer | None) -> xr.Dataset:
+    from .diffrax_backend import observables, solve
+
+    raw, endings = solve(
+        plan.members,
+        plan.method,
+        start=plan.start,
+        end=plan.end,
+        dt=plan.dt,
+        times=plan.times,
+        rtol=plan.rtol,
+        atol=plan.atol,
+        max_steps=plan.max_steps,
+    )
+    shape = tuple(plan.members.dims.values())
+    found = state_blocks(plan.members.system, raw) | observables(plan.members, raw, plan.times) | endings
+    arrays = {name: values.reshape((*shape, *values.shape[1:])) for name, values in found.items()}
+    if writer is None:
+        return trajectory.dataset(layout, arrays)
+    with writer:
+        writer.create(layout)
+        for name, values in arrays.items():
+            writer.write(name, values)
+    return load(writer.path, writer.group)
+
+
+def state_blocks(system: System, raw: np.ndarray) -> dict[str, np.ndarray]:
+    """State blocks ``(members, samples, block axes)`` of flat states ``(members, samples, dimension)``."""
+    return {
+        name: raw[..., system.state_slices[name]].reshape(*raw.shape[:2], *shape) for name, shape in system.state.items()
+    }
+
+
+def blocks(plan: _Plan, raw: np.ndarray, p: np.ndarray, times: np.ndarray) -> dict[str, np.ndarray]:
+    """State blocks and observables of flat states ``(members, samples, dimension)``."""
+    system = plan.members.system
+    found = state_blocks(system, raw)
+    for name, shape in system.observable_shapes.items():
+        found[name] = np.empty((*raw.shape[:2], *shape))
+        for m in range(len(raw)):
+            values = evaluate(system.program(name), t=times[None, :], y=raw[m].T, p=p[m])[name]
+            found[name][m] = values.T.reshape(len(times), *shape)
+    return found
 
 
 class _Run:
@@ -294,7 +346,7 @@ class _Run:
         assert self.writer is not None
         p = self.plan.members.p[part]
         with self.lock:
-            for name, values in self._split(out, p, self.plan.times[first : first + out.shape[1]]).items():
+            for name, values in blocks(self.plan, out, p, self.plan.times[first : first + out.shape[1]]).items():
                 for rows, shape, offsets in self._boxes(part):
                     box = values[rows.start - part.start : rows.stop - part.start]
                     self.writer.write(name, box.reshape(*shape, *values.shape[1:]), time=first, **offsets)
@@ -313,19 +365,6 @@ class _Run:
             yield slice(first, last), (1,) * (len(dims) - 1) + (last - first,), offsets
             first = last
 
-    def _split(self, raw: np.ndarray, p: np.ndarray, times: np.ndarray) -> dict[str, np.ndarray]:
-        """State blocks and observables ``(members, samples, block axes)`` of flat states."""
-        blocks = {
-            name: raw[..., self.system.state_slices[name]].reshape(*raw.shape[:2], *shape)
-            for name, shape in self.system.state.items()
-        }
-        for name, shape in self.system.observable_shapes.items():
-            blocks[name] = np.empty((*raw.shape[:2], *shape))
-            for m in range(len(raw)):
-                values = evaluate(self.system.program(name), t=times[None, :], y=raw[m].T, p=p[m])[name]
-                blocks[name][m] = values.T.reshape(len(times), *shape)
-        return blocks
-
     def _finish(self, complete: bool) -> xr.Dataset:
         for part in self._parts():
             if self.raw is not None and part.start not in self.begun:
@@ -337,8 +376,8 @@ class _Run:
             self.writer.close(complete=complete)
             return load(self.writer.path, self.writer.group)
         assert self.raw is not None
-        blocks = self._split(self.raw, self.plan.members.p, self.plan.times)
-        arrays = {name: values.reshape(*self.shape, *values.shape[1:]) for name, values in blocks.items()}
+        split = blocks(self.plan, self.raw, self.plan.members.p, self.plan.times)
+        arrays = {name: values.reshape(*self.shape, *values.shape[1:]) for name, values in split.items()}
         return trajectory.dataset(self.layout, arrays | endings)
 
 
@@ -348,17 +387,26 @@ def _sink(store: Any, force: bool) -> Writer | None:
     return Writer(Path(store), force=force)
 
 
-def _method(system: System, method: str | None, dt: Any) -> str:
+def _method(system: System, method: str | None, dt: Any, backend: str) -> str:
+    if backend not in ("numba", "jax"):
+        raise InputError(f"backend {backend!r} does not exist; known: numba, jax")
     known = methods(system.kind)
+    if backend == "jax" and system.kind == "flow":
+        from .diffrax_backend import SOLVERS
+
+        known = tuple(SOLVERS)
     if method is None:
         method = "tsit5" if system.kind == "flow" else "iterate"
     if method not in known:
         other = methods("map" if system.kind == "flow" else "flow")
         why = f"it is for {'maps' if system.kind == 'flow' else 'flows'}; " if method in other else ""
-        raise InputError(f"method {method!r} does not exist for a {system.kind}: {why}{suggest(str(method), known)}")
+        raise InputError(
+            f"method {method!r} does not exist for a {system.kind} with backend {backend!r}: "
+            f"{why}{suggest(str(method), known)}"
+        )
     if system.kind == "map" and dt is not None:
         raise InputError("a map has no dt; leave it out")
-    if system.kind == "flow" and dt is None and not TABLEAUX[method].adaptive:
+    if dt is None and method in ("euler", "heun", "rk4"):
         raise InputError(f"method {method!r} has steps of equal length; give dt")
     if dt is not None and not number("dt", dt) > 0:
         raise InputError(f"dt must be positive, not {dt}")

@@ -91,10 +91,11 @@ def catalogued(name: str) -> System:
     """
     from .. import systems
 
-    names = systems.names()
-    if name not in names:
-        raise InputError(f"system {show(name)} is not known{nearest(name, names) or '; see: attrax list'}")
-    return systems.get(name)
+    try:
+        return systems.get(name)
+    except InputError:
+        hint = nearest(name, systems.names()) or "; see: attrax list"
+        raise InputError(f"system {show(name)} is not known{hint}") from None
 
 
 def find(file: str) -> FilePath:
@@ -273,7 +274,7 @@ class _Document:
 
         try:
             start, end, keep = span(system, settings.t_start, settings.t_end, settings.transient or 0.0)
-            samples(system, start, end, keep, settings.sample)
+            samples(system, start, end, keep if isinstance(settings.sample, list) else end, settings.sample)
         except InputError as error:
             self._complain_about(("simulate",), str(error))
 
@@ -281,8 +282,8 @@ class _Document:
         """Note a problem at the key below `path` that the message names, or else at `path`."""
         place: Any = self.data
         for part in path:
-            place = place[part] if isinstance(place, list) else place.get(part) or {}
-        keys = [str(key) for key in place] if isinstance(place, dict) else []
+            place = place[int(part)] if isinstance(place, list) else place.get(part) or {}
+        keys = list(place) if isinstance(place, dict) else []
         named = [key for key in keys if repr(key) in message]
         named = named or [key for key in keys if re.search(rf"\b{re.escape(key)}", message)]
         self.complain((*path, *named[:1]), message)

@@ -66,7 +66,7 @@ InitialValue = Annotated[
     Annotated[Draw, Tag("<draw>")] | Annotated[NumberOrArray, Tag("<value>")],
     Discriminator(lambda value: "<draw>" if isinstance(value, (dict, Draw)) else "<value>"),
 ]
-MOST_SAMPLES = 1e9
+MOST_SAMPLES = 1e8
 
 Initial = Annotated[
     Annotated[Literal["random"], Tag("<name>")] | Annotated[dict[StateName, InitialValue], Tag("<values>")],

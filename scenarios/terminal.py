@@ -85,6 +85,8 @@ def system(each: System) -> Group:
     parts: list[Any] = [Text(f"{each.name}, a {each.kind}", style="bold")]
     if each.source:
         parts.append(f"Source: {each.source}")
+    if each.time_unit:
+        parts.append(f"Unit of time: {each.time_unit}")
     parts += ["", Padding(_equations(each), (0, 0, 0, 2))]
     state = [(name, _shape(shape), _start(each, name)) for name, shape in each.state.items()]
     parts += ["", table(("state", "shape", "initial value"), state)]

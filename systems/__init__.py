@@ -29,21 +29,21 @@ def get(name: str) -> System:
         If there is none; the message names the nearest one.
     """
     family, _, member = str(name).partition(".")
-    system = vars(import_module(f".{family}", __name__)).get(member) if family in _families() else None
-    if not _is_member(system, family):
-        raise InputError(f"the catalogue has no system {name!r}; {suggest(name, names())}")
-    return system
+    system = vars(_module(family)).get(member) if family in _families() else None
+    if isinstance(system, System) and system.name == name:
+        return system
+    raise InputError(f"the catalogue has no system {name!r}; {suggest(name, names())}")
 
 
 def names() -> list[str]:
     """The names of all catalogued systems, in alphabetical order (imports every family)."""
-    modules = {family: import_module(f".{family}", __name__) for family in _families()}
-    return sorted({v.name for family, module in modules.items() for v in vars(module).values() if _is_member(v, family)})
+    found = {v.name for family in _families() for v in vars(_module(family)).values() if isinstance(v, System)}
+    return sorted(found)
 
 
 def __getattr__(name: str) -> ModuleType:
     if name in _families():
-        return import_module(f".{name}", __name__)
+        return _module(name)
     raise AttributeError(f"the catalogue has no family {name!r}; {suggest(name, _families())}")
 
 
@@ -55,5 +55,5 @@ def _families() -> list[str]:
     return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
 
 
-def _is_member(value: object, family: str) -> bool:
-    return isinstance(value, System) and value.name.startswith(f"{family}.")
+def _module(family: str) -> ModuleType:
+    return import_module(f".{family}", __name__)

@@ -192,6 +192,4 @@ def van_der_pol(t, s, p):
 
 
 def _cycle(ax, system):
-    return ax.simulate(
-        system, 400.0, transient=300.0, sample=0.005, method="dop853", rtol=1e-11, atol=1e-12
-    )
+    return ax.simulate(system, 400.0, transient=300.0, sample=0.005, method="dop853", rtol=1e-11, atol=1e-12)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jax.nn import sigmoid
 
 from ...engine.declaration import known, parameter
 from ...engine.system import flow
 from .metadynamics import PLASTICITY, intrinsic_plasticity, rate
 
-OWN = "own computation: Euler steps of 0.05 over 12000 time units, 3 seeds; regular and bursting latching as in the paper"
+OWN = (
+    "own computation: Euler steps of 0.05 over 12000 time units, 3 seeds; regular and bursting latching as in the paper"
+)
 ACTIVE = 0.3
 """Fraction of active neurons in the default patterns."""
 

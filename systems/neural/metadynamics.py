@@ -84,7 +84,9 @@ def _adapting(s, p, y, drive):
             known(
                 f"growth rate of y = 1/2 at gain {a:.4f}, where fixed gain has a Hopf bifurcation for eps_b = 0.01",
                 0.0,
-                lambda ax, s, a=a: leading_eigenvalue(_half_active(s.freeze("a").with_parameters(a=a, eps_b=0.01))).real,
+                lambda ax, s, a=a: (
+                    leading_eigenvalue(_half_active(s.freeze("a").with_parameters(a=a, eps_b=0.01))).real
+                ),
                 atol=1e-12,
                 source="closed form: roots of eps_b kappa q a^2 - w q a + Gamma, here 0.005 a^2 - a / 4 + 1",
             )
@@ -131,9 +133,10 @@ def _adapting(s, p, y, drive):
         known(
             "squared gain at t = 1e4 without oscillation (eps_b = 0.05, eps_a = 0.01, a = 2 at first)",
             203.996,
-            lambda ax, s: ax.simulate(
-                s.with_parameters(eps_a=0.01, eps_b=0.05).with_initial(a=2.0), 10_000.0, sample="end"
-            ).a ** 2,
+            lambda ax, s: (
+                ax.simulate(s.with_parameters(eps_a=0.01, eps_b=0.05).with_initial(a=2.0), 10_000.0, sample="end").a
+                ** 2
+            ),
             rtol=1e-3,
             source="closed form 4 + 2 eps_a t = 204; own computation",
         ),
@@ -259,7 +262,7 @@ def _balanced(system, a):
     initial={"x": [0.9, 0.9, 0.1], "b": [0.1, 1.0, -0.1]},
     observables={"y": lambda t, s, p: sigmoid(p.a * (s.x - s.b))},
     slow=("b",),
-    source="H. Wernecke, B. Sandor, C. Gros, arXiv:1611.00174 (2018), reconstructed three-site network",
+    source="H. Wernecke, B. Sandor, C. Gros, arXiv:1611.00174 (2016), reconstructed three-site network",
     known=(
         *(
             known(

@@ -7,7 +7,7 @@ from jax.nn import sigmoid
 
 from ...engine.declaration import known, parameter
 from ...engine.system import map
-from .._measures import maxima, period
+from .._measures import period
 
 GROS = "D. Markovic, C. Gros, Neural Comput. 24, 523 (2012)"
 OWN = "own computation: iteration"

@@ -111,7 +111,9 @@ def _neighbours(i):
 WEIGHTS = {
     "n": parameter(6, "", "number of neurons"),
     "w": parameter(_ring_excitation, "", "excitatory weight from neuron j to neuron i, w[i, j] (default: ring)"),
-    "z": parameter(_ring_inhibition, "", "weight of the plastic synapse from neuron j to neuron i, z[i, j] (default: ring)"),
+    "z": parameter(
+        _ring_inhibition, "", "weight of the plastic synapse from neuron j to neuron i, z[i, j] (default: ring)"
+    ),
 }
 
 
@@ -120,6 +122,7 @@ WEIGHTS = {
     parameters={**WEIGHTS, **NEURON, **DEPLETION},
     initial=START,
     observables={"y": rate},
+    time_unit="ms",
     source=STSP,
     known=(
         known(
@@ -151,6 +154,7 @@ def stsp_network(t, s, p):
     },
     initial=START,
     observables={"y": rate},
+    time_unit="ms",
     source=MARKRAM,
     known=(
         known(
@@ -191,6 +195,7 @@ def _clamped(ax, system):
     },
     initial=START,
     observables={"y": rate},
+    time_unit="ms",
     source=STSP,
     known=(
         known(
@@ -257,6 +262,7 @@ CLIQUES = {
     parameters={**CLIQUES, **NEURON, **DEPLETION},
     initial=START,
     observables={"y": rate},
+    time_unit="ms",
     source=STSP,
     known=(
         known(
@@ -313,6 +319,7 @@ def stsp_clique_ring(t, s, p):
     },
     initial=START,
     observables={"y": rate},
+    time_unit="ms",
     source=f"{MARKRAM}; ring of cliques as in {CLIQUE_NOTES}",
     known=(
         known(

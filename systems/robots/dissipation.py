@@ -137,6 +137,4 @@ def adaptive_dissipation_double_well(t, s, p):
 
 
 def _cycle(ax, system):
-    return ax.simulate(
-        system, 1200.0, transient=1100.0, sample=0.005, method="dop853", rtol=1e-11, atol=1e-12
-    )
+    return ax.simulate(system, 1200.0, transient=1100.0, sample=0.005, method="dop853", rtol=1e-11, atol=1e-12)

@@ -10,6 +10,7 @@ from ...engine.system import flow
 from .._measures import leading_eigenvalue
 
 OWN = "own computation: Newton's method on the half-turn Poincare map, DOP853 at rtol 1e-12 (SciPy)"
+UPRIGHT = {"gamma": 1.0, "Gamma": 1.0, "a": 2.5}
 NEAR_FOLD = (3.16230333, 0.15365737)
 """omega and x at phi = pi/2 of the rotation at k = 0.1015 N."""
 
@@ -23,6 +24,7 @@ NEAR_FOLD = (3.16230333, 0.15365737)
         "Gamma": parameter(20.0, "1/s", "leak rate of the neuron"),
     },
     initial={"phi": -np.pi / 3, "omega": 20.0, "x": 0.5},
+    time_unit="s",
     source=(
         "B. Sandor, M. Nowak, T. Koglin, L. Martin, C. Gros, Front. Neurorobot. 12, 40 (2018), wheel of a car of "
         "1.3 kg with wheels of radius 0.04 m"
@@ -72,6 +74,32 @@ NEAR_FOLD = (3.16230333, 0.15365737)
                 ("with k = 2 N, gamma = 0.3846 / s", {"gamma": 0.25 / 0.65}, 38.63),
             )
         ),
+        *(
+            known(
+                f"largest angular velocity of the {motion} at gamma = Gamma = 1, a = 2.5, kappa = {kappa:.3f}",
+                value,
+                lambda ax, s, kappa=kappa: _largest_velocity(ax, s.with_parameters(**UPRIGHT, kappa=kappa)),
+                atol=0.01,
+                source=OWN,
+            )
+            for motion, kappa, value in (
+                ("rest upright", 0.95 * 4 / 7, 0.0),
+                ("libration", 1.2 * 4 / 7, 0.29),
+                ("libration", 1.6 * 4 / 7, 0.49),
+                ("libration", 2.0 * 4 / 7, 0.64),
+                ("stopped wheel", 2.5 * 4 / 7, 0.0),
+            )
+        ),
+        *(
+            known(
+                f"mean angular velocity of rotation at gamma = Gamma = 1, a = 2.5, kappa = {kappa:.3f}",
+                value,
+                lambda ax, s, kappa=kappa: _mean_velocity(ax, s.with_parameters(**UPRIGHT, kappa=kappa), omega=1.0),
+                atol=0.01,
+                source=OWN,
+            )
+            for kappa, value in ((3.0 * 4 / 7, 0.28), (4.0 * 4 / 7, 0.71))
+        ),
         known(
             "mean angular velocity just above the fold of the rotation (0.10116 N), k = 0.1015 N, in rad/s",
             3.2016053964,
@@ -107,8 +135,12 @@ def single_wheel(t, s, p):
 
 
 def _upright(system):
-    system = system.with_parameters(gamma=1.0, Gamma=1.0, a=2.5, kappa=4 / 7)
-    return system.jacobian([np.pi / 2, 0.0, 0.0])
+    return system.with_parameters(**UPRIGHT, kappa=4 / 7).jacobian([np.pi / 2, 0.0, 0.0])
+
+
+def _largest_velocity(ax, system):
+    system = system.with_initial(phi=np.pi / 2 + 0.1, omega=0.0, x=0.0)
+    return abs(ax.simulate(system, 2000.0, transient=1900.0, sample=0.05).omega).max()
 
 
 def _mean_velocity(ax, system, omega=100.0, x=0.0, t_end=240.0):

@@ -26,6 +26,7 @@ def system(**changes):
         "kind": "flow",
         "source": "Nobody (1900), eq. 1",
         "source_hash": "cafe",
+        "time_unit": "ms",
         "state": {"x": (), "y": (3,), "w": (3, 3)},
         "state_dims": {"y": ("n",), "w": ("n", "n")},
         "parameters": {

@@ -9,6 +9,7 @@ import pytest
 
 import attrax as ax
 from attrax import systems
+from attrax.engine.errors import InputError
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -45,11 +46,17 @@ def growth(t, s, p):
 TOYS = {each.name: each for each in (decay, explosion, growth)}
 
 
+def get(name: str) -> ax.System:
+    if name not in TOYS:
+        raise InputError(name)
+    return TOYS[name]
+
+
 @pytest.fixture(autouse=True)
 def toys(monkeypatch, tmp_path):
     """Replace the catalogue by the toys, and work in an empty folder."""
     monkeypatch.setattr(systems, "names", lambda: sorted(TOYS))
-    monkeypatch.setattr(systems, "get", TOYS.__getitem__)
+    monkeypatch.setattr(systems, "get", get)
     monkeypatch.chdir(tmp_path)
     return TOYS
 

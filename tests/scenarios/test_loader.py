@@ -265,9 +265,10 @@ def test_a_system_of_a_python_file_needs_trust(scenario, tmp_path):
         (
             "decay",
             "t_end: 1, sample: 1e-12",
-            "2:30: simulate.sample: expected at most 1e+09 samples, got 1e+12",
+            "2:30: simulate.sample: expected at most 1e+08 samples, got 1e+12",
         ),
         ("growth", "t_end: 1, dt: 0.1", "2:26: simulate.dt: a map has no dt; leave it out"),
+        ("growth", "t_end: 9, sample: 0.5", "2:30: the spacing of samples of a map is a whole number, not 0.5"),
         ("growth", "t_end: 1.5", "2:19: t_end of a map is a whole number of iterations, not 1.5"),
     ],
 )

@@ -8,10 +8,10 @@ import sys
 import jax
 import numpy as np
 import pytest
-from attrax import systems
-from attrax.engine.errors import InputError
 
 import attrax as ax
+from attrax import systems
+from attrax.engine.errors import InputError
 
 SMALL = {
     "neural.latching_network": {"N": 10, "N_p": 3},
@@ -19,7 +19,12 @@ SMALL = {
     "neural.tsodyks_markram_clique_ring": {"n_c": 3, "s_c": 3},
 }
 """Sizes at which derivatives of all components are quickly compiled."""
-KNOWN = [(name, i) for name in systems.names() for i in range(len(systems.get(name).known))]
+LONG = {"neural.latching_network"}
+KNOWN = [
+    pytest.param(name, i, marks=[pytest.mark.slow] * (name in LONG))
+    for name in systems.names()
+    for i in range(len(systems.get(name).known))
+]
 
 
 @pytest.fixture(params=systems.names())
@@ -71,9 +76,7 @@ def test_the_jacobian_is_that_of_jax(small, states):
     with jax.enable_x64(True):
         slope = jax.jit(jax.jacfwd(small.flat, 1))
         expected = np.stack([slope(0.5, y, small.parameter_vector) for y in states])
-    np.testing.assert_allclose(
-        small.jacobian(states, t=0.5), expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max()
-    )
+    np.testing.assert_allclose(small.jacobian(states, t=0.5), expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max())
 
 
 def test_the_jacobian_is_the_slope_of_the_rhs(small, states):
@@ -99,9 +102,7 @@ def test_a_known_value_comes_out(name, i):
     system = systems.get(name)
     known = system.known[i]
     value = float(np.real(np.asarray(known.compute(ax, system)).item()))
-    assert value == pytest.approx(known.value, rel=known.rtol, abs=known.atol), (
-        f"{known.quantity} ({known.source})"
-    )
+    assert value == pytest.approx(known.value, rel=known.rtol, abs=known.atol), f"{known.quantity} ({known.source})"
 
 
 def test_an_unknown_name_gets_the_nearest_one():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit
+
+import attrax as ax
 from attrax import systems
 
 FAR = np.random.default_rng(3).normal(scale=3.0, size=(5, 3))
@@ -39,9 +42,7 @@ def test_energy_is_taken_up_below_mu_and_dissipated_above(name, potential):
     force = -np.polynomial.Polynomial([0, -1, 1] if name.endswith("dissipation") else [0, -1, 0, 1])(x)
     f = system.rhs({"x": x, "y": y})
     power = y * f["y"] - force * f["x"]
-    np.testing.assert_allclose(
-        power, (system.parameters["mu"].value - potential(x)) * y**2, rtol=1e-12, atol=1e-14
-    )
+    np.testing.assert_allclose(power, (system.parameters["mu"].value - potential(x)) * y**2, rtol=1e-12, atol=1e-14)
 
 
 def test_the_henon_map_is_inverted_by_hand():
@@ -50,3 +51,24 @@ def test_the_henon_map_is_inverted_by_hand():
     image = system.rhs(y)
     x = image["y"] / 0.3
     np.testing.assert_allclose(np.stack([x, image["x"] - 1 + 1.4 * x**2], axis=-1), y, rtol=1e-12, atol=1e-12)
+
+
+def test_the_three_sites_have_the_symmetry_of_the_triangle():
+    """y_2 -> 1 - y_2 turns two exciting pairs and an inhibiting one into three inhibiting pairs."""
+    system = systems.get("neural.three_site_network")
+    generator = np.random.default_rng(8)
+    x, b, a = generator.normal(size=3), generator.normal(size=3), generator.uniform(3, 6, 3)
+    sign, shift = np.array([1, -1, 1]), np.array([-1, 0, -1])
+    z, c = sign * x + shift, sign * b + shift
+    rates = expit(a * (z - c))
+    others = rates.sum() - rates
+    f = system.rhs({"x": x, "a": a, "b": b})
+    np.testing.assert_allclose(sign * f["x"], -z - others, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("changes", [{"a": 0.0}, {"Gamma": 1e4}])
+def test_a_wheel_whose_neuron_does_not_lag_does_not_rotate(changes):
+    """Without delay the rod's force has a potential, and friction takes the energy."""
+    system = systems.get("robots.single_wheel").with_parameters(kappa=20.0, gamma=0.5, **changes)
+    phi = ax.simulate(system, 60.0, transient=50.0, rtol=1e-8).phi
+    assert float(phi.max() - phi.min()) < 0.1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attrax import systems
-from attrax.systems.neural import intrinsic_plasticity, polyhomeostatic_adaptation
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import expit
 
 import attrax as ax
+from attrax import systems
+from attrax.systems.neural import intrinsic_plasticity, polyhomeostatic_adaptation
 
 
 def loss(x, a, b, lambda1, lambda2):
@@ -19,7 +19,9 @@ def loss(x, a, b, lambda1, lambda2):
     return -np.log(a * y * (1 - y)) - lambda1 * y - lambda2 * y**2
 
 
-@pytest.mark.parametrize(("a", "b", "lambda1", "lambda2"), [(1.3, 0.2, 0.0, 0.0), (4.0, -0.5, 3.0, -5.0), (0.7, 1.0, -20, 18.8)])
+@pytest.mark.parametrize(
+    ("a", "b", "lambda1", "lambda2"), [(1.3, 0.2, 0.0, 0.0), (4.0, -0.5, 3.0, -5.0), (0.7, 1.0, -20, 18.8)]
+)
 def test_the_plasticity_descends_the_divergence(a, b, lambda1, lambda2):
     x, h = np.linspace(-2, 2, 21), 1e-6
     y = expit(a * (x - b))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attrax import systems
-from attrax.systems.neural import full_depletion, tsodyks_markram
 from hypothesis import given
 from hypothesis import strategies as st
 
 import attrax as ax
+from attrax import systems
+from attrax.systems.neural import full_depletion, tsodyks_markram
 
 unit = st.floats(0.0, 1.0)
 
