@@ -18,7 +18,7 @@ from ..integrators.ensemble import Ensemble, members
 from ..integrators.fields import RUNNING
 from ..integrators.groups import AdaptiveGroup, adaptive, lanes
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
-from ..integrators.tableaux import TABLEAUX
+from ..integrators.methods import ADAPTIVE, METHODS, right_hand_side
 from ..integrators.times import number
 from .expressions import Formula
 
@@ -115,12 +115,11 @@ def settings(
     max_steps: int,
 ) -> Settings:
     """Check the arguments of an analysis of crossings."""
-    known = [name for name, tableau in TABLEAUX.items() if tableau.adaptive]
     if system.kind != "flow":
         raise InputError(f"{system.name!r} is a map; sections are for flows")
     method = method or "dop853"
-    if method not in known:
-        raise InputError(f"sections need a method with error control ({', '.join(known)}), not {method!r}")
+    if method not in ADAPTIVE:
+        raise InputError(f"sections need a method with error control ({', '.join(ADAPTIVE)}), not {method!r}")
     if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 1:
         raise InputError(f"points must be a whole number of at least 1, not {points!r:.40}")
     values = {"rtol": rtol, "atol": atol, "t_max": transient or 500.0 if t_max is None else t_max}
@@ -136,7 +135,7 @@ def crossing_group(
     system: System, section: Section, how: Settings, y: np.ndarray, p: np.ndarray, t_start: float, width: int
 ) -> AdaptiveGroup:
     """Members that record their crossings, until they have enough of them or ``t_max`` after the transient."""
-    compiled = adaptive(system.program("rhs"), TABLEAUX[how.method], width, True, section.program)
+    compiled = adaptive(right_hand_side(system, how.method), METHODS[how.method], width, True, section.program)
     return AdaptiveGroup(
         compiled,
         y,

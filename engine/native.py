@@ -115,15 +115,19 @@ class Function:
         self._work = aligned(self._workspace.size)
         self._base = self._work.ctypes.data
         view = {k: self._work[o : o + n] for k, (o, n, _) in self._workspace.fields.items()}
-        self._inputs = {k: view[k] for k in program.inputs}
-        self._outputs = {k: view[f"out {k}"] for k in program.outputs}
+        self.inputs = {k: view[k] for k in program.inputs}
+        self.outputs = {k: view[f"out {k}"] for k in program.outputs}
+
+    def run(self) -> None:
+        """Compute ``outputs`` from ``inputs``, both dictionaries of arrays that stay the same memory."""
+        self._call(self._base, None, 0, 0)
 
     def __call__(self, **blocks):
         """Values of the output blocks, flat, for the input blocks."""
-        for name, view in self._inputs.items():
+        for name, view in self.inputs.items():
             view[:] = blocks[name]
-        self._call(self._base, None, 0, 0)
-        return {name: view.copy() for name, view in self._outputs.items()}
+        self.run()
+        return {name: view.copy() for name, view in self.outputs.items()}
 
 
 def aligned(size: int):

@@ -51,7 +51,9 @@ _ADVICE = {
     "unable to lock": "another process has it open; wait for it or choose another name",
     "already open": "it is open in this process; close it first",
     "ermission denied": "no permission; choose another place or change its permissions",
-    "required filter": "it is compressed with blosc; install hdf5plugin (pip install hdf5plugin)",
+    **dict.fromkeys(
+        ("required filter", "/plugin"), "it is compressed with blosc; install hdf5plugin (pip install hdf5plugin)"
+    ),
 }
 
 
@@ -204,13 +206,9 @@ class Writer:
         """Find out before a long computation what would prevent its result from being stored."""
         path, folder = self.path, self.path.parent
         if not folder.is_dir():
-            raise StorageError(
-                f"cannot write {path}: there is no folder {folder}; create it or choose another"
-            )
+            raise StorageError(f"cannot write {path}: there is no folder {folder}; create it or choose another")
         if path.is_dir():
-            raise StorageError(
-                f"cannot write {path}: it is a folder; give the name of a file, as in {path / 'out.h5'}"
-            )
+            raise StorageError(f"cannot write {path}: it is a folder; give the name of a file, as in {path / 'out.h5'}")
         touched = path if self._append else folder
         if not os.access(touched, os.W_OK):
             raise StorageError(
@@ -237,14 +235,10 @@ class Writer:
         with _ours(self.path) as file:
             for name in [str(parent) for parent in (Path(self.group), *Path(self.group).parents)]:
                 if isinstance(file.get(name), h5py.Dataset):
-                    raise StorageError(
-                        f"{self.path}: '{name}' is an array, so there can be no group '{self.group}'"
-                    )
+                    raise StorageError(f"{self.path}: '{name}' is an array, so there can be no group '{self.group}'")
             for name in [*self._layout.sizes, *self._layout.arrays]:
                 if isinstance(file.get(f"{self.group}/{name}"), h5py.Group):
-                    raise StorageError(
-                        f"{self.path}: '{name}' is a group already, it cannot be an array; rename it"
-                    )
+                    raise StorageError(f"{self.path}: '{name}' is a group already, it cannot be an array; rename it")
 
     def _skeleton(self, file: h5py.File) -> None:
         layout = self._layout
@@ -296,9 +290,7 @@ class Writer:
         if size <= current:
             return
         if self._layout.sizes[dim] is not None:
-            raise ValueError(
-                f"the dimension '{dim}' has {current} elements: cannot write up to element {size}"
-            )
+            raise ValueError(f"the dimension '{dim}' has {current} elements: cannot write up to element {size}")
         with _guard(self.path, "write"):
             if dim not in self._layout.coords:
                 self._arrays[dim].resize(size, axis=0)
@@ -334,9 +326,7 @@ def save(
         As in `Writer`; also for dates, Python objects, multi-indices and names that a file cannot hold.
     """
     coords: dict[Any, Variable] = {name: _variable(array.variable) for name, array in dataset.coords.items()}
-    variables: dict[Any, Variable] = {
-        name: _variable(array.variable) for name, array in dataset.data_vars.items()
-    }
+    variables: dict[Any, Variable] = {name: _variable(array.variable) for name, array in dataset.data_vars.items()}
     sizes: dict[Any, int | None] = dict(dataset.sizes)
     attrs = {key: value for key, value in dataset.attrs.items() if key != "complete"}
     with Writer(path, group=group, force=force, append=append, compression=compression) as writer:
@@ -389,17 +379,13 @@ def _check(layout: Layout, path: Path) -> None:
     """Refuse what a file cannot hold, before anything is touched."""
     for name in [*layout.sizes, *layout.arrays]:
         if not _is_text(name) or name in ("", ".", "..") or "/" in name:
-            raise StorageError(
-                f"{path}: {name!r} cannot be a name in a file; rename it to a word without '/'"
-            )
+            raise StorageError(f"{path}: {name!r} cannot be a name in a file; rename it to a word without '/'")
     for name in layout.coords:
         if name not in layout.sizes and name.split() != [name]:
             raise StorageError(f"{path}: the coordinate {name!r} has a blank in its name; rename it")
     for name, variable in layout.arrays.items():
         if name in layout.sizes and (name not in layout.coords or tuple(variable.dims) != (name,)):
-            raise StorageError(
-                f"{path}: '{name}' is the name of a dimension and of another array; rename one of them"
-            )
+            raise StorageError(f"{path}: '{name}' is the name of a dimension and of another array; rename one of them")
         if len(set(variable.dims)) < len(variable.dims):
             raise StorageError(
                 f"{path}: '{name}' has the dimensions {variable.dims}: each axis needs a name of its own"
@@ -422,11 +408,7 @@ def _check_attributes(attrs: Mapping[str, Any], owner: str) -> None:
             raise StorageError(f"{owner}: {key!r} cannot be the name of an attribute; rename it")
         simple = isinstance(value, (str, list, tuple, int, float, np.ndarray, np.generic))
         array = np.asarray(value) if simple else np.asarray(None)
-        if (
-            array.ndim > 1
-            or array.dtype.kind not in "biufUT"
-            or (array.dtype.kind in "UT" and not _is_text(value))
-        ):
+        if array.ndim > 1 or array.dtype.kind not in "biufUT" or (array.dtype.kind in "UT" and not _is_text(value)):
             raise StorageError(
                 f"{owner}: the attribute '{key}' is {value!r}; expected a number, a string or a list of them "
                 "(leave out what is None, write a dictionary as JSON)"
@@ -499,9 +481,7 @@ def _open(path: str | os.PathLike, mode: str) -> h5py.File:
     import h5py
 
     cache: dict[str, Any] = {"rdcc_nbytes": CACHE_BYTES, "rdcc_w0": 1.0}
-    if (
-        mode == "w"
-    ):  # "aggregate": space that becomes free is not used again, so that an older index stays right
+    if mode == "w":  # "aggregate": space that becomes free is not used again, so that an older index stays right
         return h5py.File(path, mode, track_order=True, fs_strategy="aggregate", **cache)
     if mode == "r+":
         return h5py.File(path, mode, track_order=True, **cache)
@@ -528,9 +508,7 @@ def _guard(path: str | os.PathLike, doing: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, LookupError, ValueError) as error:
         advice = next((known for sign, known in _ADVICE.items() if sign in str(error)), None)
-        raise StorageError(
-            f"cannot {doing} {path}: {advice or f'the file is damaged or in use ({error})'}"
-        ) from error
+        raise StorageError(f"cannot {doing} {path}: {advice or f'the file is damaged or in use ({error})'}") from error
 
 
 @contextmanager
@@ -550,13 +528,9 @@ def _ours(path: str | os.PathLike) -> Iterator[h5py.File]:
         with _guard(path, "read"):
             version = file.attrs.get(_MARK)
         if version is None:
-            raise StorageError(
-                f"{path} is an HDF5 file that attrax did not write; open it with h5py or xarray"
-            )
+            raise StorageError(f"{path} is an HDF5 file that attrax did not write; open it with h5py or xarray")
         if version > _VERSION:
-            raise StorageError(
-                f"{path} was written by a newer attrax (layout {version}, known: {_VERSION}); update"
-            )
+            raise StorageError(f"{path} was written by a newer attrax (layout {version}, known: {_VERSION}); update")
         yield file
 
 
@@ -587,8 +561,7 @@ def _datasets(node: h5py.Group) -> dict[str, h5py.Dataset]:
     return {
         name: item
         for name, item in node.items()
-        if isinstance(item, h5py.Dataset)
-        and not _text(item.attrs.get("NAME", "")).startswith(_BARE_DIMENSION)
+        if isinstance(item, h5py.Dataset) and not _text(item.attrs.get("NAME", "")).startswith(_BARE_DIMENSION)
     }
 
 

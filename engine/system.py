@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -300,7 +300,7 @@ class System:
         """The straight-line program of a quantity, from the flat inputs ``t``, ``y`` and ``p``.
 
         ``rhs`` (block ``f``: derivative or next state), ``jacobian`` (``J`` = df/dy, row by row),
-        ``parameter_jacobian`` (``Jp`` = df/dp), ``jvp`` (``Jv`` for the extra input ``v``),
+        ``linearisation`` (``f``, ``J`` and ``ft`` = df/dt), ``parameter_jacobian`` (``Jp`` = df/dp), ``jvp`` (``Jv`` for the extra input ``v``),
         ``second_derivative`` (``B`` = D2f[v, w] for the extra inputs ``v`` and ``w``), or the name of an
         observable (block of that name).
         """
@@ -326,6 +326,17 @@ class System:
                 return {"value": of(t, y)}
 
             self._programs[key] = trace(value, self._inputs(), name=self.name)
+        return self._programs[key]
+
+    def derive(self, key: Hashable, function: Callable[..., dict[str, Any]], **inputs: int) -> Program:
+        """The program of a JAX ``function`` of flat input blocks of these sizes, traced once and kept under ``key``.
+
+        ``function`` may use :meth:`flat`; it must be the same for all parameter values.
+        """
+        if (key := ("derived", key)) not in self._programs:
+            from .tracing import trace
+
+            self._programs[key] = trace(function, {k: (size,) for k, size in inputs.items()}, name=self.name)
         return self._programs[key]
 
     @cached_property
@@ -357,6 +368,13 @@ class System:
                 function = lambda t, y, p: {"J": jax.jacfwd(self.flat, 1)(t, y, p)}  # noqa: E731
             case "parameter_jacobian":
                 function = lambda t, y, p: {"Jp": jax.jacfwd(self.flat, 2)(t, y, p)}  # noqa: E731
+            case "linearisation":
+                one = jax.numpy.ones
+                function = lambda t, y, p: {  # noqa: E731
+                    "f": self.flat(t, y, p),
+                    "J": jax.jacfwd(self.flat, 1)(t, y, p),
+                    "ft": jax.jvp(lambda t: self.flat(t, y, p), (t,), (one(()),))[1],
+                }
             case "jvp":
                 inputs["v"] = (n,)
                 function = lambda t, y, p, v: {"Jv": self._along(t, y, p, v)}  # noqa: E731

@@ -123,9 +123,7 @@ def layout(
             named.append(free)
         return tuple(named)
 
-    variables = {
-        name: Variable((*member_dims, "time", *axes(name, shape))) for name, shape in recorded.items()
-    }
+    variables = {name: Variable((*member_dims, "time", *axes(name, shape))) for name, shape in recorded.items()}
     samples = None if sizes["time"] is None or isinstance(time, (int, np.integer)) else np.asarray(time)
     meaning = unit | {"long_name": "time" if system.kind == "flow" else "iteration"}
     coords = {"time": Variable(("time",), float if samples is None else samples.dtype, meaning, samples)}

@@ -86,7 +86,9 @@ def _logistic(x: _Number) -> _Number:
     first, second = _power_of_two(_MAGIC - abs(k))
     scale = first * second
     small = k < 0.0
-    return _select(small, 1.0, scale) / (1.0 + _fma(_select(small, scale, 1.0), r + _exp_tail(r), scale))
+    numerator = _select(small, 1.0, scale)
+    q = r + (_exp_tail(r) + _select(scale < 2.0**-52, numerator, 0.0))  # what 1 + scale would lose
+    return numerator / _fma(_select(small, scale, 1.0), q, 1.0 + scale)
 
 
 def _tanh(x: _Number) -> _Number:
@@ -102,32 +104,30 @@ def _tanh(x: _Number) -> _Number:
 
 
 def _sinh(x: _Number) -> _Number:
-    even, odd, plus, minus = _hyperbolic_parts(x)
-    r, bend, low = odd
+    even, r, bend, low, plus, minus = _hyperbolic_parts(x)
     y = 4.0 * (_fma(plus, r, minus) + _fma(minus, even, plus * (bend + low)))
     return _select(abs(x) < 2.0**-28, x, _copysign(y, x))
 
 
 def _cosh(x: _Number) -> _Number:
-    even, (r, bend, _), plus, minus = _hyperbolic_parts(x)
+    even, r, bend, _, plus, minus = _hyperbolic_parts(x)
     return 4.0 * (_fma(minus, r, plus) + _fma(plus, even, minus * bend))
 
 
-def _hyperbolic_parts(x: _Number):
-    """For ``abs(x) = k log(2) + r``: ``cosh(r) - 1``; the parts of ``sinh(r)``; and a quarter of
-    ``(2**k + 2**-k) / 2`` and of ``(2**k - 2**-k) / 2``, so that nothing overflows too early."""
+def _hyperbolic_parts(x: _Number) -> tuple[_Number, ...]:
+    """For ``abs(x) = k log(2) + r``: ``cosh(r) - 1``; r, ``sinh(r) - r`` and what r lacks; and a quarter
+    of ``(2**k + 2**-k) / 2`` and of ``(2**k - 2**-k) / 2``, so that nothing overflows too early."""
     shifted, k, r, low = _reduce_exp(_at_most(abs(x), 711.0))
     bits = _bits(shifted) << 52
     large = _from_bits(bits + _EIGHTH_BITS)
     small = _select(k < 100.0, _from_bits(_EIGHTH_BITS - bits), 0.0)
     z = r * r
-    even = z * _polynomial(z, _COSH)
-    odd = (r, (r * z) * _polynomial(z, _SINH), low)
-    return even, odd, large + small, large - small
+    even, bend = z * _polynomial(z, _COSH), (r * z) * _polynomial(z, _SINH)
+    return even, r, bend, low, large + small, large - small
 
 
 def _reduce_exp(x: _Number) -> tuple[_Number, _Number, _Number, _Number]:
-    """``x = k log(2) + r + low``: k plus the magic number, k, r and low."""
+    """``x = k log(2) + r + low``: k plus the magic number, k, r with ``abs(r) <= log(2)/2``, and low."""
     shifted = _fma(x, 1.0 / math.log(2.0), _MAGIC)
     k = shifted - _MAGIC
     exact = _fma(k, -_LN2, x)

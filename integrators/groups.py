@@ -15,7 +15,7 @@ from ..engine import cache
 from ..engine.driver import driver
 from ..engine.native import Kernel, Workspace, aligned, load
 from ..engine.program import Program
-from . import explicit
+from . import control, explicit
 from .fields import DONE, FIELDS, NONFINITE, PAUSED, RUNNING, STEP_FIELDS
 from .parallel import Tick
 from .tableaux import Tableau
@@ -68,10 +68,10 @@ class Compiled:
 class Adaptive(Compiled):
     """A method with error control and a right-hand side, compiled."""
 
-    def __init__(self, rhs: Program, tableau: Tableau, width: int, dense: bool, section: Program | None):
+    def __init__(self, rhs: Program, method: control.Method, width: int, dense: bool, section: Program | None):
         self.dimension = rhs.inputs["y"]
-        workspace = explicit.adaptive_workspace(width, tableau, self.dimension, rhs.inputs["p"], dense=dense)
-        super().__init__(workspace, explicit.adaptive_kernels(rhs, tableau, dense=dense, section=section), FIELDS)
+        workspace = control.adaptive_workspace(width, method, self.dimension, rhs.inputs["p"], dense=dense)
+        super().__init__(workspace, control.adaptive_kernels(rhs, method, dense=dense, section=section), FIELDS)
         self.kernels = {"prepare": 0, "interpolate": 0, **self.kernels}
         rows: list[int] = []
         self.column: dict[str, slice] = {}

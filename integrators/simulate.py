@@ -24,7 +24,7 @@ from .ensemble import Ensemble, Members, members
 from .fields import DONE, RUNNING
 from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed, lanes
 from .parallel import Progress, Tick, cores, parts, work_off
-from .tableaux import TABLEAUX
+from .methods import ADAPTIVE, METHODS, right_hand_side
 from .times import number, samples, span
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Group = AdaptiveGroup | FixedGroup
 
 def methods(kind: str = "flow") -> tuple[str, ...]:
     """Names of the methods for ``"flow"`` or ``"map"``."""
-    return tuple(TABLEAUX) if kind == "flow" else ("iterate",)
+    return tuple(METHODS) if kind == "flow" else ("iterate",)
 
 
 def simulate(
@@ -189,10 +189,10 @@ class _Plan:
     def group(self, part: slice) -> Group:
         """The members of ``part``, ready to go."""
         system, y, p = self.members.system, self.members.y[part], self.members.p[part]
-        rhs = system.program("rhs")
         times = np.zeros(0) if self.only_end else self.times
         if self.dt is None:
-            compiled = adaptive(rhs, TABLEAUX[self.method], self.width, not self.only_end, None)
+            rhs = right_hand_side(system, self.method)
+            compiled = adaptive(rhs, METHODS[self.method], self.width, not self.only_end, None)
             return AdaptiveGroup(
                 compiled,
                 y,
@@ -208,7 +208,7 @@ class _Plan:
         near = np.rint(positions)
         positions = np.where(np.abs(positions - near) <= 1e-9 * np.maximum(1.0, near), near, positions)
         return FixedGroup(
-            fixed(rhs, TABLEAUX.get(self.method), self.width, None),
+            fixed(system.program("rhs"), METHODS.get(self.method), self.width, None),
             y,
             p,
             t_start=self.start,

@@ -41,11 +41,11 @@ def samples(system: System, start: float, end: float, keep: float, sample: Any) 
             return np.linspace(keep, end, INTERVALS + 1)
         sample = 1.0
     try:
-        times = np.asarray(sample, dtype=float)
+        times = np.ascontiguousarray(sample, dtype=float)
     except (TypeError, ValueError):
         raise InputError(f"sample must be a spacing, an array of times or 'end', not {sample!r:.60}") from None
-    if times.ndim == 0:
-        spacing = float(times)
+    if np.ndim(sample) == 0:
+        spacing = float(sample)
         if not 0 < spacing < np.inf:
             raise InputError(f"the spacing of samples must be positive, not {spacing:g}")
         if system.kind == "map" and not spacing.is_integer():

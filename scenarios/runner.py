@@ -119,14 +119,11 @@ def run(
             figures = [step.value for step in loaded.scenario.plots]
             outcome.figures = draw_all(_groups(outcome.file), figures, outcome.file.with_suffix(""))
     except (KeyboardInterrupt, Interrupted) as stop:
-        message = f"interrupted; what was computed is in {outcome.file}"
-        raise Interrupted(message, getattr(stop, "partial", None)) from None
+        raise Interrupted(f"interrupted; {_what_is_kept(outcome.file)}", getattr(stop, "partial", None)) from None
     except NumericsError as error:
-        message = f"{str(error).rstrip('.')}; what was computed is in {outcome.file}"
-        raise NumericsError(message, error.partial) from error
+        raise NumericsError(f"{str(error).rstrip('.')}; {_what_is_kept(outcome.file)}", error.partial) from error
     except InputError:
-        if not outcome.results:
-            outcome.file.unlink()
+        _what_is_kept(outcome.file)
         raise
     return outcome
 
@@ -238,6 +235,14 @@ class _Job:
     def _compression(self) -> str | None:
         name = self.loaded.scenario.output.compression
         return None if name == "none" else name
+
+
+def _what_is_kept(file: Path) -> str:
+    """Say where the results are; a file without any is removed."""
+    if storage.groups(file) != ["/"]:
+        return f"what was computed is in {file}"
+    file.unlink()
+    return "nothing had been computed"
 
 
 def _group_names(steps: list[Any]) -> list[str]:

@@ -23,11 +23,9 @@ def crossings(series: Any, level: float = 0.0) -> np.ndarray:
     return times[spline(times, 1) > 0]
 
 
-def period(series: Any, level: float = 0.0, crossings_per_period: int = 1) -> float:
+def period(series: Any, level: float = 0.0) -> float:
     """Mean time between the rises of ``series`` through ``level``."""
-    times = crossings(series, level)
-    turns = (len(times) - 1) // crossings_per_period
-    return float(times[turns * crossings_per_period] - times[0]) / turns
+    return float(np.diff(crossings(series, level)).mean())
 
 
 def maxima(series: Any) -> np.ndarray:

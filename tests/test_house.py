@@ -63,9 +63,7 @@ def test_importing_attrax_is_cheap():
     assert float(seconds) < 0.2
 
 
-@pytest.mark.parametrize(
-    "name", ["flow", "map", "parameter", "uniform", "normal", "known", "System", "errors"]
-)
+@pytest.mark.parametrize("name", ["flow", "map", "parameter", "uniform", "normal", "known", "System", "errors"])
 def test_declaring_a_system_is_cheap(name):
     code = f"import sys, attrax; attrax.{name}; print(*sys.modules)"
     assert not HEAVY & {module.split(".")[0] for module in python(code).split()}

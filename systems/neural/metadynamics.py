@@ -174,10 +174,7 @@ def _cycle(ax, system):
 
 @flow(
     state={"x": (3,), "a": (3,), "b": (3,)},
-    parameters={
-        **SITES,
-        **PLASTICITY,
-    },
+    parameters={**SITES, **PLASTICITY},
     initial={"x": [0.9, 0.9, 0.1], "a": 5.0, "b": [0.1, 1.0, -0.1]},
     observables={"y": rate},
     slow=("a", "b"),

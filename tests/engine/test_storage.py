@@ -29,9 +29,7 @@ from attrax.engine.storage import Writer, groups, load, save
 
 # -- what goes in comes out -----------------------------------------------------------------------------
 
-names = st.text(
-    st.characters(codec="utf-8", exclude_characters="\0/ ", exclude_categories=["Z", "C"]), min_size=1
-)
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0/ ", exclude_categories=["Z", "C"]), min_size=1)
 names = names.filter(lambda name: name not in (".", "..") and not name.isspace() and len(name.split()) == 1)
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 dtypes = st.one_of(
@@ -73,11 +71,7 @@ def datasets(draw):
         own = label in dims
         if own and label not in coordinates:
             continue
-        axes = (
-            (label,)
-            if own
-            else tuple(draw(st.lists(st.sampled_from(sorted(dims)), unique=True)) if dims else ())
-        )
+        axes = (label,) if own else tuple(draw(st.lists(st.sampled_from(sorted(dims)), unique=True)) if dims else ())
         values = draw(arrays(tuple(dims[axis] for axis in axes)))
         (coords if label in coordinates else data)[label] = (axes, values, draw(attributes))
     return xr.Dataset(data, coords, draw(attributes))
@@ -343,9 +337,7 @@ def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="the disk is full"), Writer(tmp_path / "a.h5") as writer:
         writer.create(growing())
         writer.write("x", np.ones((3, 2)))
-        monkeypatch.setattr(
-            storage, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 1000)
-        )
+        monkeypatch.setattr(storage, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 1000))
         writer.write("x", np.ones((3, 2)), time=3)
     data = load(tmp_path / "a.h5")
     np.testing.assert_array_equal(data.x, np.ones((3, 2)))

@@ -136,9 +136,7 @@ def test_every_layout_is_a_dataset_and_a_file(tmp_path_factory, data):
     state = data.draw(st.dictionaries(words, shapes, min_size=1, max_size=3))
     given_dims = {name: tuple(data.draw(words) for _ in shape) for name, shape in state.items()}
     rest = sorted({"x", "y", "n", "k", "rate", "n_1", "bias", "x_initial"} - set(state))
-    parameters = {
-        name: Parameter(data.draw(st.floats(-1, 1))) for name in data.draw(st.sets(st.sampled_from(rest)))
-    }
+    parameters = {name: Parameter(data.draw(st.floats(-1, 1))) for name in data.draw(st.sets(st.sampled_from(rest)))}
     swept = data.draw(st.lists(st.sampled_from([*state, *parameters]), unique=True, max_size=2))
     shape_of = {**dict.fromkeys(parameters, ()), **state}
     try:
@@ -150,9 +148,7 @@ def test_every_layout_is_a_dataset_and_a_file(tmp_path_factory, data):
         )
     except DeclarationError:
         return
-    memory = dataset(
-        plan, {name: np.ones([plan.sizes[d] for d in plan.variables[name].dims]) for name in state}
-    )
+    memory = dataset(plan, {name: np.ones([plan.sizes[d] for d in plan.variables[name].dims]) for name in state})
     path = tmp_path_factory.mktemp("layouts") / "a.h5"
     with Writer(path) as writer:
         writer.create(plan)

@@ -151,6 +151,32 @@ def test_a_mistake_found_late_leaves_no_empty_file(scenario, monkeypatch, tmp_pa
     assert storage.groups("s.h5") == ["/", "trajectory"]
 
 
+def test_ctrl_c_keeps_the_part_of_an_analysis(scenario):
+    def press_ctrl_c(group, fraction):
+        if fraction > 0.3:
+            raise KeyboardInterrupt
+
+    values = "{from: 2.5, to: 4, points: 20000}"
+    text = f"system: toys.growth\nanalysis:\n  - orbit_diagram: {{parameter: r, values: {values}, observable: x}}\n"
+    with pytest.raises(Interrupted, match="^interrupted; what was computed is in s.h5$"):
+        run(scenario, text, progress=press_ctrl_c)
+    data = ax.load("s.h5", "orbit_diagram")
+    assert data.attrs["complete"] == 0
+    assert data.status[0, 0] == 0
+    assert data.status[0, -1] == 1
+    np.testing.assert_allclose(data.x[0, 0], 1 - 1 / 2.5, rtol=1e-9)
+
+
+def test_ctrl_c_before_anything_is_computed_leaves_no_file(scenario, monkeypatch, tmp_path):
+    def interrupt(self, system, settings, progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(analyses.OrbitDiagram, "run", interrupt)
+    with pytest.raises(Interrupted, match="^interrupted; nothing had been computed$"):
+        run(scenario, DIAGRAM)
+    assert not (tmp_path / "s.h5").exists()
+
+
 def test_ctrl_c_at_any_time_says_where_the_results_are(scenario, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt

@@ -1,0 +1,383 @@
+"""Curves followed by pseudo-arclength continuation, whatever they are curves of.
+
+A :class:`Curve` says what is followed: its equations, its test functions, how an event is refined. :func:`follow` is
+the predictor-corrector around it: tangent prediction, Newton's method in the plane orthogonal to the tangent, steps
+adapted to the number of iterations and to the turning of the curve (Allgower & Georg, Introduction to Numerical
+Continuation Methods, 2003; Kuznetsov, Elements of Applied Bifurcation Theory, 2004, ch. 10).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Vector = np.ndarray
+Matrix = np.ndarray
+
+CONVERGED = 1e-9
+"""Newton's method ends with the first update below this (in units of the scale); the error is its square."""
+SHARPEST_TURN = math.cos(0.5)
+
+
+@dataclass(frozen=True)
+class Stepping:
+    """How a curve is stepped along; lengths are in units of the curve's scale.
+
+    Attributes
+    ----------
+    first, smallest, largest : float
+        Length of the first step and limits of all.
+    points : int
+        How many points to compute in each direction.
+    iterations : int
+        Most iterations of Newton's method for a point.
+    """
+
+    first: float = 0.005
+    smallest: float = 1e-9
+    largest: float = 0.02
+    points: int = 2000
+    iterations: int = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A point of a curve: unknowns, unit tangent, test functions by name, what else the curve measured."""
+
+    u: Vector
+    tangent: Vector
+    tests: dict[str, float]
+    data: Any
+    residual: float
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """A special point: ``kind`` is its label, ``refined`` says whether it solves its own defining equations."""
+
+    kind: str
+    point: Point
+    refined: bool
+    coefficients: dict[str, float] = field(default_factory=dict)
+
+
+class Curve:
+    """What is followed: N - 1 equations for N unknowns, and functions whose zeros are special points.
+
+    Attributes
+    ----------
+    bounds : sequence of (index, low, high)
+        Unknowns that end the curve when they leave an interval.
+    marks : sequence of (index, value)
+        Values of unknowns at which a point is wanted.
+    """
+
+    bounds: Sequence[tuple[int, float, float]] = ()
+    marks: Sequence[tuple[int, float]] = ()
+
+    def equations(self, u: Vector) -> tuple[Vector, Matrix]:
+        """Left-hand sides (N - 1,) and their derivatives (N - 1, N); may be overwritten by the next call."""
+        raise NotImplementedError
+
+    def scale(self, u: Vector) -> Vector:
+        """Typical size (N,) of each unknown."""
+        raise NotImplementedError
+
+    def measure(self, u: Vector, tangent: Vector, derivative: Matrix, orientation: float) -> tuple[dict[str, float], Any]:
+        """Test functions and data at a point; ``orientation`` is the sign of det(derivative over tangent)."""
+        raise NotImplementedError
+
+    def adopt(self, point: Point) -> None:
+        """A point was accepted: move auxiliary vectors along."""
+
+    def refine(self, name: str, near: Point, locate: Callable[[], Point | None]) -> Event | None:
+        """The event at a zero of test function ``name``, or None if there is none.
+
+        ``locate()`` finds the zero along the curve to rounding; ``near`` is close to it.
+        """
+        raise NotImplementedError
+
+    def jumps(self, before: Point, after: Point) -> str | None:
+        """Name of an event between two points that no test function shows."""
+        return None
+
+
+@dataclass
+class Newton:
+    """How an iteration of Newton's method went."""
+
+    u: Vector
+    derivative: Matrix
+    converged: bool = False
+    residuals: list[float] = field(default_factory=list)
+    updates: list[float] = field(default_factory=list)
+    singular: bool = False
+
+    @property
+    def story(self) -> str:
+        """Why it failed, in words."""
+        if self.singular:
+            return "the linear equations are singular"
+        if self.residuals and not math.isfinite(self.residuals[-1]):
+            return "the equations became infinite or NaN"
+        history = ", ".join(f"{r:.1e}" for r in self.residuals[:6])
+        return f"Newton's method does not converge (residuals {history})"
+
+
+def newton(
+    equations: Callable[[Vector], tuple[Vector, Matrix]],
+    u: Vector,
+    row: Vector | None,
+    scale: Vector,
+    iterations: int = 8,
+) -> Newton:
+    """Solve ``equations(u) = 0``, with ``row . u`` kept if a row is given."""
+    from scipy.linalg.lapack import dgesv
+
+    size = len(u)
+    matrix, right = np.empty((size, size)), np.zeros(size)
+    count = size if row is None else size - 1
+    if row is not None:
+        matrix[count] = row
+    run = Newton(u, matrix)
+    for _ in range(iterations):
+        r, d = equations(u)
+        right[:count] = r
+        matrix[:count] = d
+        run.residuals.append(float(abs(r).max()))
+        if not math.isfinite(run.residuals[-1]):
+            return run
+        _, _, step, info = dgesv(matrix, right)
+        if info:
+            run.singular = True
+            return run
+        u = u - step
+        update = float((abs(step) / scale).max())
+        if not math.isfinite(update):
+            run.singular = True
+            return run
+        run.updates.append(update)
+        run.u = u
+        if update < CONVERGED:
+            r, d = equations(u)
+            run.residuals.append(float(abs(r).max()))
+            run.derivative = d.copy()
+            run.converged = True
+            return run
+        if len(run.updates) > 2 and update > 2 * run.updates[-2]:
+            return run
+    return run
+
+
+def begin(curve: Curve, u: Vector, tangent: Vector | None = None) -> Point:
+    """The point of a curve at ``u``, which solves its equations, with the tangent nearest to ``tangent``."""
+    r, d = curve.equations(u)
+    scale, d = curve.scale(u), d.copy()
+    _, _, right = np.linalg.svd(d * scale)
+    unit = right[-1] * scale
+    if tangent is not None:
+        unit = unit * (1.0 if unit @ (tangent / scale**2) >= 0 else -1.0)
+    return _point(curve, u, unit, d, scale, float(abs(r).max()))
+
+
+def follow(
+    curve: Curve, start: Point, stepping: Stepping, *, fresh: bool = True
+) -> Generator[tuple[Point, list[Event]], None, str]:
+    """Points of a curve from ``start`` (not repeated) on, each with the events since the one before, in order.
+
+    ``fresh`` is False if ``start`` is itself a special point, whose test functions are zero. The generator
+    returns a sentence that says why the curve ends.
+    """
+    here, length = start, stepping.first
+    travelled = 0.0
+    curve.adopt(start)
+    for _ in range(stepping.points):
+        tried: list[str] = []
+        largest = length
+        while True:
+            there, story, effort = advance(curve, here, length, stepping.iterations)
+            if there is not None:
+                break
+            tried.append(story)
+            length /= 2 if length > 1e-3 * largest else 8
+            if length < stepping.smallest:
+                return _explain(curve, here, largest, tried)
+        events = _events(curve, here, there, length, stepping) if fresh else []
+        fresh = True
+        leaving = _leaving(curve, here, there, stepping)
+        if leaving is not None:
+            end, ending = leaving
+            reach = _distance(curve, here, end)
+            yield end, [e for e in events if _distance(curve, here, e.point) < reach]
+            return ending
+        travelled += length
+        if travelled > 3 * length and _passes(curve, here, there, start):
+            reach = _distance(curve, here, start)
+            yield start, [e for e in events if _distance(curve, here, e.point) < reach]
+            return "closed"
+        curve.adopt(there)
+        yield there, events
+        turn = math.acos(min(1.0, max(-1.0, _cosine(curve, here, there))))
+        length *= min({1: 2.0, 2: 2.0, 3: 1.5, 4: 1.0}.get(effort, 0.6), max(0.5, 0.2 / max(turn, 1e-3)))
+        length = min(length, stepping.largest)
+        here = there
+    return f"reached {stepping.points} points"
+
+
+def advance(curve: Curve, here: Point, length: float, iterations: int = 8) -> tuple[Point | None, str, int]:
+    """The point at ``length`` along the tangent, or None and why not; and the number of Newton's iterations."""
+    scale = curve.scale(here.u)
+    row = here.tangent / scale**2
+    run = newton(curve.equations, here.u + length * here.tangent, row, scale, iterations)
+    if not run.converged:
+        return None, run.story, len(run.updates)
+    there = _point(curve, run.u, here.tangent, run.derivative, scale, run.residuals[-1])
+    if length > 1e-7 and _cosine(curve, here, there) < SHARPEST_TURN:
+        return None, "the curve turns sharply, or the corrector found another one", len(run.updates)
+    return there, "", len(run.updates)
+
+
+def at_value(curve: Curve, near: Point, index: int, value: float) -> Point | None:
+    """The point near ``near`` at which unknown ``index`` has this value."""
+    row = np.zeros(len(near.u))
+    row[index] = 1.0
+    u = near.u.copy()
+    u[index] = value
+    run = newton(curve.equations, u, row, curve.scale(near.u))
+    if not run.converged:
+        return None
+    run.u[index] = value
+    return _point(curve, run.u, near.tangent, run.derivative, curve.scale(near.u), run.residuals[-1])
+
+
+def _point(curve: Curve, u: Vector, row: Vector, derivative: Matrix, scale: Vector, residual: float) -> Point:
+    """A solved point: its tangent is the one along ``row``."""
+    from scipy.linalg.lapack import dgetrf, dgetrs
+
+    size = len(u)
+    matrix, right = np.empty((size, size)), np.zeros(size)
+    matrix[:-1], matrix[-1] = derivative, row / scale**2
+    right[-1] = 1.0
+    factors, pivots, _ = dgetrf(matrix)
+    diagonal = factors.diagonal()
+    exchanges = sum(1 for k, p in enumerate(pivots.tolist()) if k != p) + sum(1 for x in diagonal.tolist() if x < 0)
+    if diagonal.all():
+        tangent, _ = dgetrs(factors, pivots, right)
+        tangent /= math.sqrt(((tangent / scale) ** 2).sum())
+    else:
+        tangent = row
+    tests, data = curve.measure(u, tangent, derivative, -1.0 if exchanges % 2 else 1.0)
+    return Point(u, tangent, tests, data, residual)
+
+
+def locate(curve: Curve, here: Point, length: float, test: Callable[[Point], float], accuracy: float) -> Point | None:
+    """The point within ``length`` at which a test function changes sign (Illinois method), or None.
+
+    The bracket is narrowed to ``accuracy`` times its length.
+    """
+    low, high = 0.0, length
+    f_low = test(here)
+    end, _, _ = advance(curve, here, length)
+    if end is None:
+        return None
+    f_high, best, side = test(end), end, 0
+    smallest = abs(f_high)
+    for _ in range(80):
+        if high - low <= accuracy * length:
+            break
+        middle = (low * f_high - high * f_low) / (f_high - f_low) if f_high != f_low else (low + high) / 2
+        if not low < middle < high:
+            middle = (low + high) / 2
+        point, _, _ = advance(curve, here, middle)
+        if point is None:
+            return None
+        f = test(point)
+        if abs(f) <= smallest:
+            best, smallest = point, abs(f)
+        if f == 0.0:
+            break
+        if (f < 0) == (f_high < 0):
+            if side == 1:
+                f_low /= 2
+            high, f_high, side = middle, f, 1
+        else:
+            if side == -1:
+                f_high /= 2
+            low, f_low, side = middle, f, -1
+    return best
+
+
+def _events(curve: Curve, here: Point, there: Point, length: float, stepping: Stepping) -> list[Event]:
+    found: list[Event] = []
+    for index, value in curve.marks:
+        if (here.u[index] - value) * (there.u[index] - value) < 0:
+            near = locate(curve, here, length, lambda p: p.u[index] - value, 1e-3)
+            point = at_value(curve, near, index, value) if near else None
+            if point is not None:
+                found.append(Event("UZ", point, True))
+    changed = [n for n, f in there.tests.items() if (f < 0) != (here.tests[n] < 0) and f == f and here.tests[n] == here.tests[n]]
+    for name in changed:
+        test = lambda p, name=name: p.tests[name]  # noqa: E731
+        near = locate(curve, here, length, test, 1e-3)
+        if near is not None:
+            event = curve.refine(name, near, lambda test=test: locate(curve, here, length, test, 1e-13))
+            if event is not None:
+                found.append(event)
+    if not found and (name := curve.jumps(here, there)):
+        differs = lambda p: 1.0 if curve.jumps(here, p) else -1.0  # noqa: E731
+        near = locate(curve, here, length, differs, 1e-10)
+        event = near and curve.refine(name, near, lambda: near)
+        if event:
+            found.append(event)
+    found.sort(key=lambda event: float((event.point.u - here.u) @ (here.tangent / curve.scale(here.u) ** 2)))
+    return found
+
+
+def _leaving(curve: Curve, here: Point, there: Point, stepping: Stepping) -> tuple[Point, str] | None:
+    """Where and why the curve leaves its bounds between two points."""
+    for index, low, high in curve.bounds:
+        value = there.u[index]
+        if low <= value <= high:
+            continue
+        bound = low if value < low else high
+        share = (bound - here.u[index]) / (value - here.u[index])
+        near = Point(here.u + share * (there.u - here.u), there.tangent, {}, None, 0.0)
+        end = at_value(curve, near, index, bound)
+        return end or here, f"bound {index} {'low' if value < low else 'high'}"
+    return None
+
+
+def _passes(curve: Curve, here: Point, there: Point, start: Point) -> bool:
+    """Whether the step between two points passes through the start, in its direction."""
+    scale = curve.scale(here.u)
+    normal = start.tangent / scale**2
+    before, after = (here.u - start.u) @ normal, (there.u - start.u) @ normal
+    if not before < 0 <= after:
+        return False
+    step = float(np.linalg.norm((there.u - here.u) / scale))
+    nearest = here.u + (there.u - here.u) * (before / (before - after))
+    return bool(np.linalg.norm((nearest - start.u) / scale) < 0.1 * step) and _cosine(curve, start, there) > 0.8
+
+
+def _distance(curve: Curve, a: Point, b: Point) -> float:
+    return float(np.linalg.norm((a.u - b.u) / curve.scale(a.u)))
+
+
+def _cosine(curve: Curve, a: Point, b: Point) -> float:
+    scale = curve.scale(a.u)
+    x, y = a.tangent / scale, b.tangent / scale
+    return float(x @ y / math.sqrt((x @ x) * (y @ y)))
+
+
+def _explain(curve: Curve, here: Point, largest: float, tried: list[str]) -> str:
+    _, d = curve.equations(here.u)
+    full = np.vstack([d, here.tangent / curve.scale(here.u) ** 2])
+    condition = np.linalg.cond(full)
+    return (
+        f"failed: {tried[-1]}; steps from {largest:.1e} down to {largest / 2 ** (len(tried) - 1):.1e} were tried; the "
+        f"condition number of the bordered Jacobian is {condition:.1e}"
+    )

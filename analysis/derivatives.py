@@ -1,0 +1,190 @@
+"""The equations of fixed points and all their exact derivatives, one point at a time.
+
+Unknown is ``z``: the flat state, followed by the active parameters. For a flow ``F(z)`` is the right-hand side, for a
+map the iterate minus the state. Small systems are evaluated by machine code of ours, large ones by JAX's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..engine.cache import remembered
+from ..engine.declaration import suggest
+from ..engine.errors import InputError, UnsupportedPrimitive
+from ..engine.native import Function
+from ..engine.system import System
+
+LARGEST_UNROLLED = 24
+"""Systems of more states are evaluated by JAX: their derivatives are too many for straight-line code."""
+
+Vector = np.ndarray
+Matrix = np.ndarray
+
+
+class Equations:
+    """``F(z) = 0`` for the fixed points of a system.
+
+    Parameters
+    ----------
+    system : System
+        The values of its other parameters are those of the system.
+    active : tuple of str
+        The scalar parameters that are unknowns.
+    iterates : int
+        Maps: which iterate.
+    """
+
+    def __init__(self, system: System, active: tuple[str, ...] = (), iterates: int = 1):
+        check(system, active, iterates)
+        self.system, self.active, self.iterates = system, active, iterates
+        self.n, self.m = system.dimension, len(active)
+        self.map = system.kind == "map"
+        self._places = [system.parameter_slices[name].start for name in active]
+        self._p = system.parameter_vector
+        self._evaluators: dict[Any, Callable[..., dict[str, Vector]]] = {}
+
+    def unknowns(self, state: Vector) -> Vector:
+        """``z`` of a state and the system's own parameter values."""
+        return np.concatenate([state, self._p[self._places]])
+
+    def parameters(self, z: Vector) -> Vector:
+        """The full parameter vector at ``z``."""
+        p = self._p.copy()
+        p[self._places] = z[self.n :]
+        return p
+
+    def values(self, z: Vector) -> tuple[Vector, Matrix]:
+        """``F`` (n,) and its derivative (n, n + m); overwritten by the next call."""
+        out = self._evaluate("values", z=z)
+        return out["F"], out["D"].reshape(self.n, self.n + self.m)
+
+    def gradient(self, z: Vector, w: Vector, v: Vector) -> Vector:
+        """Gradient (n + m,) of ``w . DF(z) v``; ``v`` has n elements or n + m."""
+        full = np.zeros(self.n + self.m)
+        full[: len(v)] = v
+        return self._evaluate("gradient", z=z, w=w, v=full)["G"].copy()
+
+    def directional(self, z: Vector, *directions: Vector) -> Vector:
+        """Derivative by the state along each of the directions (real or complex): B(u, v), C(u, v, w), ..."""
+        for k, direction in enumerate(directions):
+            if np.iscomplexobj(direction):
+                before, after = directions[:k], directions[k + 1 :]
+                real = self.directional(z, *before, direction.real, *after)
+                return real + 1j * self.directional(z, *before, direction.imag, *after)
+        named = {f"v{k}": v for k, v in enumerate(directions)}
+        return self._evaluate(len(directions), z=z, **named)["B"].copy()
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    def _evaluate(self, quantity: str | int, **blocks: Vector) -> dict[str, Vector]:
+        if quantity not in self._evaluators:
+            function = self._function(quantity)
+            sizes = {"z": self.n + self.m, "p": len(self._p)} | {k: len(v) for k, v in blocks.items()}
+            key = ("fixed points", self.active, self.iterates, quantity)
+            self._evaluators[quantity] = _compiled(self.system, key, function, sizes, self._p)
+        return self._evaluators[quantity](**blocks)
+
+    def _function(self, quantity: str | int) -> Callable[..., dict[str, Any]]:
+        import jax
+
+        n, system, iterates, is_map = self.n, self.system, self.iterates, self.map
+        keep = np.ones(len(self._p))
+        keep[self._places] = 0.0
+        rows = np.zeros((self.m, len(self._p)))
+        rows[np.arange(self.m), self._places] = 1.0
+
+        def residual(z, p):
+            y = x = z[:n]
+            p = p * keep + sum((z[n + k] * row for k, row in enumerate(rows)), np.zeros(len(keep)))
+            for _ in range(iterates):
+                x = system.flat(0.0, x, p)
+            return x - y if is_map else x
+
+        def along(z, p, *directions):
+            if not directions:
+                return residual(z, p)
+            return jax.jvp(lambda z: along(z, p, *directions[1:]), (z,), (directions[0],))[1]
+
+        def directional(z, p, *directions):
+            zeros = np.zeros(self.m)
+            return along(z, p, *(jax.numpy.concatenate([v, zeros]) for v in directions))
+
+        if quantity == "values":
+            return lambda z, p: {"F": residual(z, p), "D": jax.jacfwd(residual)(z, p)}
+        if quantity == "gradient":
+            return lambda z, p, w, v: {"G": jax.grad(lambda z: w @ along(z, p, v))(z)}
+        return lambda z, p, *directions: {"B": directional(z, p, *directions)}
+
+
+def _compiled(system: System, key: Any, function: Callable, sizes: dict[str, int], p: Vector) -> Callable:
+    if system.dimension <= LARGEST_UNROLLED:
+        with contextlib.suppress(UnsupportedPrimitive):
+            return _native(system, key, function, sizes, p)
+    return _jax(system, key, function, sizes, p)
+
+
+def _native(system: System, key: Any, function: Callable, sizes: dict[str, int], p: Vector) -> Callable:
+    """The function as our machine code."""
+    compiled = Function(system.derive(key, function, **sizes))
+    compiled.inputs["p"][:] = p
+
+    def evaluate(**blocks):
+        for name, block in blocks.items():
+            compiled.inputs[name][:] = block
+        compiled.run()
+        return compiled.outputs
+
+    return evaluate
+
+
+def _jax(system: System, key: Any, function: Callable, sizes: dict[str, int], p: Vector) -> Callable:
+    """The function compiled by JAX."""
+    import jax
+
+    shape = (tuple(system.structure.items()), tuple(system.numeric.items()), system.frozen)
+    compiled = _jitted(_Named(system.function, shape, key, function))
+
+    def evaluate(z, **others):
+        with jax.enable_x64(True):
+            results = compiled(z, p, *others.values())
+        return {name: np.array(value) for name, value in results.items()}
+
+    return evaluate
+
+
+class _Named:
+    """A function that equals another one made for the same system and purpose."""
+
+    def __init__(self, *identity: Any):
+        *self.identity, self.function = identity
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Named) and self.identity == other.identity
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.identity))
+
+
+@remembered
+def _jitted(named: _Named) -> Callable:
+    import jax
+
+    return jax.jit(named.function)
+
+
+def check(system: System, active: tuple[str, ...], iterates: int = 1) -> None:
+    """Refuse parameters that cannot be followed, and systems without fixed points."""
+    scalars = [name for name, shape in system.numeric.items() if shape == ()]
+    for name in active:
+        if name not in scalars:
+            raise InputError(f"system {system.name!r} has no scalar parameter {name!r}; {suggest(name, scalars)}")
+    if len(set(active)) < len(active):
+        raise InputError(f"parameter {active[0]!r} is given twice; name two different ones")
+    if isinstance(iterates, bool) or not isinstance(iterates, (int, np.integer)) or iterates < 1:
+        raise InputError(f"iterates must be a whole number of at least 1, not {iterates!r:.40}")
+    if system.kind == "flow" and iterates != 1:
+        raise InputError(f"{system.name!r} is a flow, which has no iterates; leave out iterates")

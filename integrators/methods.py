@@ -1,0 +1,28 @@
+"""The methods by their names."""
+
+from __future__ import annotations
+
+from ..engine.errors import InputError
+from ..engine.program import Program
+from ..engine.system import System
+from .control import Method
+from .rosenbrock import LARGEST, RODAS5P, Rosenbrock
+from .tableaux import TABLEAUX
+
+METHODS: dict[str, Method] = {**TABLEAUX, RODAS5P.name: RODAS5P}
+"""Every method for flows."""
+
+ADAPTIVE = tuple(name for name, method in METHODS.items() if method.adaptive)
+"""Names of the methods with error control."""
+
+
+def right_hand_side(system: System, method: str) -> Program:
+    """What steps with error control are made from: the right-hand side, with its Jacobian where the method needs it."""
+    if not isinstance(METHODS[method], Rosenbrock):
+        return system.program("rhs")
+    if system.dimension > LARGEST:
+        raise InputError(
+            f"method {method!r} is for systems of up to {LARGEST} states, but {system.name!r} has {system.dimension}; "
+            "use kvaerno5 with backend='jax', or an explicit method"
+        )
+    return system.program("linearisation")
