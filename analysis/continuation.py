@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,12 +57,29 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """A special point: ``kind`` is its label, ``refined`` says whether it solves its own defining equations."""
+    """A special point.
+
+    Attributes
+    ----------
+    kind : str
+        Its label.
+    point : Point
+    refined : bool
+        Whether it solves its own defining equations; otherwise it is only bracketed along the curve.
+    coefficients : dict of str to float
+        Of its normal form.
+    note : str
+        What they mean: "supercritical", ...
+    sides : pair of Point
+        Points of the curve just before and after it.
+    """
 
     kind: str
     point: Point
     refined: bool
     coefficients: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+    sides: tuple[Point, Point] | None = None
 
 
 class Curve:
@@ -70,21 +87,20 @@ class Curve:
 
     Attributes
     ----------
+    scale : ndarray
+        Typical size (N,) of each unknown; may change when a point is adopted.
     bounds : sequence of (index, low, high)
         Unknowns that end the curve when they leave an interval.
     marks : sequence of (index, value)
         Values of unknowns at which a point is wanted.
     """
 
+    scale: Vector
     bounds: Sequence[tuple[int, float, float]] = ()
     marks: Sequence[tuple[int, float]] = ()
 
     def equations(self, u: Vector) -> tuple[Vector, Matrix]:
         """Left-hand sides (N - 1,) and their derivatives (N - 1, N); may be overwritten by the next call."""
-        raise NotImplementedError
-
-    def scale(self, u: Vector) -> Vector:
-        """Typical size (N,) of each unknown."""
         raise NotImplementedError
 
     def measure(self, u: Vector, tangent: Vector, derivative: Matrix, orientation: float) -> tuple[dict[str, float], Any]:
@@ -176,12 +192,12 @@ def newton(
 def begin(curve: Curve, u: Vector, tangent: Vector | None = None) -> Point:
     """The point of a curve at ``u``, which solves its equations, with the tangent nearest to ``tangent``."""
     r, d = curve.equations(u)
-    scale, d = curve.scale(u), d.copy()
+    scale, residual, d = curve.scale, float(abs(r).max()), d.copy()
     _, _, right = np.linalg.svd(d * scale)
     unit = right[-1] * scale
     if tangent is not None:
         unit = unit * (1.0 if unit @ (tangent / scale**2) >= 0 else -1.0)
-    return _point(curve, u, unit, d, scale, float(abs(r).max()))
+    return _point(curve, u, unit, d, scale, residual)
 
 
 def follow(
@@ -230,7 +246,7 @@ def follow(
 
 def advance(curve: Curve, here: Point, length: float, iterations: int = 8) -> tuple[Point | None, str, int]:
     """The point at ``length`` along the tangent, or None and why not; and the number of Newton's iterations."""
-    scale = curve.scale(here.u)
+    scale = curve.scale
     row = here.tangent / scale**2
     run = newton(curve.equations, here.u + length * here.tangent, row, scale, iterations)
     if not run.converged:
@@ -247,11 +263,11 @@ def at_value(curve: Curve, near: Point, index: int, value: float) -> Point | Non
     row[index] = 1.0
     u = near.u.copy()
     u[index] = value
-    run = newton(curve.equations, u, row, curve.scale(near.u))
+    run = newton(curve.equations, u, row, curve.scale)
     if not run.converged:
         return None
     run.u[index] = value
-    return _point(curve, run.u, near.tangent, run.derivative, curve.scale(near.u), run.residuals[-1])
+    return _point(curve, run.u, near.tangent, run.derivative, curve.scale, run.residuals[-1])
 
 
 def _point(curve: Curve, u: Vector, row: Vector, derivative: Matrix, scale: Vector, residual: float) -> Point:
@@ -271,6 +287,14 @@ def _point(curve: Curve, u: Vector, row: Vector, derivative: Matrix, scale: Vect
     else:
         tangent = row
     tests, data = curve.measure(u, tangent, derivative, -1.0 if exchanges % 2 else 1.0)
+    return Point(u, tangent, tests, data, residual)
+
+
+def measured(curve: Curve, u: Vector, tangent: Vector) -> Point:
+    """A point that solves the curve's equations, where the tangent may not be unique."""
+    r, d = curve.equations(u)
+    residual = float(abs(r).max())
+    tests, data = curve.measure(u, tangent, d.copy(), 0.0)
     return Point(u, tangent, tests, data, residual)
 
 
@@ -333,8 +357,15 @@ def _events(curve: Curve, here: Point, there: Point, length: float, stepping: St
         event = near and curve.refine(name, near, lambda: near)
         if event:
             found.append(event)
-    found.sort(key=lambda event: float((event.point.u - here.u) @ (here.tangent / curve.scale(here.u) ** 2)))
-    return found
+    row = here.tangent / curve.scale**2
+    places = {id(event): float((event.point.u - here.u) @ row) for event in found}
+    found.sort(key=lambda event: places[id(event)])
+    sides = [here]
+    for one, other in zip(found, found[1:], strict=False):
+        between, _, _ = advance(curve, here, (places[id(one)] + places[id(other)]) / 2)
+        sides.append(between or there)
+    sides.append(there)
+    return [replace(e, sides=(sides[k], sides[k + 1])) for k, e in enumerate(found)]
 
 
 def _leaving(curve: Curve, here: Point, there: Point, stepping: Stepping) -> tuple[Point, str] | None:
@@ -353,7 +384,7 @@ def _leaving(curve: Curve, here: Point, there: Point, stepping: Stepping) -> tup
 
 def _passes(curve: Curve, here: Point, there: Point, start: Point) -> bool:
     """Whether the step between two points passes through the start, in its direction."""
-    scale = curve.scale(here.u)
+    scale = curve.scale
     normal = start.tangent / scale**2
     before, after = (here.u - start.u) @ normal, (there.u - start.u) @ normal
     if not before < 0 <= after:
@@ -364,18 +395,18 @@ def _passes(curve: Curve, here: Point, there: Point, start: Point) -> bool:
 
 
 def _distance(curve: Curve, a: Point, b: Point) -> float:
-    return float(np.linalg.norm((a.u - b.u) / curve.scale(a.u)))
+    return float(np.linalg.norm((a.u - b.u) / curve.scale))
 
 
 def _cosine(curve: Curve, a: Point, b: Point) -> float:
-    scale = curve.scale(a.u)
+    scale = curve.scale
     x, y = a.tangent / scale, b.tangent / scale
     return float(x @ y / math.sqrt((x @ x) * (y @ y)))
 
 
 def _explain(curve: Curve, here: Point, largest: float, tried: list[str]) -> str:
     _, d = curve.equations(here.u)
-    full = np.vstack([d, here.tangent / curve.scale(here.u) ** 2])
+    full = np.vstack([d, here.tangent / curve.scale ** 2])
     condition = np.linalg.cond(full)
     return (
         f"failed: {tried[-1]}; steps from {largest:.1e} down to {largest / 2 ** (len(tried) - 1):.1e} were tried; the "

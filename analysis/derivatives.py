@@ -6,8 +6,8 @@ map the iterate minus the state. Small systems are evaluated by machine code of 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from ..engine.cache import remembered
 from ..engine.declaration import suggest
 from ..engine.errors import InputError, UnsupportedPrimitive
+from ..engine.evaluation import evaluate
 from ..engine.native import Function
 from ..engine.system import System
 
@@ -62,6 +63,15 @@ class Equations:
         out = self._evaluate("values", z=z)
         return out["F"], out["D"].reshape(self.n, self.n + self.m)
 
+    def at_many(self, states: Matrix) -> tuple[Matrix, np.ndarray]:
+        """``F`` (points, n) and its derivative by the state (points, n, n) at states (points, n), no parameter active."""
+        if not self._unrolled:
+            values = [tuple(block.copy() for block in self.values(y)) for y in states]
+            return np.array([f for f, _ in values]), np.array([d for _, d in values])
+        program = self.system.derive(*self._named("values"), z=self.n, p=len(self._p))
+        out = evaluate(program, z=states.T, p=self._p)
+        return out["F"].T, out["D"].T.reshape(-1, self.n, self.n)
+
     def gradient(self, z: Vector, w: Vector, v: Vector) -> Vector:
         """Gradient (n + m,) of ``w . DF(z) v``; ``v`` has n elements or n + m."""
         full = np.zeros(self.n + self.m)
@@ -82,11 +92,24 @@ class Equations:
 
     def _evaluate(self, quantity: str | int, **blocks: Vector) -> dict[str, Vector]:
         if quantity not in self._evaluators:
-            function = self._function(quantity)
             sizes = {"z": self.n + self.m, "p": len(self._p)} | {k: len(v) for k, v in blocks.items()}
-            key = ("fixed points", self.active, self.iterates, quantity)
-            self._evaluators[quantity] = _compiled(self.system, key, function, sizes, self._p)
+            make = _native if self._unrolled else _jax
+            self._evaluators[quantity] = make(self.system, *self._named(quantity), sizes, self._p)
         return self._evaluators[quantity](**blocks)
+
+    @cached_property
+    def _unrolled(self) -> bool:
+        """Whether to use straight-line code."""
+        if self.n > LARGEST_UNROLLED:
+            return False
+        try:
+            self.system.derive(*self._named("values"), z=self.n + self.m, p=len(self._p))
+        except UnsupportedPrimitive:
+            return False
+        return True
+
+    def _named(self, quantity: str | int) -> tuple[Any, Callable[..., dict[str, Any]]]:
+        return ("fixed points", self.active, self.iterates, quantity), self._function(quantity)
 
     def _function(self, quantity: str | int) -> Callable[..., dict[str, Any]]:
         import jax
@@ -118,13 +141,6 @@ class Equations:
         if quantity == "gradient":
             return lambda z, p, w, v: {"G": jax.grad(lambda z: w @ along(z, p, v))(z)}
         return lambda z, p, *directions: {"B": directional(z, p, *directions)}
-
-
-def _compiled(system: System, key: Any, function: Callable, sizes: dict[str, int], p: Vector) -> Callable:
-    if system.dimension <= LARGEST_UNROLLED:
-        with contextlib.suppress(UnsupportedPrimitive):
-            return _native(system, key, function, sizes, p)
-    return _jax(system, key, function, sizes, p)
 
 
 def _native(system: System, key: Any, function: Callable, sizes: dict[str, int], p: Vector) -> Callable:
@@ -186,5 +202,16 @@ def check(system: System, active: tuple[str, ...], iterates: int = 1) -> None:
         raise InputError(f"parameter {active[0]!r} is given twice; name two different ones")
     if isinstance(iterates, bool) or not isinstance(iterates, (int, np.integer)) or iterates < 1:
         raise InputError(f"iterates must be a whole number of at least 1, not {iterates!r:.40}")
+    if _depends_on_time(system):
+        raise InputError(f"system {system.name!r} depends on time and has no fixed points; remove the time dependence")
     if system.kind == "flow" and iterates != 1:
         raise InputError(f"{system.name!r} is a flow, which has no iterates; leave out iterates")
+
+
+def _depends_on_time(system: System) -> bool:
+    import jax
+
+    with jax.enable_x64(True):
+        shapes = [jax.ShapeDtypeStruct(s, float) for s in ((), (system.dimension,), system.parameter_vector.shape)]
+        jaxpr = jax.make_jaxpr(system.flat)(*shapes).jaxpr
+    return any(v is jaxpr.invars[0] for equation in jaxpr.eqns for v in equation.invars)

@@ -19,6 +19,7 @@ from ..integrators.ensemble import members, numbers
 from ..integrators.fields import NONFINITE, RUNNING
 from ..integrators.groups import FixedGroup, fixed, lanes
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
+from ..integrators.times import number, whole
 from .expressions import Formula
 from .sections import Function, Section, Settings, as_section, crossing_group, settings
 
@@ -94,7 +95,7 @@ def orbit_diagram(
     if system.kind == "map":
         if section is not None or method not in (None, "iterate"):
             raise InputError(f"{system.name!r} is a map: every iterate is recorded; leave out section and method")
-        if not float(transient).is_integer() or transient < 0:
+        if not number("transient", transient).is_integer() or transient < 0:
             raise InputError(f"the transient of a map is a whole number of iterates, not {transient}")
         run: _Iterates | _Crossings = _Iterates(job, int(transient))
     else:
@@ -206,9 +207,8 @@ def _job(
         raise InputError("values must be a list of at least one finite number")
     if direction not in DIRECTIONS:
         raise InputError(f"direction {direction!r} does not exist; {suggest(str(direction), DIRECTIONS)}")
-    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 1:
-        raise InputError(f"points must be a whole number of at least 1, not {points!r:.40}")
-    start = members(system, None, initial, seed)
+    points = whole("points", points, 1)
+    start = members(system, None, initial, whole("seed", seed, 0))
     if start.dims:
         raise InputError("an orbit diagram starts from one initial state, not from an ensemble")
     observable = observable or system.component_names[0]

@@ -19,7 +19,7 @@ from ..integrators.fields import RUNNING
 from ..integrators.groups import AdaptiveGroup, adaptive, lanes
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
 from ..integrators.methods import ADAPTIVE, METHODS, right_hand_side
-from ..integrators.times import number
+from ..integrators.times import number, whole
 from .expressions import Formula
 
 if TYPE_CHECKING:
@@ -120,15 +120,15 @@ def settings(
     method = method or "dop853"
     if method not in ADAPTIVE:
         raise InputError(f"sections need a method with error control ({', '.join(ADAPTIVE)}), not {method!r}")
-    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 1:
-        raise InputError(f"points must be a whole number of at least 1, not {points!r:.40}")
+    points = whole("points", points, 1)
+    most = float(whole("max_steps", max_steps, 1))
     values = {"rtol": rtol, "atol": atol, "t_max": transient or 500.0 if t_max is None else t_max}
     for name, value in values.items():
         if not number(name, value) > 0:
             raise InputError(f"{name} must be positive, not {value}")
     if number("transient", transient) < 0:
         raise InputError(f"transient must not be negative, but is {transient}")
-    return Settings(method, rtol, atol, float(transient), float(values["t_max"]), int(points), float(max_steps))
+    return Settings(method, rtol, atol, float(transient), float(values["t_max"]), points, most)
 
 
 def crossing_group(
@@ -197,7 +197,7 @@ def poincare_section(
     how = settings(
         system, method=method, rtol=rtol, atol=atol, transient=transient, t_max=t_max, points=points, max_steps=max_steps
     )
-    ensemble = members(system, parameters, initial, seed)
+    ensemble = members(system, parameters, initial, whole("seed", seed, 0))
     count, n = len(ensemble.y), system.dimension
     crossings = np.full((count, points, 1 + n), np.nan)
     counts, status = np.zeros(count, dtype=np.int64), np.full(count, RUNNING)

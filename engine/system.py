@@ -40,6 +40,12 @@ def flow(**declaration: Any) -> Callable[[Function], System]:
         Named functions ``(t, s, p)`` of the state, recorded beside it.
     slow : tuple of str
         Blocks that adapt slowly (the slow subsystem).
+    noise : function
+        Amplitudes of white noise, ``(t, s, p) -> {block: amplitude}``. An amplitude of the block's shape multiplies a
+        Wiener process of each component (diagonal noise); one with an extra last axis, the same for all blocks,
+        multiplies Wiener processes that all components share. Blocks that are not named have no noise.
+    interpretation : "ito" or "stratonovich"
+        What an amplitude that depends on the state means.
     time_unit : str
         Unit of time; empty if time is dimensionless.
     source : str
@@ -82,6 +88,8 @@ def _declare(
     initial: Mapping[str, Any] | None = None,
     observables: Mapping[str, Function] | None = None,
     slow: tuple[str, ...] = (),
+    noise: Function | None = None,
+    interpretation: str = "ito",
     time_unit: str = "",
     source: str = "",
     known: tuple[Known, ...] = (),
@@ -99,6 +107,8 @@ def _declare(
         starts=dict(initial or {}),
         observables=dict(observables or {}),
         slow=(slow,) if isinstance(slow, str) else tuple(slow),
+        noise=noise,
+        interpretation=interpretation,
         time_unit=time_unit,
         source=source,
         known=tuple(known),
@@ -141,6 +151,8 @@ class System:
     starts: dict[str, Any]
     observables: dict[str, Function]
     slow: tuple[str, ...] = ()
+    noise: Function | None = None
+    interpretation: str = "ito"
     time_unit: str = ""
     source: str = ""
     known: tuple[Known, ...] = ()
@@ -301,7 +313,7 @@ class System:
 
         ``rhs`` (block ``f``: derivative or next state), ``jacobian`` (``J`` = df/dy, row by row),
         ``linearisation`` (``f``, ``J`` and ``ft`` = df/dt), ``parameter_jacobian`` (``Jp`` = df/dp), ``jvp`` (``Jv`` for the extra input ``v``),
-        ``second_derivative`` (``B`` = D2f[v, w] for the extra inputs ``v`` and ``w``), or the name of an
+        ``second_derivative`` (``B`` = D2f[v, w] for the extra inputs ``v`` and ``w``), ``noise`` (``g``, ``Dg``, ``c``), or the name of an
         observable (block of that name).
         """
         if quantity not in self._programs:
@@ -383,6 +395,8 @@ class System:
                 function = lambda t, y, p, v, w: {  # noqa: E731
                     "B": jax.jvp(lambda z: self._along(t, z, p, v), (y,), (w,))[1]
                 }
+            case "noise":
+                function = self._noise
             case _ if quantity in self.observables:
                 observable = self.observables[quantity]
                 function = lambda t, y, p: {quantity: observable(t, *self._namespaces(y, p))}  # noqa: E731
@@ -392,6 +406,44 @@ class System:
                     + suggest(quantity, ["rhs", "jacobian", "parameter_jacobian", "jvp", "second_derivative"])
                 )
         return trace(function, inputs, name=self.name)
+
+    def _noise(self, t, y, p):
+        """Amplitudes ``g`` (dimension,) or (dimension, processes), ``Dg`` = dg/dy, and ``c_i = sum_jk g_kj dg_ij/dy_k``."""
+        import jax
+        import jax.numpy as jnp
+
+        g, slopes = self.amplitudes(t, y, p), jax.jacfwd(self.amplitudes, 1)(t, y, p)
+        c = g * jnp.diagonal(slopes) if g.ndim == 1 else jnp.einsum("kj,ijk->i", g, slopes)
+        return {"g": g, "Dg": slopes, "c": c}
+
+    def amplitudes(self, t, y, p):
+        """Amplitudes of the noise as a JAX function of flat vectors: (dimension,) or (dimension, processes)."""
+        import jax.numpy as jnp
+
+        assert self.noise is not None
+        given = self.noise(t, *self._namespaces(y, p))
+        if not isinstance(given, Mapping):
+            raise DeclarationError(f"system {self.name!r}: its noise must return a dictionary, not {type(given).__name__}")
+        if unknown := [k for k in given if k not in self.shapes]:
+            raise DeclarationError(
+                f"system {self.name!r}: its noise names {unknown[0]!r}, which is no state block; "
+                + suggest(unknown[0], self.shapes)
+            )
+        values = {k: jnp.asarray(v, dtype=float) for k, v in given.items() if k in self.state}
+        extra = {v.shape[len(self.state[k]) :] for k, v in values.items()}
+        fits = all(v.shape[: len(self.state[k])] == self.state[k] for k, v in values.items())
+        if not fits or len(extra) > 1 or len(next(iter(extra), ())) > 1:
+            told = ", ".join(f"{k} {v.shape}" for k, v in values.items())
+            raise DeclarationError(
+                f"system {self.name!r}: an amplitude has the shape of its state block, or that and one last axis, the same "
+                f"for all blocks; given: {told}"
+            )
+        axes = next(iter(extra), ())
+        blocks = [
+            jnp.reshape(values[k], (math.prod(shape), *axes)) if k in values else jnp.zeros((math.prod(shape), *axes))
+            for k, shape in self.state.items()
+        ]
+        return jnp.concatenate(blocks)
 
     def _along(self, t, y, p, v):
         import jax
@@ -593,6 +645,12 @@ class System:
             raise DeclarationError(
                 f"system {self.name!r}: {sorted(twice)[0]!r} names two things (states, parameters, observables and "
                 "time share one set of names)"
+            )
+        if self.noise is not None and self.kind == "map":
+            raise DeclarationError(f"system {self.name!r}: noise is for flows; a map takes random numbers as parameters")
+        if self.interpretation not in ("ito", "stratonovich"):
+            raise DeclarationError(
+                f"system {self.name!r}: interpretation must be 'ito' or 'stratonovich', not {self.interpretation!r}"
             )
         for what, given in (("initial values", self.starts), ("slow blocks", self.slow)):
             for name in given:

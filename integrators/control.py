@@ -24,18 +24,19 @@ Method = Tableau | Rosenbrock
 
 
 def adaptive_kernels(
-    rhs: Program, method: Method, *, dense: bool, section: Program | None = None
+    rhs: Program, method: Method, *, dense: bool, section: Program | None = None, projection: Program | None = None
 ) -> dict[str, Kernel]:
     """Kernels of a step with error control.
 
     ``start`` computes the first derivative ``k`` and a first step ``h``; ``step`` tries a step. With
     ``dense``, ``step`` keeps what ``prepare`` turns into the coefficients that ``interpolate`` evaluates at
     ``theta``. With ``section`` (a program with output ``value``), the sign of that function is watched, and
-    ``interpolate`` gives its value ``gtheta`` as well.
+    ``interpolate`` gives its value ``gtheta`` as well. ``projection`` (blocks ``y`` and ``k`` from the same) changes the
+    state and its derivative at the end of every step, as tangent vectors are made orthonormal.
     """
     kernels: dict[str, Kernel] = {
         "start": Straight(_start(rhs, method, section)),
-        "step": Straight(_step(rhs, method, dense, section)),
+        "step": Straight(_step(rhs, method, dense, section, projection)),
     }
     if dense:
         kernels["prepare"] = Straight(_prepare(rhs, method))
@@ -95,7 +96,9 @@ def _start(rhs: Program, method: Method, section: Program | None) -> Program:
     return b.program(outputs).fused()
 
 
-def _step(rhs: Program, method: Method, dense: bool, section: Program | None) -> Program:
+def _step(
+    rhs: Program, method: Method, dense: bool, section: Program | None, projection: Program | None
+) -> Program:
     b = Builder()
     n = rhs.inputs["y"]
     y, k, p = b.input("y", n), b.input("k", n), b.input("p", rhs.inputs["p"])
@@ -111,9 +114,12 @@ def _step(rhs: Program, method: Method, dense: bool, section: Program | None) ->
     used = b.copysign(_smaller(b, h, left), shared["direction"])
     end = b.select(last, shared["t_end"], b.add(t, used))
     trial = _scheme(method).attempt(b, rhs, method, t, end, y, used, p, k)
-    new = trial.new
+    new, slope = trial.new, trial.slope
 
     error = _error(b, trial, y)
+    if projection is not None:
+        projected = b.inline(projection, {"y": new, "k": slope})
+        new, slope = projected["y"], projected["k"]
     accepted = b.le(error, b.constant(1.0))
     level = b.mul(b.constant(0.5), fast_log2(b, _at_least(b, error, 1e-30)))
     power = 1.0 / method.error_order - 0.75 * method.beta
@@ -143,7 +149,7 @@ def _step(rhs: Program, method: Method, dense: bool, section: Program | None) ->
     attention = b.or_(b.or_(arrived, stuck), b.ge(count, shared["max_steps"]))
     outputs: dict[str, Values] = {
         "y": choose(new, y),
-        "k": choose(trial.slope, k),
+        "k": choose(slope, k),
         "t": [new_t],
         "h": [next_h],
         "memory": choose([_larger(b, level, b.constant(log2(1e-4)))], [lane["memory"]]),

@@ -78,6 +78,9 @@ def members(system: System, parameters: Any, initial: Any, seed: int) -> Members
             common[name] = value
     if common:
         system = system.with_parameters(**common)
+        for name in common:
+            if not np.isfinite(system.parameters[name].value).all():
+                raise InputError(f"parameter {name!r} is infinite or NaN; give a finite number")
     if isinstance(initial, Mapping):
         drawn = {name: value for name, value in initial.items() if isinstance(value, Draw)}
         system = system.with_initial(**drawn) if drawn else system
@@ -168,6 +171,8 @@ def _initial(system: System, initial: Any, seed: int) -> tuple[np.ndarray, Any]:
         flat = _finite(system, system.pack(numbers("initial", initial)))
         if flat.ndim > 2:
             raise InputError(f"initial has shape {flat.shape}; expected ({system.dimension},) or (members, {system.dimension})")
+        if not len(flat):
+            raise InputError("the initial values have no members; give at least one")
         return flat, (len(flat) if flat.ndim == 2 else None)
     values = {name: numbers(name, value) for name, value in initial.items()}
     cloud = {}

@@ -68,10 +68,19 @@ class Compiled:
 class Adaptive(Compiled):
     """A method with error control and a right-hand side, compiled."""
 
-    def __init__(self, rhs: Program, method: control.Method, width: int, dense: bool, section: Program | None):
+    def __init__(
+        self,
+        rhs: Program,
+        method: control.Method,
+        width: int,
+        dense: bool,
+        section: Program | None,
+        projection: Program | None = None,
+    ):
         self.dimension = rhs.inputs["y"]
         workspace = control.adaptive_workspace(width, method, self.dimension, rhs.inputs["p"], dense=dense)
-        super().__init__(workspace, control.adaptive_kernels(rhs, method, dense=dense, section=section), FIELDS)
+        kernels = control.adaptive_kernels(rhs, method, dense=dense, section=section, projection=projection)
+        super().__init__(workspace, kernels, FIELDS)
         self.kernels = {"prepare": 0, "interpolate": 0, **self.kernels}
         rows: list[int] = []
         self.column: dict[str, slice] = {}
@@ -86,11 +95,13 @@ class Adaptive(Compiled):
 class Fixed(Compiled):
     """A method of equal steps and a right-hand side, or a map, compiled; ``record`` is what is recorded."""
 
+    dimension: int
+    parameters: int
+    outputs: int
+
     def __init__(self, rhs: Program, tableau: Tableau | None, width: int, record: Program | None):
-        self.dimension, self.parameters = rhs.inputs["y"], rhs.inputs["p"]
-        workspace = explicit.fixed_workspace(width, self.dimension, self.parameters)
         kernels = explicit.fixed_kernels(rhs, tableau, record) if tableau else explicit.map_kernels(rhs, record)
-        super().__init__(workspace, kernels, STEP_FIELDS)
+        self._compile(kernels, width, rhs.inputs["y"], rhs.inputs["p"])
         self.kernels = {"sample": 0, **self.kernels}
         self.outputs = sum(len(v) for v in record.outputs.values()) if record else self.dimension
 
@@ -187,6 +198,12 @@ class AdaptiveGroup:
                 )
             if left:
                 tick(self.fraction)
+
+    def extend(self, t_end: float) -> None:
+        """Let the members that have arrived go on to a later end."""
+        self.t_end = t_end
+        self.work[self.compiled.workspace.offset("t_end")] = t_end
+        self.status[self.status == DONE] = RUNNING
 
     @property
     def fraction(self) -> float:

@@ -7,9 +7,10 @@ from ..engine.program import Program
 from ..engine.system import System
 from .control import Method
 from .rosenbrock import LARGEST, RODAS5P, Rosenbrock
+from .stochastic import STOCHASTIC, Stochastic
 from .tableaux import TABLEAUX
 
-METHODS: dict[str, Method] = {**TABLEAUX, RODAS5P.name: RODAS5P}
+METHODS: dict[str, Method | Stochastic] = {**TABLEAUX, RODAS5P.name: RODAS5P, **STOCHASTIC}
 """Every method for flows."""
 
 ADAPTIVE = tuple(name for name, method in METHODS.items() if method.adaptive)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,13 +26,16 @@ from .fields import DONE, RUNNING
 from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed, lanes
 from .parallel import Progress, Tick, cores, parts, work_off
 from .methods import ADAPTIVE, METHODS, right_hand_side
-from .times import number, samples, span
+from .times import number, samples, span, whole
 
 if TYPE_CHECKING:
     import xarray as xr
 
 BUFFER = 2**23
-"""Numbers that a worker holds before they are written to a file."""
+"""Numbers that a worker holds at most before they are written to a file."""
+
+FLUSH = 2.0
+"""Seconds after which they are written even if they are fewer."""
 
 Group = AdaptiveGroup | FixedGroup
 
@@ -124,10 +128,11 @@ def simulate(
     method = _method(system, method, dt, backend)
     rtol, atol = _tolerance("rtol", rtol), _tolerance("atol", atol)
     step = None if dt is None else number("dt", dt)
-    ensemble = members(system, parameters, initial, _whole("seed", seed, 0))
+    most = float(whole("max_steps", max_steps, 1))
+    ensemble = members(system, parameters, initial, whole("seed", seed, 0))
     system = ensemble.system
     times = samples(system, start, end, keep, sample)
-    plan = _Plan(ensemble, method, step, start, end, times, isinstance(sample, str), rtol, atol, float(max_steps))
+    plan = _Plan(ensemble, method, step, start, end, times, isinstance(sample, str), rtol, atol, most)
     steps_known = plan.dt is not None and system.kind == "flow"
     layout = trajectory.layout(
         system,
@@ -309,12 +314,16 @@ class _Run:
     def _part(self, part: slice, tick: Tick) -> None:
         self.begun.add(part.start)
         group = self.plan.group(part)
-        n = self.system.dimension
-        segment = self.samples if self.raw is not None else max(1, BUFFER // ((part.stop - part.start) * n))
+        largest = max(1, BUFFER // ((part.stop - part.start) * self.system.dimension))
+        first, segment = 0, self.samples if self.raw is not None else min(64, largest)
         try:
-            for first in range(0, self.samples, segment):
-                self._segment(group, part, first, min(first + segment, self.samples), tick)
+            while first < self.samples:
+                begin = time.monotonic()
+                last = min(first + segment, self.samples)
+                self._segment(group, part, first, last, tick)
                 tick(group.fraction)
+                longer = time.monotonic() - begin < FLUSH / 4
+                first, segment = last, min(largest, 4 * segment) if longer else segment
         finally:
             for name, values in group.result().items():
                 self.endings[name][part] = values
@@ -366,6 +375,7 @@ class _Run:
             first = last
 
     def _finish(self, complete: bool) -> xr.Dataset:
+        self.endings["t_stop"][self.endings["status"] == DONE] = self.plan.end
         for part in self._parts():
             if self.raw is not None and part.start not in self.begun:
                 self.raw[part] = np.nan
@@ -408,6 +418,8 @@ def _method(system: System, method: str | None, dt: Any, backend: str) -> str:
         raise InputError("a map has no dt; leave it out")
     if dt is None and method in ("euler", "heun", "rk4"):
         raise InputError(f"method {method!r} has steps of equal length; give dt")
+    if dt is not None and method == "rodas5p":
+        raise InputError(f"method {method!r} chooses its steps itself; leave out dt")
     if dt is not None and not number("dt", dt) > 0:
         raise InputError(f"dt must be positive, not {dt}")
     return method
@@ -418,9 +430,3 @@ def _tolerance(name: str, value: Any) -> float:
     if not tolerance > 0:
         raise InputError(f"{name} must be positive, not {tolerance:g}")
     return tolerance
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name} must be a whole number of at least {least}, not {value!r:.40}")
-    return int(value)

@@ -38,21 +38,21 @@ def samples(system: System, start: float, end: float, keep: float, sample: Any) 
         return np.array([end])
     if sample is None:
         if system.kind == "flow":
-            return np.linspace(keep, end, INTERVALS + 1)
+            return np.linspace(keep, end, INTERVALS + 1 if keep != end else 1)
         sample = 1.0
     try:
-        times = np.ascontiguousarray(sample, dtype=float)
+        times = np.array(sample, dtype=float, order="C")
     except (TypeError, ValueError):
         raise InputError(f"sample must be a spacing, an array of times or 'end', not {sample!r:.60}") from None
-    if np.ndim(sample) == 0:
-        spacing = float(sample)
+    if times.ndim == 0:
+        spacing = float(times)
         if not 0 < spacing < np.inf:
             raise InputError(f"the spacing of samples must be positive, not {spacing:g}")
         if system.kind == "map" and not spacing.is_integer():
             raise InputError(f"the spacing of samples of a map is a whole number, not {spacing:g}")
         count = int(np.floor(abs(end - keep) / spacing * (1 + 1e-12) + 1e-9))
         times = keep + direction * spacing * np.arange(count + 1)
-        if abs(times[-1] - end) <= 1e-9 * spacing:
+        if direction * (times[-1] - end) >= -1e-9 * spacing:
             times[-1] = end
         return times
     if times.ndim != 1 or not times.size:
@@ -77,3 +77,10 @@ def number(name: str, value: Any) -> float:
     if not np.isfinite(result):
         raise InputError(f"{name} must be finite, not {result}")
     return result
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """``value`` as a whole number of at least ``least``, or an error that names it."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"{name} must be a whole number of at least {least}, not {value!r:.40}")
+    return int(value)

@@ -99,7 +99,7 @@ def test_pauses(how, sample, members, monkeypatch):
     looks = []
     halting = ax.simulate(LORENZ, 3.0, progress=looks.append, **given)
     same(flowing, halting)
-    assert len(looks) > 9
+    assert len(looks) > 5
     assert looks == sorted(looks) and looks[-1] == 1.0
 
 
@@ -179,15 +179,14 @@ def test_scipy_agrees(problem, method):
 def test_scipy_agrees_backwards(problem):
     """Back along the way from the end, at samples of falling time."""
     system, t_end, accuracy = PROBLEMS[problem]
-    if problem in ("stiff-ish", "roessler"):
-        t_end = 0.3
+    t_end = min(t_end, {"lorenz": 0.5, "roessler": 1.0, "van der pol": 3.0, "stiff-ish": 0.03}.get(problem, t_end))
     times = np.linspace(0.0, t_end, 101)
     there = reference(system, t_end, times)
     back = ax.simulate(
         system, 0.0, t_start=t_end, initial=there[-1], sample=times[::-1], method="dop853", rtol=1e-12, atol=1e-12
     )
     assert (back.status.item(), back.t_stop.item()) == (0, 0.0)
-    np.testing.assert_allclose(flat(system, back)[::-1], there, rtol=0, atol=100 * accuracy)
+    np.testing.assert_allclose(flat(system, back)[::-1], there, rtol=0, atol=10 * accuracy)
 
 
 @pytest.mark.parametrize("problem", ["lorenz", "forced", "kepler"])

@@ -1,0 +1,451 @@
+"""Curves of fixed points and of their bifurcations: defining equations, test functions, refinement.
+
+Each class is a :class:`~attrax.analysis.continuation.Curve`. The bifurcations are defined by scalar functions from
+bordered matrices (Govaerts, Numerical Methods for Bifurcations of Dynamical Equilibria, 2000): few unknowns more than
+the state, and exact gradients. With one active parameter the same equations are square and refine a special point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import normal_forms
+from .continuation import Curve, Event, Point, measured, newton
+from .derivatives import Equations
+
+Vector = np.ndarray
+Matrix = np.ndarray
+
+NEUTRAL = 1e-10
+"""Eigenvalues closer than this to the stability boundary (relative to the largest) do not count as unstable."""
+CLOSE = 2e-3
+"""How far, in units of the scale, a refined point may lie from where the test function vanished."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Eigenvalues (multipliers of maps) at a fixed point, and how many are unstable."""
+
+    eigenvalues: Vector
+    unstable: int
+
+
+def spectrum(jacobian: Matrix, is_map: bool) -> Spectrum:
+    """Eigenvalues of ``DF``; of a map, those of the iterate."""
+    from scipy.linalg.lapack import dgeev
+
+    real, imaginary, _, _, _ = dgeev(jacobian, 0, 0)
+    values = real + 1j * imaginary
+    if is_map:
+        values += 1.0
+    growth = abs(values) - 1.0 if is_map else real
+    return Spectrum(values, int((growth > NEUTRAL * max(1.0, abs(values).max())).sum()))
+
+
+def pair_test(values: Vector, is_map: bool) -> float:
+    """A function of the eigenvalues that changes sign where two of them add up to 0 (maps: multiply to 1)."""
+    complex_ones = [v for v in values.tolist() if v.imag > 0]
+    real = [v.real for v in values.tolist() if v.imag == 0]
+    if is_map:
+        found = [abs(v) ** 2 - 1 for v in complex_ones] + [a * b - 1 for k, a in enumerate(real) for b in real[:k]]
+    else:
+        found = [2 * v.real for v in complex_ones] + [a + b for k, a in enumerate(real) for b in real[:k]]
+    return _signed(found)
+
+
+def _signed(values: list[float]) -> float:
+    """The smallest absolute value with the sign of the product; 1 if there are none."""
+    if not values:
+        return 1.0
+    negative = sum(1 for v in values if v < 0)
+    return math.copysign(min(abs(v) for v in values), -1.0 if negative % 2 else 1.0)
+
+
+def state_scale(state: Vector) -> Vector:
+    """Typical sizes of the components of a state."""
+    size = abs(state)
+    return np.maximum(size, 1e-2 * size.max()) if size.max() > 1e-6 else np.ones_like(state)
+
+
+class _Fixed(Curve):
+    """What all curves here share: ``u`` begins with the state and the active parameters."""
+
+    def __init__(self, equations_: Equations, u: Vector, ranges: Sequence[tuple[float, float]] = ()):
+        self.eq = equations_
+        self.n, self.m = equations_.n, equations_.m
+        widths = [high - low for low, high in ranges] or [max(1.0, abs(x)) for x in u[self.n : self.n + self.m]]
+        rest = u[self.n + self.m :]
+        self.scale = np.concatenate([state_scale(u[: self.n]), widths, np.maximum(1.0, abs(rest))])
+        self.bounds = [(self.n + k, low, high) for k, (low, high) in enumerate(ranges)]
+
+    def adopt(self, point: Point) -> None:
+        n = self.n
+        if (abs(point.u[:n]) > self.scale[:n]).any():
+            self.scale = self.scale.copy()
+            self.scale[:n] = np.maximum(self.scale[:n], abs(point.u[:n]))
+
+    def z(self, u: Vector) -> Vector:
+        """State and active parameters."""
+        return u[: self.n + self.m]
+
+
+class FixedPoints(_Fixed):
+    """Fixed points over one parameter; events LP, BP, H (or NSE, neutral saddle), and LP, BP, PD, NS of maps."""
+
+    def equations(self, u):
+        return self.eq.values(u)
+
+    def measure(self, u, tangent, derivative, orientation):
+        found = spectrum(derivative[:, : self.n], self.eq.map)
+        tests = {"LP": float(tangent[self.n]), "BP": orientation}
+        if self.eq.map:
+            tests["PD"] = _signed([v.real + 1 for v in found.eigenvalues.tolist() if v.imag == 0])
+        tests["NS" if self.eq.map else "H"] = pair_test(found.eigenvalues, self.eq.map)
+        return tests, found
+
+    def jumps(self, before, after):
+        if before.data.unstable == after.data.unstable:
+            return None
+        growth = abs(after.data.eigenvalues) - 1 if self.eq.map else after.data.eigenvalues.real
+        critical = after.data.eigenvalues[np.argmin(abs(growth))]
+        if abs(critical.imag) > 1e-9 * abs(critical):
+            return "NS" if self.eq.map else "H"
+        return "PD" if self.eq.map and critical.real < 0 else "BP"
+
+    def refine(self, name, near, locate):
+        define = {"LP": Folds, "PD": Folds, "BP": BranchPoints, "H": Pairs, "NS": Pairs}[name]
+        u = define.start(self.eq, near.u, near.data.eigenvalues)
+        if u is None:
+            return None
+        system = define(self.eq, u, shift=2.0 if name == "PD" else 0.0)
+        run = newton(system.equations, u, None, system.scale, 12)
+        distance = np.linalg.norm((self.z(run.u) - near.u) / self.scale)
+        refined = run.converged and distance < CLOSE
+        z = self.z(run.u) if refined else None
+        if z is None:
+            point = locate()
+            if point is None:
+                return None
+            z = point.u
+        point = measured(self, z, near.tangent)
+        with np.errstate(all="ignore"):
+            return _classified(self, name, point, refined, run.u)
+
+
+def _classified(curve: FixedPoints, name: str, point: Point, refined: bool, u: Vector) -> Event | None:
+    """The event with its normal form; None where a fold is in truth a branch point."""
+    eq, z, n = curve.eq, point.u, curve.n
+    try:
+        match name:
+            case "LP":
+                _, d = eq.values(z)
+                _, w = normal_forms.null_vectors(d[:, :n].copy())
+                _, d = eq.values(z)
+                slope = d[:, n] * curve.scale[n]
+                if abs(w[:, 0] @ slope) < 1e-7 * max(1e-300, np.linalg.norm(d * curve.scale)):
+                    return None
+                return Event("LP", point, refined, normal_forms.fold(eq, z))
+            case "BP":
+                form = normal_forms.branch_point(eq, z, curve.scale)
+                return Event("BP", point, refined, form.coefficients, form.note)
+            case "PD":
+                return Event("PD", point, refined, *normal_forms.period_doubling(eq, z))
+            case "H":
+                square = float(u[-1]) if refined else _critical(point).imag ** 2
+                if square <= 0:
+                    return Event("NSE", point, refined, {}, "neutral saddle")
+                return Event("H", point, refined, *normal_forms.hopf(eq, z, math.sqrt(square)))
+            case _:
+                cosine = float(u[-1]) if refined else _critical(point).real
+                if abs(cosine) > 1:
+                    return Event("NSE", point, refined, {}, "neutral saddle")
+                return Event("NS", point, refined, *normal_forms.neimark_sacker(eq, z, math.acos(cosine)))
+    except np.linalg.LinAlgError:
+        return Event(name, point, refined, {}, "degenerate: the normal form is singular")
+
+
+def _critical(point: Point) -> complex:
+    """The complex eigenvalue nearest to the stability boundary, in the upper half plane."""
+    values = point.data.eigenvalues
+    complex_ones = values[values.imag > 0]
+    if not complex_ones.size:
+        return 0j
+    return complex(complex_ones[np.argmin(abs(complex_ones.real))])
+
+
+class _Bifurcation(_Fixed):
+    """A curve of bifurcations in two parameters; events of codimension two are zeros of smooth functions."""
+
+    label: str
+
+    def __init__(self, equations_: Equations, u: Vector, ranges: Sequence[tuple[float, float]] = (), shift: float = 0.0):
+        super().__init__(equations_, u, ranges)
+        self.shift = shift * np.eye(self.n)
+        self.border(u)
+
+    @staticmethod
+    def start(eq: Equations, u: Vector, eigenvalues: Vector) -> Vector | None:
+        """Unknowns at a point where the bifurcation is near."""
+        raise NotImplementedError
+
+    def border(self, u: Vector) -> None:
+        """Choose the borders of the matrix at a point near the curve."""
+        raise NotImplementedError
+
+    def measure(self, u, tangent, derivative, orientation):
+        found = spectrum(derivative[: self.n, : self.n], self.eq.map)
+        if self.m == 1:
+            return {}, found
+        with np.errstate(all="ignore"):
+            return self.codimension_two(u, derivative[: self.n], found), found
+
+    def codimension_two(self, u: Vector, derivative: Matrix, found: Spectrum) -> dict[str, float]:
+        """Test functions by the label of their zeros."""
+        return {}
+
+    def refine(self, name, near, locate):
+        point = locate()
+        if point is None:
+            return None
+        with np.errstate(all="ignore"):
+            try:
+                coefficients = self.coefficients(name, point)
+            except np.linalg.LinAlgError:
+                coefficients = {}
+        return Event(name, point, abs(point.tests[name]) < 1e-8, coefficients)
+
+    def coefficients(self, name: str, point: Point) -> dict[str, float]:
+        """Normal form of a point of codimension two."""
+        z = self.z(point.u)
+        match name:
+            case "CP":
+                return {"c": normal_forms.cubic(self.eq, z)}
+            case "BT":
+                return normal_forms.bogdanov_takens(self.eq, z)
+            case "GH":
+                return normal_forms.bautin(self.eq, z, math.sqrt(point.u[-1]))
+        return {}
+
+
+class Folds(_Bifurcation):
+    """LP curves: ``DF`` is singular; PD curves, with ``shift = 2``: ``DF + 2`` is (a multiplier is -1)."""
+
+    label = "LP"
+
+    @staticmethod
+    def start(eq, u, eigenvalues):
+        return u.copy()
+
+    def border(self, u):
+        _, d = self.eq.values(self.z(u))
+        self.right, self.left = (v[:, 0] for v in normal_forms.null_vectors(d[:, : self.n] + self.shift))
+
+    def adopt(self, point):
+        super().adopt(point)
+        _, d = self.eq.values(self.z(point.u))
+        v, w, _ = self.vectors(d)
+        self.right, self.left = v / np.linalg.norm(v), w / np.linalg.norm(w)
+
+    def vectors(self, d: Matrix) -> tuple[Vector, Vector, float]:
+        """Approximate null vectors, and the function that vanishes with the determinant."""
+        n = self.n
+        bordered, unit = np.zeros((n + 1, n + 1)), np.zeros(n + 1)
+        bordered[:n, :n], bordered[:n, n], bordered[n, :n] = d[:, :n] + self.shift, self.left, self.right
+        unit[n] = 1.0
+        right, left = np.linalg.solve(bordered, unit), np.linalg.solve(bordered.T, unit)
+        return right[:n], left[:n], float(right[n])
+
+    def equations(self, u):
+        n, z = self.n, self.z(u)
+        r, d = self.eq.values(z)
+        v, w, g = self.vectors(d)
+        out, derivative = np.empty(n + 1), np.empty((n + 1, len(u)))
+        out[:n], out[n] = r, g
+        derivative[:n], derivative[n] = d, -self.eq.gradient(z, w, v)
+        return out, derivative
+
+    def codimension_two(self, u, derivative, found):
+        z = self.z(u)
+        v, w, _ = self.vectors(derivative)
+        v, w = v / np.linalg.norm(v), w / np.linalg.norm(w)
+        if self.shift.any():
+            return {"R2": float(w @ v)}
+        tests = {"CP": float(w @ self.eq.directional(z, v, v)), "R1" if self.eq.map else "BT": float(w @ v)}
+        if self.n > 2 and not self.eq.map:
+            others = np.delete(found.eigenvalues, np.argmin(abs(found.eigenvalues)))
+            tests["ZH"] = pair_test(others, False)
+        return tests
+
+    def refine(self, name, near, locate):
+        event = super().refine(name, near, locate)
+        if event and name == "ZH" and _critical(event.point).imag < 1e-6:
+            return None  # two real eigenvalues add up to zero: nothing bifurcates
+        return event
+
+
+class Pairs(_Bifurcation):
+    """H and NS curves: ``A^2 + kappa`` (maps: ``A^2 - 2 kappa A + 1``) has rank n - 2; kappa is omega^2 (cos theta)."""
+
+    label = "H"
+
+    @staticmethod
+    def start(eq, u, eigenvalues):
+        if eq.n < 2:
+            return None
+        values = eigenvalues
+        first, second = np.triu_indices(len(values), 1)
+        # the pair that adds up to zero (multiplies to one): complex conjugates, or two real ones
+        residue = values[first] * values[second] - 1 if eq.map else values[first] + values[second]
+        k = np.argmin(abs(residue))
+        a, b = values[first[k]], values[second[k]]
+        kappa = (a + b).real / 2 if eq.map else (a * b).real
+        return np.append(u, kappa)
+
+    def matrix(self, a: Matrix, kappa: float) -> Matrix:
+        """The matrix polynomial whose rank drops by two."""
+        if self.eq.map:
+            return a @ a - 2 * kappa * a + np.eye(self.n)
+        return a @ a + kappa * np.eye(self.n)
+
+    def linear(self, d: Matrix) -> Matrix:
+        """A: the derivative of the flow's right-hand side or of the map."""
+        return d[:, : self.n] + np.eye(self.n) if self.eq.map else d[:, : self.n].copy()
+
+    def border(self, u):
+        _, d = self.eq.values(self.z(u))
+        self.right, self.left = normal_forms.null_vectors(self.matrix(self.linear(d), u[-1]), 2)
+        self.choose(u)
+
+    def adopt(self, point):
+        super().adopt(point)
+        _, d = self.eq.values(self.z(point.u))
+        v, w, _ = self.vectors(self.linear(d), point.u[-1])
+        self.right, self.left = np.linalg.qr(v)[0], np.linalg.qr(w)[0]
+        self.choose(point.u)
+
+    def choose(self, u: Vector) -> None:
+        """Take the two of the four functions whose gradients within the curve of fixed points are most independent."""
+        _, d = self.eq.values(self.z(u))
+        full = np.zeros((self.n, len(u)))
+        full[:, :-1] = d
+        within = np.linalg.qr(full.T, mode="complete")[0][:, self.n :]
+        self.chosen: tuple[tuple[int, int], ...] = ((0, 0), (0, 1), (1, 0), (1, 1))
+        slopes = self.equations(u)[1][self.n :] @ within
+        pairs = [(i, j) for i in range(4) for j in range(i)]
+
+        def area(i: int, j: int) -> float:
+            a, b = slopes[i], slopes[j]
+            return float((a @ a) * (b @ b) - (a @ b) ** 2)
+
+        best = max(pairs, key=lambda pair: area(*pair))
+        self.chosen = tuple(self.chosen[k] for k in best)
+
+    def vectors(self, a: Matrix, kappa: float) -> tuple[Matrix, Matrix, Matrix]:
+        """Bases of the nearly null spaces, and the 2 x 2 matrix that vanishes with the rank."""
+        n = self.n
+        bordered, units = np.zeros((n + 2, n + 2)), np.zeros((n + 2, 2))
+        bordered[:n, :n] = self.matrix(a, kappa)
+        bordered[:n, n:], bordered[n:, :n] = self.left, self.right.T
+        units[n, 0] = units[n + 1, 1] = 1.0
+        right, left = np.linalg.solve(bordered, units), np.linalg.solve(bordered.T, units)
+        return right[:n], left[:n], right[n:]
+
+    def equations(self, u):
+        n, z, kappa = self.n, self.z(u), u[-1]
+        r, d = self.eq.values(z)
+        count = n + len(self.chosen)
+        out, derivative = np.empty(count), np.zeros((count, len(u)))
+        out[:n], derivative[:n, :-1] = r, d
+        a = self.linear(d)
+        v, w, g = self.vectors(a, kappa)
+        for row, (i, j) in enumerate(self.chosen, n):
+            out[row] = g[i, j]
+            av = a @ v[:, j]
+            first = av - 2 * kappa * v[:, j] if self.eq.map else av
+            slope = self.eq.gradient(z, w[:, i], first) + self.eq.gradient(z, a.T @ w[:, i], v[:, j])
+            derivative[row, :-1] = -slope
+            derivative[row, -1] = 2 * (w[:, i] @ av) if self.eq.map else -(w[:, i] @ v[:, j])
+        return out, derivative
+
+    def codimension_two(self, u, derivative, found):
+        kappa = float(u[-1])
+        if self.eq.map:
+            return {"R1": kappa - 1, "R2": kappa + 1, "R3": kappa + 0.5, "R4": kappa}
+        tests = {"BT": kappa}
+        values = found.eigenvalues
+        first, second = np.triu_indices(len(values), 1)
+        size = abs(values[first] + values[second]) + abs(values[first] * values[second] - kappa)
+        k = np.argmin(size)
+        others = np.delete(values, [first[k], second[k]])
+        if self.n > 2:
+            tests["ZH"] = _signed([v.real for v in others.tolist() if v.imag == 0])
+        if self.n > 3:
+            tests["HH"] = pair_test(others, False)
+        if kappa > 0:
+            omega = math.sqrt(kappa)
+            tests["GH"] = normal_forms.hopf(self.eq, self.z(u), omega)[0]["l1"]
+        else:
+            tests["GH"] = math.nan
+        return tests
+
+    def refine(self, name, near, locate):
+        beyond = near.u[-1] <= 0 if not self.eq.map else False
+        if name != "BT" and beyond:
+            return None  # neutral saddles: nothing bifurcates
+        event = super().refine(name, near, locate)
+        if event and name == "HH":
+            values = event.point.data.eigenvalues
+            critical = np.sort(abs(values.real))[:4]
+            if critical[-1] > 1e-6 * max(1.0, abs(values).max()):
+                return None
+        return event
+
+
+class BranchPoints(_Bifurcation):
+    """BP curves: ``DF`` by state and first parameter loses rank; ``F + beta left = 0`` with an unfolding ``beta``."""
+
+    label = "BP"
+
+    @staticmethod
+    def start(eq, u, eigenvalues):
+        return np.append(u, 0.0)
+
+    def border(self, u):
+        _, d = self.eq.values(self.z(u))
+        left, _, right = np.linalg.svd(d[:, : self.n + 1])
+        self.right, self.left = right[-2:].T, left[:, -1]
+
+    def adopt(self, point):
+        super().adopt(point)
+        _, d = self.eq.values(self.z(point.u))
+        v, w, _ = self.vectors(d)
+        self.right, self.left = np.linalg.qr(v)[0], w / np.linalg.norm(w)
+
+    def vectors(self, d: Matrix) -> tuple[Matrix, Vector, Vector]:
+        """Basis of the nearly null space, left null vector, and the two functions that vanish with the rank."""
+        n = self.n
+        bordered, units = np.zeros((n + 2, n + 2)), np.zeros((n + 2, 2))
+        bordered[:n, : n + 1], bordered[:n, n + 1], bordered[n:, : n + 1] = d[:, : n + 1], self.left, self.right.T
+        units[n, 0] = units[n + 1, 1] = 1.0
+        right = np.linalg.solve(bordered, units)
+        left = np.linalg.solve(bordered.T, np.append(np.zeros(n + 1), 1.0))
+        return right[: n + 1], left[:n], right[n + 1]
+
+    def equations(self, u):
+        n, z = self.n, self.z(u)
+        r, d = self.eq.values(z)
+        out, derivative = np.empty(n + 2), np.zeros((n + 2, len(u)))
+        out[:n] = r + u[-1] * self.left
+        derivative[:n, :-1], derivative[:n, -1] = d, self.left
+        v, w, out[n:] = self.vectors(d)
+        for k in range(2):
+            derivative[n + k, :-1] = -self.eq.gradient(z, w, v[:, k])
+        return out, derivative
+
+
+CURVES: dict[str, Callable[..., Any]] = {"LP": Folds, "PD": Folds, "H": Pairs, "NS": Pairs, "BP": BranchPoints}

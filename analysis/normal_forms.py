@@ -1,0 +1,212 @@
+"""Normal-form coefficients of bifurcations of fixed points, from exact derivatives.
+
+Formulas and normalisation of Kuznetsov, Elements of Applied Bifurcation Theory (3rd ed. 2004): the critical eigenvector
+has unit length, ``<q, q> = 1``, and the adjoint one ``<p, q> = 1``. Then the critical dynamics are
+
+========  =======================================  =========================================
+LP        x' = a x^2                               a (MatCont's convention)
+BP        x' = a x^2, or x' = c x^3                a; c of a pitchfork, c < 0 supercritical
+H         z' = i omega z + omega l1 z |z|^2         l1 < 0 supercritical (Eq. 5.62)
+PD        x -> -x + c x^3                           c > 0 supercritical (Eq. 5.66)
+NS        z -> e^{i theta} z (1 + d |z|^2)          d is the real part, < 0 supercritical (Eq. 5.74)
+========  =======================================  =========================================
+
+and, for maps, LP x -> x + a x^2. Codimension two (section 8.7, and Beyn et al., Handbook of Dynamical Systems 2, 2002): CP x' = c x^3,
+BT x' = y, y' = a x^2 + b x y, GH z' = i omega z + omega l2 z |z|^4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .derivatives import Equations
+
+Vector = np.ndarray
+Matrix = np.ndarray
+RESONANCES = {1: 0.0, 2: np.pi, 3: 2 * np.pi / 3, 4: np.pi / 2}
+
+
+@dataclass(frozen=True)
+class BranchPoint:
+    """The branches through a branch point: their tangents in (state, parameter), and what kind of point it is."""
+
+    tangents: tuple[Vector, ...]
+    coefficients: dict[str, float]
+    note: str
+
+
+def null_vectors(matrix: Matrix, count: int = 1) -> tuple[Matrix, Matrix]:
+    """Orthonormal bases (n, count) of the right and left null spaces of a nearly singular matrix."""
+    left, _, right = np.linalg.svd(matrix)
+    return right[len(right) - count :].T, left[:, left.shape[1] - count :]
+
+
+def solve_singular(matrix: Matrix, right: Vector, q: Vector, p: Vector) -> Vector:
+    """The solution of ``matrix x = right`` with ``<p, x> = 0``, where ``matrix q = 0`` and ``p* matrix = 0``."""
+    n = len(matrix)
+    bordered = np.zeros((n + 1, n + 1), dtype=np.result_type(matrix, right, q))
+    bordered[:n, :n], bordered[:n, n], bordered[n, :n] = matrix, q, p.conj()
+    return np.linalg.solve(bordered, np.append(right, 0.0))[:n]
+
+
+def fold(equations: Equations, z: Vector) -> dict[str, float]:
+    """LP: the quadratic coefficient a."""
+    q, p = _real_pair(_jacobian(equations, z))
+    return {"a": float(p @ equations.directional(z, q, q)) / 2}
+
+
+def cubic(equations: Equations, z: Vector) -> float:
+    """The cubic coefficient on the centre manifold where the quadratic one is zero (cusp, pitchfork)."""
+    jacobian = _jacobian(equations, z)
+    q, p = _real_pair(jacobian)
+    b = equations.directional(z, q, q)
+    h = solve_singular(jacobian, b - (p @ b) * q, q, p)
+    third = equations.directional(z, q, q, q) - 3 * equations.directional(z, q, h)
+    return float(p @ third) / 6
+
+
+def branch_point(equations: Equations, z: Vector, scale: Vector) -> BranchPoint:
+    """BP: the tangents of the branches from the algebraic branching equation, and the kind of point."""
+    n = equations.n
+    _, d = equations.values(z)
+    d = d[:, : n + 1].copy()
+    left, sizes, right = np.linalg.svd(d * scale)
+    if n > 1 and sizes[-2] < 1e-6 * sizes[0]:
+        return BranchPoint((), {}, "degenerate: more than two branches may cross")
+    v1, v2, w = right[-2] * scale, right[-1] * scale, left[:, -1]
+    g1, g2 = (equations.gradient(z, w, v)[: n + 1] for v in (v1, v2))
+    a, b, c = v1 @ g1, v1 @ g2, v2 @ g2
+    discriminant = b * b - a * c
+    if discriminant <= 1e-12 * max(abs(a), abs(b), abs(c)) ** 2:
+        return BranchPoint((), {}, "isolated point or degenerate")
+    root = np.sqrt(discriminant)
+    # x v1 + y v2 with a x^2 + 2 b x y + c y^2 = 0, without cancellation
+    s = -(b + np.copysign(root, b))
+    directions = [x * v1 + y * v2 for x, y in ((s, a), (c, s))]
+    tangents = tuple(t / np.linalg.norm(t / scale) for t in directions)
+    if any(abs(t[n] / scale[n]) < 1e-6 for t in tangents):
+        coefficient = cubic(equations, z)
+        return BranchPoint(tangents, {"c": coefficient}, f"pitchfork, {_criticality(coefficient)}")
+    return BranchPoint(tangents, fold(equations, z), "transcritical")
+
+
+def hopf(equations: Equations, z: Vector, omega: float) -> tuple[dict[str, float], str]:
+    """H: frequency and first Lyapunov coefficient."""
+    g21, _ = _lyapunov(equations, z, omega)
+    l1 = g21.real / (2 * omega)
+    return {"omega": omega, "l1": float(l1)}, _criticality(l1)
+
+
+def period_doubling(equations: Equations, z: Vector) -> tuple[dict[str, float], str]:
+    """PD: the cubic coefficient c."""
+    jacobian = _jacobian(equations, z)
+    q, p = _real_pair(jacobian + 2 * np.eye(equations.n))
+    h = -np.linalg.solve(jacobian, equations.directional(z, q, q))
+    c = float(p @ (equations.directional(z, q, q, q) + 3 * equations.directional(z, q, h))) / 6
+    return {"c": c}, _criticality(-c)
+
+
+def neimark_sacker(equations: Equations, z: Vector, theta: float) -> tuple[dict[str, float], str]:
+    """NS: angle of the multipliers and the cubic coefficient d; strong resonances have none."""
+    near = [k for k, angle in RESONANCES.items() if abs(theta - angle) < 1e-6]
+    if near:
+        return {"theta": theta}, f"strong resonance 1:{near[0]}"
+    n, multiplier = equations.n, np.exp(1j * theta)
+    jacobian = _jacobian(equations, z)
+    a = jacobian + np.eye(n)
+    q, p = _complex_pair(a, multiplier)
+    h20 = np.linalg.solve(multiplier**2 * np.eye(n) - a, equations.directional(z, q, q))
+    h11 = -np.linalg.solve(jacobian, equations.directional(z, q, q.conj()))
+    third = equations.directional(z, q, q, q.conj()) + 2 * equations.directional(z, q, h11)
+    third = third + equations.directional(z, q.conj(), h20)
+    d = float((np.conj(multiplier) * np.vdot(p, third)).real) / 2
+    return {"theta": theta, "d": d}, _criticality(d)
+
+
+def bogdanov_takens(equations: Equations, z: Vector) -> dict[str, float]:
+    """BT: the coefficients a and b, for ``<q0, q0> = 1`` and ``<q1, q0> = 0``."""
+    jacobian = _jacobian(equations, z)
+    right, left = null_vectors(jacobian)
+    q0, p1 = right[:, 0], left[:, 0]
+    # the bordered matrix is regular, and A q1 = q0 and A^T p0 = p1 are solvable at a BT point
+    q1 = solve_singular(jacobian, q0, p1, q0)
+    p0 = solve_singular(jacobian.T, p1, q0, p1)
+    p1, p0 = p1 / (p1 @ q1), p0 / (p0 @ q0)
+    p0 = p0 - (p0 @ q1) * p1
+    b = equations.directional(z, q0, q0)
+    return {"a": float(p1 @ b) / 2, "b": float(p0 @ b + p1 @ equations.directional(z, q0, q1))}
+
+
+def bautin(equations: Equations, z: Vector, omega: float) -> dict[str, float]:
+    """GH: frequency and second Lyapunov coefficient (Beyn et al. 2002, Sec. 6.3)."""
+    form = equations.directional
+    g21, (q, p, h20, h11) = _lyapunov(equations, z, omega)
+    jacobian, n = _jacobian(equations, z), equations.n
+
+    def shifted(k: int) -> Matrix:
+        return k * 1j * omega * np.eye(n) - jacobian
+
+    qc, h02, c1 = q.conj(), h20.conj(), g21 / 2
+    h30 = np.linalg.solve(shifted(3), form(z, q, q, q) + 3 * form(z, q, h20))
+    r21 = form(z, q, q, qc) + form(z, qc, h20) + 2 * form(z, q, h11)
+    h21 = solve_singular(shifted(1), r21 - 2 * c1 * q, q, p)
+    h12 = h21.conj()
+    r31 = form(z, q, q, q, qc) + 3 * form(z, q, q, h11) + 3 * form(z, q, qc, h20) + 3 * form(z, h20, h11)
+    h31 = np.linalg.solve(shifted(2), r31 + form(z, qc, h30) + 3 * form(z, q, h21) - 6 * c1 * h20)
+    r22 = form(z, q, q, qc, qc) + 4 * form(z, q, qc, h11) + form(z, qc, qc, h20) + form(z, q, q, h02)
+    r22 = r22 + 2 * form(z, h11, h11) + 2 * form(z, q, h12) + 2 * form(z, qc, h21) + form(z, h02, h20)
+    h22 = -np.linalg.solve(jacobian, r22 - 8 * c1.real * h11)
+    r32 = (
+        form(z, q, q, q, qc, qc)
+        + form(z, q, q, q, h02)
+        + 3 * form(z, q, qc, qc, h20)
+        + 6 * form(z, q, q, qc, h11)
+        + form(z, qc, qc, h30)
+        + 3 * form(z, q, q, h12)
+        + 6 * form(z, q, qc, h21)
+        + 3 * form(z, q, h02, h20)
+        + 6 * form(z, q, h11, h11)
+        + 6 * form(z, qc, h20, h11)
+        + 2 * form(z, qc, h31)
+        + 3 * form(z, q, h22)
+        + form(z, h02, h30)
+        + 3 * form(z, h12, h20)
+        + 6 * form(z, h11, h21)
+    )
+    return {"omega": omega, "l2": float(np.vdot(p, r32).real) / (12 * omega)}
+
+
+# -- inside ---------------------------------------------------------------------------------------------------
+
+
+def _jacobian(equations: Equations, z: Vector) -> Matrix:
+    return equations.values(z)[1][:, : equations.n].copy()
+
+
+def _criticality(coefficient: float) -> str:
+    return "supercritical" if coefficient < 0 else "subcritical"
+
+
+def _real_pair(singular: Matrix) -> tuple[Vector, Vector]:
+    right, left = null_vectors(singular)
+    q, p = right[:, 0], left[:, 0]
+    return q, p / (p @ q)
+
+
+def _complex_pair(matrix: Matrix, eigenvalue: complex) -> tuple[Vector, Vector]:
+    right, left = null_vectors(matrix - eigenvalue * np.eye(len(matrix)))
+    q, p = right[:, 0].conj(), left[:, 0]
+    return q, p / np.vdot(q, p)
+
+
+def _lyapunov(equations: Equations, z: Vector, omega: float) -> tuple[complex, tuple[Vector, ...]]:
+    """``<p, C(q, q, q*) + B(q*, h20) + 2 B(q, h11)>`` and q, p, h20, h11."""
+    jacobian, n = _jacobian(equations, z), equations.n
+    q, p = _complex_pair(jacobian, 1j * omega)
+    h20 = np.linalg.solve(2j * omega * np.eye(n) - jacobian, equations.directional(z, q, q))
+    h11 = -np.linalg.solve(jacobian, equations.directional(z, q, q.conj()))
+    third = equations.directional(z, q, q, q.conj()) + 2 * equations.directional(z, q, h11)
+    third = third + equations.directional(z, q.conj(), h20)
+    return complex(np.vdot(p, third)), (q, p, h20, h11)
