@@ -317,8 +317,11 @@ def locate(curve: Curve, here: Point, length: float, test: Callable[[Point], flo
         if not low < middle < high:
             middle = (low + high) / 2
         point, _, _ = advance(curve, here, middle)
+        if point is None:  # the linear equations are singular at a branch point
+            middle = low + 0.382 * (high - low)
+            point, _, _ = advance(curve, here, middle)
         if point is None:
-            return None
+            return best if accuracy >= 1e-3 else None
         f = test(point)
         if abs(f) <= smallest:
             best, smallest = point, abs(f)

@@ -109,21 +109,22 @@ def _volume(system: System) -> Program:
 
     def volume(t, y, p):
         import jax
-        import jax.numpy as jnp
 
-        jacobian = jax.jacfwd(system.flat, 1)(t[0], y, p)
-        size = jnp.abs(jacobian[0, 0]) if n == 1 else jnp.abs(_determinant(jacobian))
-        return {"volume": jnp.log(size)}
+        return {"volume": _log_determinant(jax.jacfwd(system.flat, 1)(t[0], y, p))}
 
     return system.derive("volume", volume, t=1, y=n, p=system.parameter_vector.size)
 
 
-def _determinant(matrix):
-    """Of a small matrix by its minors, of a larger one by elimination."""
+def _log_determinant(matrix):
+    """``log |det|``: of a small matrix by its minors, of a larger one by elimination."""
     import jax.numpy as jnp
 
-    if len(matrix) == 2:
-        return matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
     if len(matrix) > 3:
-        return jnp.exp(jnp.linalg.slogdet(matrix)[1])
-    return jnp.dot(matrix[0], jnp.cross(matrix[1], matrix[2]))
+        return jnp.linalg.slogdet(matrix)[1]
+    if len(matrix) == 1:
+        determinant = matrix[0, 0]
+    elif len(matrix) == 2:
+        determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
+    else:
+        determinant = jnp.dot(matrix[0], jnp.cross(matrix[1], matrix[2]))
+    return jnp.log(jnp.abs(determinant))

@@ -313,7 +313,7 @@ class System:
 
         ``rhs`` (block ``f``: derivative or next state), ``jacobian`` (``J`` = df/dy, row by row),
         ``linearisation`` (``f``, ``J`` and ``ft`` = df/dt), ``parameter_jacobian`` (``Jp`` = df/dp), ``jvp`` (``Jv`` for the extra input ``v``),
-        ``second_derivative`` (``B`` = D2f[v, w] for the extra inputs ``v`` and ``w``), ``noise`` (``g``, ``Dg``, ``c``), or the name of an
+        ``second_derivative`` (``B`` = D2f[v, w] for the extra inputs ``v`` and ``w``), ``noise`` (``g`` or ``G``, ``Dg``, ``c``), or the name of an
         observable (block of that name).
         """
         if quantity not in self._programs:
@@ -408,13 +408,16 @@ class System:
         return trace(function, inputs, name=self.name)
 
     def _noise(self, t, y, p):
-        """Amplitudes ``g`` (dimension,) or (dimension, processes), ``Dg`` = dg/dy, and ``c_i = sum_jk g_kj dg_ij/dy_k``."""
+        """Amplitudes, their slopes ``Dg`` = dg/dy, and ``c_i = sum_jk g_kj dg_ij/dy_k``.
+
+        Amplitudes are ``g`` (dimension,) if they are diagonal, else ``G`` (dimension, processes).
+        """
         import jax
         import jax.numpy as jnp
 
         g, slopes = self.amplitudes(t, y, p), jax.jacfwd(self.amplitudes, 1)(t, y, p)
         c = g * jnp.diagonal(slopes) if g.ndim == 1 else jnp.einsum("kj,ijk->i", g, slopes)
-        return {"g": g, "Dg": slopes, "c": c}
+        return {"g" if g.ndim == 1 else "G": g, "Dg": slopes, "c": c}
 
     def amplitudes(self, t, y, p):
         """Amplitudes of the noise as a JAX function of flat vectors: (dimension,) or (dimension, processes)."""

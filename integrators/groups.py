@@ -18,6 +18,7 @@ from ..engine.program import Program
 from . import control, explicit
 from .fields import DONE, FIELDS, NONFINITE, PAUSED, RUNNING, STEP_FIELDS
 from .parallel import Tick
+from .stochastic import Stochastic, stochastic_kernels
 from .tableaux import Tableau
 
 SLICE = 0.05
@@ -93,21 +94,29 @@ class Adaptive(Compiled):
 
 
 class Fixed(Compiled):
-    """A method of equal steps and a right-hand side, or a map, compiled; ``record`` is what is recorded."""
+    """Kernels of equal steps (or iterates): ``advance``, and ``sample`` where there is a dense output."""
 
-    dimension: int
-    parameters: int
-    outputs: int
-
-    def __init__(self, rhs: Program, tableau: Tableau | None, width: int, record: Program | None):
-        kernels = explicit.fixed_kernels(rhs, tableau, record) if tableau else explicit.map_kernels(rhs, record)
-        self._compile(kernels, width, rhs.inputs["y"], rhs.inputs["p"])
+    def __init__(self, kernels: Mapping[str, Kernel], width: int, dimension: int, parameters: int, outputs: int):
+        super().__init__(explicit.fixed_workspace(width, dimension, parameters), kernels, STEP_FIELDS)
         self.kernels = {"sample": 0, **self.kernels}
-        self.outputs = sum(len(v) for v in record.outputs.values()) if record else self.dimension
+        self.dimension, self.parameters, self.outputs = dimension, parameters, outputs
+
+
+def _fixed(rhs: Program, tableau: Tableau | None, width: int, record: Program | None) -> Fixed:
+    kernels = explicit.fixed_kernels(rhs, tableau, record) if tableau else explicit.map_kernels(rhs, record)
+    dimension, parameters = rhs.inputs["y"], rhs.inputs["p"]
+    outputs = sum(len(v) for v in record.outputs.values()) if record else dimension
+    return Fixed(kernels, width, dimension, parameters, outputs)
+
+
+def _stochastic(rhs: Program, noise: Program, interpretation: str, method: Stochastic, width: int) -> Fixed:
+    dimension, parameters = rhs.inputs["y"], rhs.inputs["p"] + 2
+    return Fixed(stochastic_kernels(rhs, noise, interpretation, method), width, dimension, parameters, dimension)
 
 
 adaptive = cache.remembered(Adaptive)
-fixed = cache.remembered(Fixed)
+fixed = cache.remembered(_fixed)
+stochastic = cache.remembered(_stochastic)
 
 
 class AdaptiveGroup:

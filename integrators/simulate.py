@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,12 @@ from ..engine.storage import Writer, load
 from ..engine.system import System
 from .ensemble import Ensemble, Members, members
 from .fields import DONE, RUNNING
-from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed, lanes
+from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed, lanes, stochastic
+from .methods import METHODS, right_hand_side
 from .parallel import Progress, Tick, cores, parts, work_off
-from .methods import ADAPTIVE, METHODS, right_hand_side
-from .times import number, samples, span, whole
+from .rosenbrock import Rosenbrock
+from .stochastic import Stochastic, check
+from .times import INTERVALS, number, samples, span, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,7 +62,7 @@ def simulate(
     parameters: Mapping[str, Any] | Ensemble | None = None,
     max_steps: int = 10**9,
     backend: str = "numba",
-    seed: int = 0,
+    seed: int | tuple[int, int] = 0,
     store: str | os.PathLike | Writer | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -98,8 +100,9 @@ def simulate(
     backend : "numba" or "jax"
         ``numba``: machine code for this processor. ``jax``: diffrax on whatever JAX runs on, for functions that cannot be
         lowered to machine code, and for GPUs; its results are not the same to the last bit. Also has ``kvaerno5``.
-    seed : int
-        For initial values that are drawn.
+    seed : int, or (int, int)
+        For noise and for initial values that are drawn. A second number is that of the first member (default 0): with it, a
+        member of a noisy ensemble is computed again alone.
     store : path or Writer
         HDF5 file to write while the run goes on; the result is then read from it when it is used.
     force : bool
@@ -129,10 +132,16 @@ def simulate(
     rtol, atol = _tolerance("rtol", rtol), _tolerance("atol", atol)
     step = None if dt is None else number("dt", dt)
     most = float(whole("max_steps", max_steps, 1))
-    ensemble = members(system, parameters, initial, whole("seed", seed, 0))
+    seed, first_member = seed if isinstance(seed, tuple) and len(seed) == 2 else (seed, 0)
+    seed, first_member = whole("seed", seed, 0), whole("the second number of seed", first_member, 0)
+    ensemble = members(system, parameters, initial, seed)
     system = ensemble.system
     times = samples(system, start, end, keep, sample)
-    plan = _Plan(ensemble, method, step, start, end, times, isinstance(sample, str), rtol, atol, most)
+    only_end = isinstance(sample, str)
+    plan = _Plan(ensemble, method, step, start, end, times, only_end, rtol, atol, most, (seed, first_member))
+    if system.noise is not None:
+        times = plan.on_steps(sample)
+        plan = replace(plan, times=times)
     steps_known = plan.dt is not None and system.kind == "flow"
     layout = trajectory.layout(
         system,
@@ -150,7 +159,8 @@ def simulate(
             t_start=start,
             t_end=end,
             transient=abs(keep - start),
-            seed=int(seed),
+            seed=seed,
+            first_member=first_member or None,
         ),
     )
     if backend == "jax":
@@ -172,6 +182,7 @@ class _Plan:
     rtol: float
     atol: float
     max_steps: float
+    seed: tuple[int, int]
 
     @property
     def dt(self) -> float | None:
@@ -191,6 +202,25 @@ class _Plan:
         """Number of lanes."""
         return lanes(*self.members.y.shape)
 
+    @property
+    def positions(self) -> np.ndarray:
+        """When to sample, in equal steps."""
+        assert self.dt is not None
+        positions = (self.times - self.start) / self.dt
+        near = np.rint(positions)
+        return np.where(np.abs(positions - near) <= 1e-9 * np.maximum(1.0, near), near, positions)
+
+    def on_steps(self, sample: Any) -> np.ndarray:
+        """The times of the samples of a noisy system, which lie on its steps."""
+        assert self.dt is not None
+        if sample is None:
+            every = max(1, self.steps // INTERVALS)
+            first = math.ceil(self.positions[0])
+            return self.start + self.dt * np.arange(first, self.steps + 1, every)
+        if (self.positions != np.rint(self.positions)).any():
+            raise InputError(f"samples of a system with noise lie on its steps: choose times that are multiples of {self.dt:g}")
+        return self.times
+
     def group(self, part: slice) -> Group:
         """The members of ``part``, ready to go."""
         system, y, p = self.members.system, self.members.y[part], self.members.p[part]
@@ -209,17 +239,21 @@ class _Plan:
                 atol=self.atol,
                 max_steps=self.max_steps,
             )
-        positions = (times - self.start) / self.dt
-        near = np.rint(positions)
-        positions = np.where(np.abs(positions - near) <= 1e-9 * np.maximum(1.0, near), near, positions)
+        method = METHODS.get(self.method)
+        if isinstance(method, Stochastic):
+            compiled = stochastic(system.program("rhs"), system.program("noise"), system.interpretation, method, self.width)
+            numbers = self.seed[1] + np.arange(part.start, part.stop)
+            p = np.column_stack([p, np.full(len(p), self.seed[0]), numbers])
+        else:
+            compiled = fixed(system.program("rhs"), method, self.width, None)
         return FixedGroup(
-            fixed(system.program("rhs"), METHODS.get(self.method), self.width, None),
+            compiled,
             y,
             p,
             t_start=self.start,
             dt=self.dt,
             steps=self.steps,
-            positions=positions,
+            positions=np.zeros(0) if self.only_end else self.positions,
             origin=int(self.start) if self.method == "iterate" else 0,
         )
 
@@ -406,7 +440,8 @@ def _method(system: System, method: str | None, dt: Any, backend: str) -> str:
 
         known = tuple(SOLVERS)
     if method is None:
-        method = "tsit5" if system.kind == "flow" else "iterate"
+        default = "tsit5" if system.noise is None else "stochastic_heun"
+        method = default if system.kind == "flow" else "iterate"
     if method not in known:
         other = methods("map" if system.kind == "flow" else "flow")
         why = f"it is for {'maps' if system.kind == 'flow' else 'flows'}; " if method in other else ""
@@ -416,12 +451,19 @@ def _method(system: System, method: str | None, dt: Any, backend: str) -> str:
         )
     if system.kind == "map" and dt is not None:
         raise InputError("a map has no dt; leave it out")
-    if dt is None and method in ("euler", "heun", "rk4"):
-        raise InputError(f"method {method!r} has steps of equal length; give dt")
-    if dt is not None and method == "rodas5p":
-        raise InputError(f"method {method!r} chooses its steps itself; leave out dt")
     if dt is not None and not number("dt", dt) > 0:
         raise InputError(f"dt must be positive, not {dt}")
+    rule = METHODS.get(method)
+    if isinstance(rule, Stochastic) != (system.noise is not None):
+        fitting = [name for name, m in METHODS.items() if isinstance(m, Stochastic) != isinstance(rule, Stochastic)]
+        has = "no noise" if system.noise is None else "noise"
+        raise InputError(f"system {system.name!r} has {has}; use {', '.join(fitting)}, not {method!r}")
+    if isinstance(rule, Stochastic):
+        check(system, rule)
+    if isinstance(rule, Rosenbrock) and dt is not None:
+        raise InputError(f"method {method!r} chooses its steps by rtol and atol; leave out dt")
+    if dt is None and rule is not None and not rule.adaptive:
+        raise InputError(f"method {method!r} has steps of equal length; give dt")
     return method
 
 

@@ -51,7 +51,6 @@ class Step:
     def __init__(self, b: Builder, drift: Program, noise: Program, t: int, y: Values, h: int, p: Values, dw: Values):
         self.b, self._drift, self._noise = b, drift, noise
         self.t, self.y, self.h, self.p, self.dw = t, y, h, p, dw
-        self.n = len(y)
 
     def later(self, fraction: float) -> int:
         """The time at a fraction of the step."""
@@ -62,16 +61,15 @@ class Step:
         return self.b.inline(self._drift, {"t": [t], "y": y, "p": self.p})["f"]
 
     def noise(self, t: int, y: Values) -> dict[str, list[int]]:
-        """Amplitudes ``g``, and the correction ``c``, at ``(t, y)``."""
+        """Amplitudes ``g`` (diagonal) or ``G``, and the correction ``c``, at ``(t, y)``."""
         return self.b.inline(self._noise, {"t": [t], "y": y, "p": self.p})
 
-    def diffused(self, g: Values, dw: Values) -> list[int]:
-        """``g dW``."""
-        b = self.b
-        if len(g) == self.n:
-            return [b.mul(u, w) for u, w in zip(g, dw, strict=True)]
-        m = len(dw)
-        return [b.dot(g[i * m : (i + 1) * m], dw) for i in range(self.n)]
+    def diffused(self, noise: dict[str, list[int]], dw: Values) -> list[int]:
+        """Amplitudes times increments."""
+        b, m = self.b, len(dw)
+        if "g" in noise:
+            return [b.mul(u, w) for u, w in zip(noise["g"], dw, strict=True)]
+        return [b.dot(noise["G"][i * m : (i + 1) * m], dw) for i in range(len(self.y))]
 
     def moved(self, *terms: tuple[int, Values]) -> list[int]:
         """``y`` plus factors times vectors."""
@@ -82,15 +80,15 @@ class Step:
 
 
 def _euler_maruyama(s: Step) -> list[int]:
-    diffused = s.diffused(s.noise(s.t, s.y)["g"], s.dw)
+    diffused = s.diffused(s.noise(s.t, s.y), s.dw)
     return s.moved((s.h, s.drift(s.t, s.y)), (s.b.constant(1.0), diffused))
 
 
 def _stochastic_heun(s: Step) -> list[int]:
     end, half, one = s.later(1.0), s.b.constant(0.5), s.b.constant(1.0)
-    f, g = s.drift(s.t, s.y), s.diffused(s.noise(s.t, s.y)["g"], s.dw)
+    f, g = s.drift(s.t, s.y), s.diffused(s.noise(s.t, s.y), s.dw)
     guess = s.moved((s.h, f), (one, g))
-    f2, g2 = s.drift(end, guess), s.diffused(s.noise(end, guess)["g"], s.dw)
+    f2, g2 = s.drift(end, guess), s.diffused(s.noise(end, guess), s.dw)
     half_h = s.b.mul(half, s.h)
     return s.moved((half_h, f), (half_h, f2), (half, g), (half, g2))
 
@@ -99,7 +97,7 @@ def _milstein(s: Step) -> list[int]:
     b, noise = s.b, s.noise(s.t, s.y)
     squares = [b.mul(c, b.fma(w, w, b.neg(s.h))) for c, w in zip(noise["c"], s.dw, strict=True)]
     return s.moved(
-        (s.h, s.drift(s.t, s.y)), (b.constant(1.0), s.diffused(noise["g"], s.dw)), (b.constant(0.5), squares)
+        (s.h, s.drift(s.t, s.y)), (b.constant(1.0), s.diffused(noise, s.dw)), (b.constant(0.5), squares)
     )
 
 
@@ -109,7 +107,7 @@ def _sra1(s: Step) -> list[int]:
     dw = s.dw[:m]
     # I_10 / h = (dW + dZ / sqrt(3)) / 2
     area = [b.mul(b.constant(0.5), b.fma(b.constant(1 / sqrt(3)), z, w)) for w, z in zip(dw, s.dw[m:], strict=True)]
-    now, end = s.noise(s.t, s.y)["g"], s.noise(s.later(1.0), s.y)["g"]
+    now, end = s.noise(s.t, s.y), s.noise(s.later(1.0), s.y)
     f = s.drift(s.t, s.y)
     inner = s.moved((b.mul(b.constant(0.75), s.h), f), (b.constant(1.5), s.diffused(end, area)))
     f2 = s.drift(s.later(0.75), inner)
@@ -138,34 +136,28 @@ SRA1 = Stochastic("sra1", "ito", "additive", _sra1)
 STOCHASTIC: dict[str, Stochastic] = {m.name: m for m in (EULER_MARUYAMA, STOCHASTIC_HEUN, MILSTEIN, SRA1)}
 
 
-def stochastic_kernels(system: System, method: Stochastic) -> dict[str, Kernel]:
+def stochastic_kernels(rhs: Program, noise: Program, interpretation: str, method: Stochastic) -> dict[str, Kernel]:
     """The kernel ``advance``, whose parameters are the system's, then the seed and the number of the member."""
-    noise = system.program("noise")
-    n, processes = system.dimension, len(noise.outputs["g"])
-    processes = n if processes == n else processes // n
-    _check(system, method, noise, diagonal=len(noise.outputs["g"]) == n)
-
+    n = rhs.inputs["y"]
+    processes = n if "g" in noise.outputs else len(noise.outputs["G"]) // n
     b = Builder()
-    y, given = b.input("y", n), b.input("p", system.program("rhs").inputs["p"] + 2)
+    y, given = b.input("y", n), b.input("p", rhs.inputs["p"] + 2)
     p, (seed, member) = given[:-2], given[-2:]
     (t0,), (h,), (index,) = b.input("t0", 1), b.input("dt", 1), b.input("index", 1)
-    key = (b.to_int(seed), b.to_int(member))
     count = 2 * processes if method is SRA1 else processes
     root = b.sqrt(h)
-    dw = [b.mul(root, x) for x in normals(b, key, b.to_int(index), count)]
-    step = Step(b, _drift(system, method), noise, b.fma(index, h, t0), y, h, p, dw)
+    numbers = normals(b, (b.to_int(seed), b.to_int(member)), b.to_int(index), count)
+    dw = [b.mul(root, x) for x in numbers]
+    drift = _drift(rhs, noise, interpretation, method)
+    step = Step(b, drift, noise, b.fma(index, h, t0), y, h, p, dw)
     record = Builder()
-    return {
-        "advance": Loop(
-            b.program({"y": method.step(step)}).fused(), record.program({"y": record.input("y", n)})
-        )
-    }
+    state = record.program({"y": record.input("y", n)})
+    return {"advance": Loop(b.program({"y": method.step(step)}).fused(), state)}
 
 
-def _drift(system: System, method: Stochastic) -> Program:
+def _drift(rhs: Program, noise: Program, interpretation: str, method: Stochastic) -> Program:
     """The drift of the interpretation that a method converges to."""
-    rhs, noise = system.program("rhs"), system.program("noise")
-    if system.interpretation == method.converges_to:
+    if interpretation == method.converges_to:
         return rhs
     b = Builder()
     inputs = {name: b.input(name, size) for name, size in rhs.inputs.items()}
@@ -174,7 +166,9 @@ def _drift(system: System, method: Stochastic) -> Program:
     return b.program({"f": [b.fma(half, c, f) for f, c in pairs]})
 
 
-def _check(system: System, method: Stochastic, noise: Program, diagonal: bool) -> None:
+def check(system: System, method: Stochastic) -> None:
+    """Raise an InputError if a system's noise is not what a method needs."""
+    noise = system.program("noise")
     slopes = [noise.instructions[v] for v in noise.outputs["Dg"]]
     depends = [k for k, i in enumerate(slopes) if not (i.op == "constant" and i.payload == 0.0)]
     n = system.dimension
@@ -183,7 +177,7 @@ def _check(system: System, method: Stochastic, noise: Program, diagonal: bool) -
             f"method {method.name!r} is for additive noise, but the amplitudes of {system.name!r} depend on its state; "
             "use milstein, stochastic_heun or euler_maruyama"
         )
-    if method.noise == "diagonal" and (not diagonal or any(k // n != k % n for k in depends)):
+    if method.noise == "diagonal" and ("G" in noise.outputs or any(k // n != k % n for k in depends)):
         raise InputError(
             f"method {method.name!r} is for noise whose amplitude in each component depends on that component alone, "
             f"which is not so in {system.name!r}; use stochastic_heun or euler_maruyama"

@@ -1,0 +1,337 @@
+"""Fixed points and their bifurcations, continued in one and two parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import trajectory
+from ..engine.declaration import suggest
+from ..engine.errors import InputError, Interrupted, NumericsError
+from ..engine.system import System
+from ..integrators.parallel import Progress
+from . import normal_forms
+from .branches import Branch, Record, SpecialPoint, branch
+from .continuation import Curve, Event, Point, Stepping, begin, follow, newton
+from .derivatives import Equations, check
+from .equilibria import CURVES, FixedPoints, state_scale
+
+Bounds = tuple[float, float]
+
+
+def continue_fixed_points(
+    system: System,
+    parameter: str,
+    bounds: Bounds,
+    *,
+    start: Mapping[str, Any] | SpecialPoint | None = None,
+    iterates: int = 1,
+    values: Sequence[float] = (),
+    step: float = 0.005,
+    max_step: float = 0.02,
+    min_step: float = 1e-9,
+    max_points: int = 2000,
+    progress: Progress | None = None,
+) -> Branch:
+    """Follow fixed points over a parameter, in both directions, through folds, and locate their bifurcations.
+
+    Pseudo-arclength continuation; special points are located by their own defining equations, with exact derivatives.
+    Labels: LP (fold), BP (transcritical or pitchfork), H (Hopf), NSE (neutral saddle), PD, NS (maps), UZ (a value asked for),
+    EP (end). A branch that cannot be continued keeps its points; ``branch.endings`` and its table say what happened.
+
+    Parameters
+    ----------
+    system : System
+    parameter : str
+        A scalar parameter.
+    bounds : (low, high)
+        Where to end. Lengths of steps are relative to this range and to the size of the states.
+    start : dict or SpecialPoint
+        State near the first fixed point (default: the system's initial state), corrected at the system's parameter value; or
+        a labelled point of another branch. From a BP the *other* branch is followed, from a PD that of twice the iterates.
+    iterates : int
+        Maps: fixed points of this iterate.
+    values : sequence of float
+        Parameter values at which points are wanted (UZ).
+    step, max_step, min_step : float
+        Length of the first step, of the longest and of the shortest.
+    max_points : int
+        In each direction.
+    progress : callable
+        Called with the fraction of ``max_points`` from time to time.
+
+    Raises
+    ------
+    InputError
+        An argument is wrong.
+    NumericsError
+        There is no fixed point near the start.
+    Interrupted
+        Ctrl-C; the branch so far is its ``partial``.
+    """
+    check(system, (parameter,), iterates)
+    limits = {parameter: bounds}
+    _check_bounds(limits)
+    fresh, tangent = True, None
+    if isinstance(start, SpecialPoint):
+        if iterates == 1:
+            iterates = start.iterates * (2 if start.kind == "PD" else 1)
+        system = system.with_parameters(**start.parameters)
+        state = start.vector
+    else:
+        state = system.pack(start)
+        if state.ndim > 1:
+            raise InputError("a continuation starts from one state, not from an ensemble")
+    _check_inside(system, limits)
+    equations = Equations(system, (parameter,), iterates)
+    u = equations.unknowns(state)
+    if isinstance(start, SpecialPoint) and start.kind in ("BP", "PD"):
+        tangent, fresh = _other_branch(equations, u, start, limits[parameter]), False
+        directed = FixedPoints(equations, u, [bounds])
+        beginning = Point(u, tangent, *_measured(directed, u, tangent))
+    else:
+        u = _corrected(equations, u, bounds)
+        fresh = not (isinstance(start, SpecialPoint) and start.kind not in ("UZ", "EP"))
+        curve = FixedPoints(equations, u, [bounds])
+        beginning = begin(curve, u, np.append(np.zeros(equations.n), 1.0))
+
+    def make() -> Curve:
+        curve = FixedPoints(equations, u, [bounds])
+        curve.marks = [(equations.n, float(v)) for v in values]
+        return curve
+
+    attrs = {"analysis": "continue_fixed_points", "curve": "fixed points", "iterates": iterates}
+    return _run(system, (parameter,), make, beginning, _stepping(step, max_step, min_step, max_points), fresh, attrs, progress)
+
+
+def continue_bifurcation(
+    system: System,
+    start: SpecialPoint,
+    bounds: Mapping[str, Bounds],
+    *,
+    curve: str | None = None,
+    step: float = 0.005,
+    max_step: float = 0.02,
+    min_step: float = 1e-9,
+    max_points: int = 2000,
+    progress: Progress | None = None,
+) -> Branch:
+    """Follow a bifurcation of fixed points in two parameters, and locate the points of codimension two on it.
+
+    On curves of flows: CP, BT, ZH on LP curves, BT, ZH, HH, GH on H curves; of maps: CP, R1 on LP, R2 on PD, R1 to R4 on NS
+    curves. They are located as zeros of smooth test functions along the curve. A BP curve is one of the extended
+    system with an unfolding ``beta``, which stays 0 where branch points persist in two parameters.
+
+    Parameters
+    ----------
+    system : System
+    start : SpecialPoint
+        From a branch of fixed points (LP, H, BP, PD, NS), or of another curve (BT, ZH, HH: switch to the curve that leaves
+        there).
+    bounds : dict
+        ``(low, high)`` of two parameters.
+    curve : str
+        "LP", "H", "BP", "PD" or "NS"; default: that of the start, from BT and ZH the other one.
+    step, max_step, min_step, max_points, progress
+        As in :func:`continue_fixed_points`.
+
+    Raises
+    ------
+    InputError, NumericsError, Interrupted
+        As in :func:`continue_fixed_points`.
+    """
+    if not isinstance(bounds, Mapping) or len(bounds) != 2:
+        raise InputError("bounds must name two parameters, as in {'a': (0, 1), 'b': (-1, 1)}")
+    names = tuple(bounds)
+    check(system, names, start.iterates)
+    _check_bounds(bounds)
+    kind = curve or {"BT": "H", "ZH": "H", "HH": "H", "CP": "LP", "GH": "H", "R2": "NS"}.get(start.kind, start.kind)
+    if kind not in CURVES:
+        raise InputError(f"no curve leaves from a point {start.label!r}; curves are {', '.join(CURVES)}")
+    system = system.with_parameters(**start.parameters)
+    _check_inside(system, bounds)
+    equations = Equations(system, names, start.iterates)
+    z = equations.unknowns(start.vector)
+    ranges = [bounds[name] for name in names]
+    shift = 2.0 if kind == "PD" else 0.0
+    first = CURVES[kind].start(equations, z, start.eigenvalues)
+    if first is None:
+        raise InputError(f"system {system.name!r} has one state, so that no pair of eigenvalues can cross")
+    trial = CURVES[kind](equations, first, ranges, shift)
+    u = _onto(trial, first)
+
+    def make() -> Curve:
+        return CURVES[kind](equations, u, ranges, shift)
+
+    attrs = {"analysis": "continue_bifurcation", "curve": f"{kind} points", "iterates": start.iterates}
+    beginning = begin(make(), u)
+    fresh = start.kind == kind
+    return _run(system, names, make, beginning, _stepping(step, max_step, min_step, max_points), fresh, attrs, progress)
+
+
+# -- inside -------------------------------------------------------------------------------------------------
+
+
+def _run(
+    system: System,
+    names: tuple[str, ...],
+    make: Any,
+    beginning: Point,
+    stepping: Stepping,
+    fresh: bool,
+    attrs: dict[str, Any],
+    progress: Progress | None,
+) -> Branch:
+    """Both directions from a point, joined to one branch."""
+    sides: list[tuple[Record, str]] = []
+    settings = trajectory.provenance(system, **attrs, step=stepping.first, max_step=stepping.largest)
+
+    def result() -> Branch:
+        middle = Record()
+        middle.add(beginning)
+        forward, ending = sides[0]
+        backward, before = sides[1] if len(sides) > 1 else (Record(), "")
+        whole = backward.reversed().joined(middle).joined(forward)
+        ends = sorted({0, len(whole.z) - 1}) if ending != "closed" else []
+        for place in ends:
+            whole.end(place)
+        whole.special.sort(key=lambda special: special[0])
+        return branch(system, names, whole, (_sentence(before, system, names), _sentence(ending, system, names)), settings)
+
+    for sign in (1.0, -1.0):
+        curve = make()
+        record = Record()
+        sides.append((record, "interrupted"))
+        tests, data = curve.measure(beginning.u, sign * beginning.tangent, curve.equations(beginning.u)[1].copy(), 0.0)
+        here = beginning
+        if sign < 0 or fresh:
+            here = begin(curve, beginning.u, sign * beginning.tangent) if fresh else Point(
+                beginning.u, sign * beginning.tangent, tests, data, beginning.residual
+            )
+        steps = follow(curve, here, stepping, fresh=fresh)
+        try:
+            while True:
+                point, events = next(steps)
+                for event in events:
+                    record.mark(event)
+                record.add(point)
+                if progress and len(record.z) % 20 == 0:
+                    progress((len(sides) - 1 + len(record.z) / stepping.points) / 2)
+        except StopIteration as end:
+            sides[-1] = (record, end.value)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted", result()) from None
+        if sides[-1][1] == "closed":
+            break
+    if progress:
+        progress(1.0)
+    return result()
+
+
+def _sentence(ending: str, system: System, names: tuple[str, ...]) -> str:
+    """Why a branch ends, with the names of the parameters."""
+    if not ending.startswith("bound "):
+        return ending
+    _, index, side = ending.split()
+    return f"{names[int(index) - system.dimension]} reaches its {'lower' if side == 'low' else 'upper'} bound"
+
+
+def _measured(curve: FixedPoints, u: np.ndarray, tangent: np.ndarray) -> tuple[dict[str, float], Any, float]:
+    r, d = curve.equations(u)
+    residual = float(abs(r).max())
+    return *curve.measure(u, tangent, d.copy(), 0.0), residual
+
+
+def _stepping(step: float, largest: float, smallest: float, points: int) -> Stepping:
+    for name, value in (("step", step), ("max_step", largest), ("min_step", smallest)):
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(f"{name} must be a positive number, not {value!r:.40}")
+    if not smallest <= step <= largest:
+        raise InputError(f"steps must be ordered min_step <= step <= max_step, not {smallest}, {step}, {largest}")
+    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 1:
+        raise InputError(f"max_points must be a whole number of at least 1, not {points!r:.40}")
+    return Stepping(step, smallest, largest, int(points))
+
+
+def _check_bounds(bounds: Mapping[str, Bounds]) -> None:
+    for name, interval in bounds.items():
+        try:
+            low, high = (float(end) for end in interval)
+        except (TypeError, ValueError):
+            raise InputError(f"the bounds of {name!r} must be (low, high), not {interval!r:.60}") from None
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise InputError(f"the bounds of {name!r} must be finite and increasing, not {interval!r:.60}")
+
+
+def _check_inside(system: System, bounds: Mapping[str, Bounds]) -> None:
+    for name, (low, high) in bounds.items():
+        value = float(system.parameters[name].value)
+        if not low <= value <= high:
+            raise InputError(
+                f"the bounds ({low:g}, {high:g}) of {name!r} exclude its value {value:g} at the start; widen them, or start "
+                f"from system.with_parameters({name}=...)"
+            )
+
+
+def _corrected(equations: Equations, u: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """The fixed point near ``u`` at its parameter value; if there is a fold, near it."""
+    n = equations.n
+    f, _ = equations.values(u)
+    if not np.isfinite(f).all():
+        raise NumericsError(
+            f"the right-hand side of {equations.system.name!r} is infinite or NaN at the start; start from another state"
+        )
+    row = np.append(np.zeros(n), 1.0)
+    scale = np.append(state_scale(u[:n]), bounds[1] - bounds[0])
+    run = newton(equations.values, u, row, scale, 30)
+    if run.converged:
+        return run.u
+    story = run.story
+    # the shortest way to the curve of fixed points, for starts at a fold
+    z = u.copy()
+    for _ in range(50):
+        f, d = equations.values(z)
+        step = np.linalg.lstsq(d * scale, -f, rcond=1e-12)[0]
+        size = abs(step).max()
+        z = z + step * scale * min(1.0, 0.2 / max(size, 1e-300))
+        if not np.isfinite(z).all():
+            break
+        if size < 1e-12:
+            if bounds[0] <= z[n] <= bounds[1]:
+                return z
+            break
+    condition = np.linalg.cond(equations.values(u)[1][:, :n])
+    raise NumericsError(
+        f"no fixed point of {equations.system.name!r} near the start: {story}; the condition number of the Jacobian there is "
+        f"{condition:.1e}, and the shortest way in state and parameter was tried too; find a start with fixed_points"
+    )
+
+
+def _onto(curve: Curve, u: np.ndarray) -> np.ndarray:
+    """The nearest point of a curve."""
+    for _ in range(20):
+        r, d = curve.equations(u)
+        step = np.linalg.lstsq(d * curve.scale, -r, rcond=1e-14)[0]
+        u = u + step * curve.scale
+        if not np.isfinite(u).all():
+            break
+        if abs(step).max() < 1e-10:
+            return u
+    raise NumericsError(
+        "the start does not lie on such a curve: the defining equations have no solution near it; check that the system "
+        "has the parameter values with which the point was found"
+    )
+
+
+def _other_branch(equations: Equations, u: np.ndarray, start: SpecialPoint, bounds: Bounds) -> np.ndarray:
+    """The tangent, at a branch point, of the branch that the start does not belong to."""
+    n = equations.n
+    scale = np.append(state_scale(u[:n]), bounds[1] - bounds[0])
+    form = normal_forms.branch_point(equations, u, scale)
+    if not form.tangents:
+        raise NumericsError(f"no branch can be followed from {start.label!r}: {form.note}")
+    old = start.tangent[: n + 1] / scale
+    old /= np.linalg.norm(old)
+    return min(form.tangents, key=lambda t: abs((t / scale) @ old))

@@ -1,0 +1,317 @@
+"""What a continuation returns: a branch, as labelled data with special points to restart from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine.declaration import suggest
+from ..engine.errors import InputError
+from ..engine.layout import Layout, Variable
+from ..engine.system import System
+from ..engine.trajectory import dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RESERVED = (
+    *("point", "special", "eigenvalue", "unknown", "form", "eigenvalues", "unstable", "residual", "tangent", "label"),
+    *("position", "kind", "refined", "note", "unstable_before", "unstable_after", "coefficients", "omega2"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SpecialPoint:
+    """A labelled point of a branch, from which another run can start.
+
+    Attributes
+    ----------
+    label, kind : str
+        "H2" and "H".
+    parameters : dict of str to float
+        Those that the branch was continued in.
+    state : dict of str to ndarray
+    vector, tangent : ndarray
+        Flat state, and the branch's unit tangent there.
+    eigenvalues : ndarray
+        Of the Jacobian; of a map, multipliers.
+    residual : float
+        Largest component of the equations of a fixed point.
+    refined : bool
+        Whether it solves its defining equations, or is only bracketed.
+    coefficients : dict of str to float
+        Of the normal form; see :mod:`attrax.analysis.normal_forms` for the conventions.
+    note : str
+        "supercritical", "transcritical", ...
+    unstable : tuple of int
+        Number of unstable eigenvalues before and after, along the branch.
+    iterates : int
+        Maps: of which iterate it is a fixed point.
+    """
+
+    label: str
+    kind: str
+    parameters: dict[str, float]
+    state: dict[str, np.ndarray]
+    vector: np.ndarray
+    tangent: np.ndarray
+    eigenvalues: np.ndarray
+    residual: float
+    refined: bool
+    coefficients: dict[str, float]
+    note: str
+    unstable: tuple[int, int]
+    iterates: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """A curve of fixed points, or of their bifurcations.
+
+    ``branch["H2"]`` is the :class:`SpecialPoint` of that label. ``Branch(attrax.load(path, group))`` reads one back.
+
+    Attributes
+    ----------
+    data : xarray.Dataset
+        Along ``point``: the state blocks, the parameters, ``eigenvalues``, ``unstable`` (number of unstable ones), ``residual``,
+        ``tangent`` (by state, parameters, and further unknowns), ``label``. Along ``special``: ``position`` on the branch, ``kind``,
+        ``refined``, ``coefficients`` by their names, ``note``, ``unstable_before`` and ``unstable_after``.
+    """
+
+    data: xr.Dataset
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the special points, along the branch."""
+        return [str(each) for each in self.data["special"].values]
+
+    @property
+    def parameters(self) -> list[str]:
+        """The parameters that it was continued in."""
+        return list(json.loads(self.data.attrs["continued"]))
+
+    @property
+    def endings(self) -> tuple[str, str]:
+        """Why it ends at its first and at its last point."""
+        first, last = json.loads(self.data.attrs["endings"])
+        return first, last
+
+    def special(self, kind: str | None = None) -> list[SpecialPoint]:
+        """The special points, all or those of a kind."""
+        kinds = [str(each) for each in self.data["kind"].values]
+        return [self[label] for label, k in zip(self.labels, kinds, strict=True) if kind in (None, k)]
+
+    def __getitem__(self, label: str) -> SpecialPoint:
+        if label not in self.labels:
+            raise InputError(f"the branch has no point {label!r}; {suggest(label, self.labels)}")
+        special = self.data.isel(special=self.labels.index(label))
+        data = self.data.isel(point=int(special["position"]))
+        names = json.loads(self.data.attrs["blocks"])
+        state = {block: np.array(data[name]) for block, name in names.items()}
+        coefficients = zip(self.data["form"].values.tolist(), special["coefficients"].values.tolist(), strict=True)
+        return SpecialPoint(
+            label,
+            str(special["kind"].values),
+            {name: float(data[key]) for name, key in json.loads(self.data.attrs["continued"]).items()},
+            state,
+            np.concatenate([np.ravel(v) for v in state.values()]),
+            np.array(data["tangent"]),
+            np.array(data["eigenvalues"]),
+            float(data["residual"]),
+            bool(special["refined"]),
+            {name: value for name, value in coefficients if np.isfinite(value)},
+            str(special["note"].values),
+            (int(special["unstable_before"]), int(special["unstable_after"])),
+            int(self.data.attrs.get("iterates", 1)),
+        )
+
+    def __len__(self) -> int:
+        return self.data.sizes["point"]
+
+    def __repr__(self) -> str:
+        return table(self)
+
+    def save(self, path: str | os.PathLike, group: str = "/", **options: Any) -> None:
+        """Store the data (see :func:`attrax.save`)."""
+        from ..engine.storage import save
+
+        save(self.data, path, group, **options)
+
+    def plot(self, axes: Axes | None = None, *, variable: str | None = None) -> Figure:
+        """Draw the branch, stable parts solid (see :func:`attrax.analysis.branch_drawing.branch`)."""
+        from .branch_drawing import branch
+
+        return branch(self.data, axes, variable=variable)
+
+
+@dataclass
+class Record:
+    """Points and special points as they are found, in order along the branch."""
+
+    z: list[np.ndarray] = field(default_factory=list)
+    tangents: list[np.ndarray] = field(default_factory=list)
+    eigenvalues: list[np.ndarray] = field(default_factory=list)
+    unstable: list[int] = field(default_factory=list)
+    residuals: list[float] = field(default_factory=list)
+    special: list[tuple[int, str, bool, dict[str, float], str, int, int]] = field(default_factory=list)
+
+    def add(self, point: Any) -> int:
+        """Append a point of a curve; returns its position."""
+        self.z.append(point.u)
+        self.tangents.append(point.tangent)
+        self.eigenvalues.append(point.data.eigenvalues)
+        self.unstable.append(point.data.unstable)
+        self.residuals.append(point.residual)
+        return len(self.z) - 1
+
+    def mark(self, event: Any) -> None:
+        """Append a special point."""
+        position = self.add(event.point)
+        before, after = (side.data.unstable for side in event.sides)
+        self.special.append((position, event.kind, event.refined, event.coefficients, event.note, before, after))
+
+    def end(self, position: int) -> None:
+        """Mark an end of the branch."""
+        count = self.unstable[position]
+        self.special.append((position, "EP", True, {}, "", count, count))
+
+    def reversed(self) -> Record:
+        """The same in the other direction."""
+        last = len(self.z) - 1
+        special = [(last - k, kind, r, c, note, b, a) for k, kind, r, c, note, a, b in reversed(self.special)]
+        return Record(
+            self.z[::-1],
+            [-t for t in self.tangents[::-1]],
+            self.eigenvalues[::-1],
+            self.unstable[::-1],
+            self.residuals[::-1],
+            special,
+        )
+
+    def joined(self, other: Record) -> Record:
+        """This, then the other."""
+        shift = len(self.z)
+        return Record(
+            self.z + other.z,
+            self.tangents + other.tangents,
+            self.eigenvalues + other.eigenvalues,
+            self.unstable + other.unstable,
+            self.residuals + other.residuals,
+            self.special + [(k + shift, *rest) for k, *rest in other.special],  # type: ignore[misc]
+        )
+
+
+def branch(
+    system: System, parameters: Sequence[str], record: Record, endings: tuple[str, str], attrs: Mapping[str, Any]
+) -> Branch:
+    """The result of a continuation."""
+    labels = _numbered([kind for _, kind, *_ in record.special])
+    n, count = system.dimension, len(record.z)
+    z = np.array(record.z).reshape(count, -1)
+    sizes: dict[str, int | None] = {
+        "point": count,
+        "eigenvalue": n,
+        "unknown": z.shape[1],
+        "special": len(labels),
+        "form": 0,
+    }
+    coords: dict[str, Variable] = {}
+    variables: dict[str, Variable] = {}
+    arrays: dict[str, np.ndarray] = {}
+    taken = set(RESERVED)
+    blocks, continued = {}, {}
+    for name, shape in system.state.items():
+        blocks[name] = key = _free(name, taken)
+        dims = tuple(_free(d, {*sizes} - ({d} if sizes.get(d) == size else set())) if d in RESERVED else d
+                     for d, size in zip(system.state_dims[name], shape, strict=True))
+        sizes |= dict(zip(dims, shape, strict=True))
+        variables[key] = Variable(("point", *dims))
+        arrays[key] = z[:, system.state_slices[name]].reshape(count, *shape)
+    for k, name in enumerate(parameters):
+        continued[name] = key = _free(name, taken)
+        declared = system.parameters[name]
+        described = {"units": declared.unit, "long_name": declared.meaning}
+        coords[key] = Variable(("point",), float, {k: v for k, v in described.items() if v}, z[:, n + k])
+    forms = sorted({name for _, _, _, c, *_ in record.special for name in c})
+    table_ = np.array([[c.get(name, np.nan) for name in forms] for _, _, _, c, *_ in record.special])
+    sizes["form"] = len(forms)
+    at = [k for k, *_ in record.special]
+    on_points = np.full(count, "", dtype=object)
+    on_points[at] = labels
+    unknowns = [*system.component_names, *parameters, "kappa", "beta"][: z.shape[1]]
+    coords["unknown"] = Variable(("unknown",), str, {}, np.array(unknowns, dtype=str))
+    coords["special"] = Variable(("special",), str, {}, np.array(labels, dtype=str))
+    coords["form"] = Variable(("form",), str, {}, np.array(forms, dtype=str))
+    what = "multipliers" if system.kind == "map" else "eigenvalues of the Jacobian"
+    for key, dims, kind, meaning, values in (
+        ("eigenvalues", ("point", "eigenvalue"), complex, what, np.array(record.eigenvalues).reshape(count, n)),
+        ("unstable", ("point",), np.int64, "number of unstable eigenvalues", record.unstable),
+        ("residual", ("point",), float, "largest component of the equations", record.residuals),
+        ("tangent", ("point", "unknown"), float, "unit tangent, scaled", np.array(record.tangents).reshape(z.shape)),
+        ("label", ("point",), str, "", on_points.astype(str)),
+        ("position", ("special",), np.int64, "place along the branch", at),
+        ("kind", ("special",), str, "", [kind for _, kind, *_ in record.special]),
+        ("refined", ("special",), np.int8, "1 if it solves its defining equations", [s[2] for s in record.special]),
+        ("note", ("special",), str, "", [s[4] for s in record.special]),
+        ("unstable_before", ("special",), np.int64, "unstable eigenvalues before", [s[5] for s in record.special]),
+        ("unstable_after", ("special",), np.int64, "unstable eigenvalues after", [s[6] for s in record.special]),
+        ("coefficients", ("special", "form"), float, "of normal forms", table_.reshape(len(labels), len(forms))),
+    ):
+        arrays[key] = np.array(values, dtype=str if kind is str else kind)
+        variables[key] = Variable(dims, arrays[key].dtype, {"long_name": meaning} if meaning else {})
+    attributes = {
+        **attrs,
+        "continued": json.dumps(continued),
+        "blocks": json.dumps(blocks),
+        "endings": json.dumps(endings),
+    }
+    return Branch(dataset(Layout(sizes, coords, variables, attributes), arrays))
+
+
+def table(one: Branch) -> str:
+    """The special points as a table, one line each."""
+    data = one.data
+    names = list(json.loads(data.attrs["continued"]).values())
+    n = data.sizes["eigenvalue"]
+    components = [str(u) for u in data["unknown"].values[:n]][:6]
+    head = ["point", "label", *names, *components, "unstable", "normal form"]
+    rows = []
+    for label in one.labels:
+        p = one[label]
+        values = [f"{v:.8g}" for v in (*p.parameters.values(), *p.vector[: len(components)])]
+        unstable = str(p.unstable[0]) if p.unstable[0] == p.unstable[1] else f"{p.unstable[0]} -> {p.unstable[1]}"
+        form = [f"{k} = {v:.5g}" for k, v in p.coefficients.items()] + ([p.note] if p.note else [])
+        form += [] if p.refined else ["not refined"]
+        position = int(data["position"].values[one.labels.index(label)])
+        rows.append([str(position), label, *values, unstable, ", ".join(form)])
+    widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
+    lines = ["  ".join(cell.rjust(w) if 2 <= k < len(head) - 2 else cell.ljust(w)
+                       for k, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in [head, *rows]]
+    system, what = data.attrs.get("system", ""), data.attrs.get("curve", "fixed points")
+    more = f" (first {len(components)} of {n} states)" if n > len(components) else ""
+    ends = [f"{place}: {e}" for place, e in zip(("begins", "ends"), one.endings, strict=True) if e]
+    return "\n".join([f"{system}: {what}, {len(one)} points{more}", *lines, *ends])
+
+
+def _numbered(kinds: Iterable[str]) -> list[str]:
+    counts: dict[str, int] = {}
+    labels = []
+    for kind in kinds:
+        counts[kind] = counts.get(kind, 0) + 1
+        labels.append(f"{kind}{counts[kind]}")
+    return labels
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, with underscores until it is not taken; takes it."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
