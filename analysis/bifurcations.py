@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..engine.system import System
 from ..integrators.parallel import Progress
 from . import normal_forms
 from .branches import Branch, Record, SpecialPoint, branch
-from .continuation import Curve, Event, Point, Stepping, begin, follow, newton
+from .continuation import Curve, Point, Stepping, advance, begin, follow, measured, newton
 from .derivatives import Equations, check
 from .equilibria import CURVES, FixedPoints, state_scale
 
@@ -29,7 +30,7 @@ def continue_fixed_points(
     start: Mapping[str, Any] | SpecialPoint | None = None,
     iterates: int = 1,
     values: Sequence[float] = (),
-    step: float = 0.005,
+    step: float | None = None,
     max_step: float = 0.02,
     min_step: float = 1e-9,
     max_points: int = 2000,
@@ -56,7 +57,7 @@ def continue_fixed_points(
     values : sequence of float
         Parameter values at which points are wanted (UZ).
     step, max_step, min_step : float
-        Length of the first step, of the longest and of the shortest.
+        Length of the first step (default 0.005), of the longest and of the shortest.
     max_points : int
         In each direction.
     progress : callable
@@ -74,7 +75,7 @@ def continue_fixed_points(
     check(system, (parameter,), iterates)
     limits = {parameter: bounds}
     _check_bounds(limits)
-    fresh, tangent = True, None
+    origin = None
     if isinstance(start, SpecialPoint):
         if iterates == 1:
             iterates = start.iterates * (2 if start.kind == "PD" else 1)
@@ -88,14 +89,11 @@ def continue_fixed_points(
     equations = Equations(system, (parameter,), iterates)
     u = equations.unknowns(state)
     if isinstance(start, SpecialPoint) and start.kind in ("BP", "PD"):
-        tangent, fresh = _other_branch(equations, u, start, limits[parameter]), False
-        directed = FixedPoints(equations, u, [bounds])
-        beginning = Point(u, tangent, *_measured(directed, u, tangent))
+        origin = start if iterates == start.iterates else replace(start, kind="BP")
+        beginning = _switched(equations, u, start, bounds)
     else:
-        u = _corrected(equations, u, bounds)
-        fresh = not (isinstance(start, SpecialPoint) and start.kind not in ("UZ", "EP"))
-        curve = FixedPoints(equations, u, [bounds])
-        beginning = begin(curve, u, np.append(np.zeros(equations.n), 1.0))
+        beginning = _regular(equations, u, bounds)
+        u = beginning.u
 
     def make() -> Curve:
         curve = FixedPoints(equations, u, [bounds])
@@ -103,7 +101,8 @@ def continue_fixed_points(
         return curve
 
     attrs = {"analysis": "continue_fixed_points", "curve": "fixed points", "iterates": iterates}
-    return _run(system, (parameter,), make, beginning, _stepping(step, max_step, min_step, max_points), fresh, attrs, progress)
+    stepping = _stepping(step, max_step, min_step, max_points)
+    return _run(system, (parameter,), make, beginning, stepping, origin is None, origin, attrs, progress)
 
 
 def continue_bifurcation(
@@ -112,7 +111,7 @@ def continue_bifurcation(
     bounds: Mapping[str, Bounds],
     *,
     curve: str | None = None,
-    step: float = 0.005,
+    step: float | None = None,
     max_step: float = 0.02,
     min_step: float = 1e-9,
     max_points: int = 2000,
@@ -159,6 +158,8 @@ def continue_bifurcation(
     first = CURVES[kind].start(equations, z, start.eigenvalues)
     if first is None:
         raise InputError(f"system {system.name!r} has one state, so that no pair of eigenvalues can cross")
+    if start.kind == "HH":
+        first[-1] = start.coefficients["omega2"] ** 2
     trial = CURVES[kind](equations, first, ranges, shift)
     u = _onto(trial, first)
 
@@ -168,7 +169,8 @@ def continue_bifurcation(
     attrs = {"analysis": "continue_bifurcation", "curve": f"{kind} points", "iterates": start.iterates}
     beginning = begin(make(), u)
     fresh = start.kind == kind
-    return _run(system, names, make, beginning, _stepping(step, max_step, min_step, max_points), fresh, attrs, progress)
+    stepping = _stepping(step, max_step, min_step, max_points)
+    return _run(system, names, make, beginning, stepping, fresh, None if fresh else start, attrs, progress)
 
 
 # -- inside -------------------------------------------------------------------------------------------------
@@ -181,6 +183,7 @@ def _run(
     beginning: Point,
     stepping: Stepping,
     fresh: bool,
+    origin: SpecialPoint | None,
     attrs: dict[str, Any],
     progress: Progress | None,
 ) -> Branch:
@@ -191,6 +194,10 @@ def _run(
     def result() -> Branch:
         middle = Record()
         middle.add(beginning)
+        if kind := (origin.kind if origin else "UZ" if any(beginning.u[k] == v for k, v in make().marks) else ""):
+            neighbours = [side.unstable[:1] or middle.unstable for side, _ in (sides[-1], sides[0])]
+            coefficients, note = (origin.coefficients, origin.note) if origin else ({}, "")
+            middle.special.append((0, kind, True, coefficients, note, *(each[0] for each in neighbours)))
         forward, ending = sides[0]
         backward, before = sides[1] if len(sides) > 1 else (Record(), "")
         whole = backward.reversed().joined(middle).joined(forward)
@@ -204,12 +211,9 @@ def _run(
         curve = make()
         record = Record()
         sides.append((record, "interrupted"))
-        tests, data = curve.measure(beginning.u, sign * beginning.tangent, curve.equations(beginning.u)[1].copy(), 0.0)
-        here = beginning
-        if sign < 0 or fresh:
-            here = begin(curve, beginning.u, sign * beginning.tangent) if fresh else Point(
-                beginning.u, sign * beginning.tangent, tests, data, beginning.residual
-            )
+        here = replace(beginning, tangent=sign * beginning.tangent)
+        if fresh:
+            here = begin(curve, beginning.u, here.tangent)
         steps = follow(curve, here, stepping, fresh=fresh)
         try:
             while True:
@@ -238,16 +242,11 @@ def _sentence(ending: str, system: System, names: tuple[str, ...]) -> str:
     return f"{names[int(index) - system.dimension]} reaches its {'lower' if side == 'low' else 'upper'} bound"
 
 
-def _measured(curve: FixedPoints, u: np.ndarray, tangent: np.ndarray) -> tuple[dict[str, float], Any, float]:
-    r, d = curve.equations(u)
-    residual = float(abs(r).max())
-    return *curve.measure(u, tangent, d.copy(), 0.0), residual
-
-
-def _stepping(step: float, largest: float, smallest: float, points: int) -> Stepping:
+def _stepping(step: float | None, largest: float, smallest: float, points: int) -> Stepping:
     for name, value in (("step", step), ("max_step", largest), ("min_step", smallest)):
-        if not (np.isfinite(value) and value > 0):
+        if value is not None and not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} must be a positive number, not {value!r:.40}")
+    step = min(0.005, largest) if step is None else step
     if not smallest <= step <= largest:
         raise InputError(f"steps must be ordered min_step <= step <= max_step, not {smallest}, {step}, {largest}")
     if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 1:
@@ -273,6 +272,24 @@ def _check_inside(system: System, bounds: Mapping[str, Bounds]) -> None:
                 f"the bounds ({low:g}, {high:g}) of {name!r} exclude its value {value:g} at the start; widen them, or start "
                 f"from system.with_parameters({name}=...)"
             )
+
+
+def _regular(equations: Equations, u: np.ndarray, bounds: Bounds) -> Point:
+    """The fixed point near ``u``; if that is itself a fold or a branch point, one a little further."""
+    n, width = equations.n, bounds[1] - bounds[0]
+    u = _corrected(equations, u, bounds)
+    curve = FixedPoints(equations, u, [bounds])
+    for shift in (1e-3, -1e-3):
+        sizes = np.linalg.svd(equations.values(u)[1] * curve.scale, compute_uv=False)
+        if sizes[-1] > 1e-9 * sizes[0] or not bounds[0] <= u[n] + shift * width <= bounds[1]:
+            continue
+        moved = u.copy()
+        moved[n] += shift * width
+        u = _corrected(equations, moved, bounds)
+    point = begin(curve, u, np.append(np.zeros(n), 1.0))
+    if abs(point.tests["LP"]) < 1e-3 * width:
+        return advance(curve, point, 0.003)[0] or point
+    return point
 
 
 def _corrected(equations: Equations, u: np.ndarray, bounds: Bounds) -> np.ndarray:
@@ -325,13 +342,12 @@ def _onto(curve: Curve, u: np.ndarray) -> np.ndarray:
     )
 
 
-def _other_branch(equations: Equations, u: np.ndarray, start: SpecialPoint, bounds: Bounds) -> np.ndarray:
-    """The tangent, at a branch point, of the branch that the start does not belong to."""
-    n = equations.n
-    scale = np.append(state_scale(u[:n]), bounds[1] - bounds[0])
-    form = normal_forms.branch_point(equations, u, scale)
+def _switched(equations: Equations, u: np.ndarray, start: SpecialPoint, bounds: Bounds) -> Point:
+    """The branch point, with the tangent of the branch that it was not found on."""
+    curve = FixedPoints(equations, u, [bounds])
+    form = normal_forms.branch_point(equations, u, curve.scale)
     if not form.tangents:
         raise NumericsError(f"no branch can be followed from {start.label!r}: {form.note}")
-    old = start.tangent[: n + 1] / scale
+    old = start.tangent[: len(u)] / curve.scale
     old /= np.linalg.norm(old)
-    return min(form.tangents, key=lambda t: abs((t / scale) @ old))
+    return measured(curve, u, min(form.tangents, key=lambda t: abs((t / curve.scale) @ old)))

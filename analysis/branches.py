@@ -305,7 +305,7 @@ def _numbered(kinds: Iterable[str]) -> list[str]:
     labels = []
     for kind in kinds:
         counts[kind] = counts.get(kind, 0) + 1
-        labels.append(f"{kind}{counts[kind]}")
+        labels.append(f"{kind}{'_' if kind[-1].isdigit() else ''}{counts[kind]}")
     return labels
 
 

@@ -110,6 +110,10 @@ class Curve:
     def adopt(self, point: Point) -> None:
         """A point was accepted: move auxiliary vectors along."""
 
+    def ends(self, point: Point) -> str | None:
+        """Why the curve should end at a point, if it should."""
+        return None
+
     def refine(self, name: str, near: Point, locate: Callable[[], Point | None]) -> Event | None:
         """The event at a zero of test function ``name``, or None if there is none.
 
@@ -161,7 +165,11 @@ def newton(
         matrix[count] = row
     run = Newton(u, matrix)
     for _ in range(iterations):
-        r, d = equations(u)
+        try:
+            r, d = equations(u)
+        except np.linalg.LinAlgError:
+            run.singular = True
+            return run
         right[:count] = r
         matrix[:count] = d
         run.residuals.append(float(abs(r).max()))
@@ -228,6 +236,8 @@ def follow(
         if leaving is not None:
             end, ending = leaving
             reach = _distance(curve, here, end)
+            if reach < 1e-10:
+                return ending
             yield end, [e for e in events if _distance(curve, here, e.point) < reach]
             return ending
         travelled += length
@@ -237,6 +247,8 @@ def follow(
             return "closed"
         curve.adopt(there)
         yield there, events
+        if ending := curve.ends(there):
+            return ending
         turn = math.acos(min(1.0, max(-1.0, _cosine(curve, here, there))))
         length *= min({1: 2.0, 2: 2.0, 3: 1.5, 4: 1.0}.get(effort, 0.6), max(0.5, 0.2 / max(turn, 1e-3)))
         length = min(length, stepping.largest)
@@ -342,12 +354,15 @@ def _events(curve: Curve, here: Point, there: Point, length: float, stepping: St
     found: list[Event] = []
     for index, value in curve.marks:
         if (here.u[index] - value) * (there.u[index] - value) < 0:
-            near = locate(curve, here, length, lambda p: p.u[index] - value, 1e-3)
+            beyond = lambda p, index=index, value=value: p.u[index] - value  # noqa: E731
+            near = locate(curve, here, length, beyond, 1e-3)
             point = at_value(curve, near, index, value) if near else None
             if point is not None:
                 found.append(Event("UZ", point, True))
-    changed = [n for n, f in there.tests.items() if (f < 0) != (here.tests[n] < 0) and f == f and here.tests[n] == here.tests[n]]
-    for name in changed:
+    for name, after in there.tests.items():
+        before = here.tests[name]
+        if (before < 0) == (after < 0) or math.isnan(before) or math.isnan(after):
+            continue
         test = lambda p, name=name: p.tests[name]  # noqa: E731
         near = locate(curve, here, length, test, 1e-3)
         if near is not None:

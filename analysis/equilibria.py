@@ -7,6 +7,7 @@ the state, and exact gradients. With one active parameter the same equations are
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ Matrix = np.ndarray
 
 NEUTRAL = 1e-10
 """Eigenvalues closer than this to the stability boundary (relative to the largest) do not count as unstable."""
+FARTHEST = 1e5
+"""Branches end when the state has grown by this factor."""
 CLOSE = 2e-3
 """How far, in units of the scale, a refined point may lie from where the test function vanished."""
 
@@ -81,13 +84,19 @@ class _Fixed(Curve):
         widths = [high - low for low, high in ranges] or [max(1.0, abs(x)) for x in u[self.n : self.n + self.m]]
         rest = u[self.n + self.m :]
         self.scale = np.concatenate([state_scale(u[: self.n]), widths, np.maximum(1.0, abs(rest))])
+        self.start_size = self.scale[: self.n].max()
         self.bounds = [(self.n + k, low, high) for k, (low, high) in enumerate(ranges)]
 
     def adopt(self, point: Point) -> None:
-        n = self.n
-        if (abs(point.u[:n]) > self.scale[:n]).any():
-            self.scale = self.scale.copy()
-            self.scale[:n] = np.maximum(self.scale[:n], abs(point.u[:n]))
+        grown = abs(point.u) > self.scale
+        grown[self.n : self.n + self.m] = False
+        if grown.any():
+            self.scale = np.where(grown, abs(point.u), self.scale)
+
+    def ends(self, point: Point) -> str | None:
+        if abs(point.u[: self.n]).max() > FARTHEST * self.start_size:
+            return f"the state grows beyond {FARTHEST:.0e} times its size at the start"
+        return None
 
     def z(self, u: Vector) -> Vector:
         """State and active parameters."""
@@ -210,8 +219,8 @@ class _Bifurcation(_Fixed):
 
     def refine(self, name, near, locate):
         point = locate()
-        if point is None:
-            return None
+        if point is None or abs(point.tests[name]) > max(1e-6, 0.1 * abs(near.tests[name])):
+            return None  # not a zero but a pole
         with np.errstate(all="ignore"):
             try:
                 coefficients = self.coefficients(name, point)
@@ -229,6 +238,13 @@ class _Bifurcation(_Fixed):
                 return normal_forms.bogdanov_takens(self.eq, z)
             case "GH":
                 return normal_forms.bautin(self.eq, z, math.sqrt(point.u[-1]))
+            case "ZH":
+                return {"omega": _critical(point).imag}
+            case "HH":
+                own = math.sqrt(point.u[-1])
+                values = point.data.eigenvalues
+                angular = abs(values[np.argsort(abs(values.real))[:4]].imag)
+                return {"omega": own, "omega2": float(angular[np.argmax(abs(angular - own))])}
         return {}
 
 
@@ -386,11 +402,12 @@ class Pairs(_Bifurcation):
             tests["ZH"] = _signed([v.real for v in others.tolist() if v.imag == 0])
         if self.n > 3:
             tests["HH"] = pair_test(others, False)
+        tests["GH"] = math.nan
         if kappa > 0:
-            omega = math.sqrt(kappa)
-            tests["GH"] = normal_forms.hopf(self.eq, self.z(u), omega)[0]["l1"]
-        else:
-            tests["GH"] = math.nan
+            with contextlib.suppress(np.linalg.LinAlgError):
+                coefficients, _ = normal_forms.hopf(self.eq, self.z(u), math.sqrt(kappa))
+                # l1 has a pole at ZH points, which the product has not
+                tests["GH"] = coefficients["l1"] * tests.get("ZH", 1.0)
         return tests
 
     def refine(self, name, near, locate):

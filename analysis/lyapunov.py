@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine import trajectory
+from ..engine.cache import remembered
 from ..engine.driver import driver
 from ..engine.errors import InputError, Interrupted
 from ..engine.layout import Layout, Variable
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 DURATION = {"flow": 10_000.0, "map": 100_000}
 TRANSIENT = {"flow": 500.0, "map": 1000}
 POINTS = 256
-"""Points of the history of convergence."""
+"""Points of the history of convergence, fewer for short runs of maps; in ensembles beyond `LARGE` numbers there are 16."""
+LARGE = 2**20
 BATCHES = 16
 """Stretches of a run from whose differences the standard errors are taken."""
 LONGEST = 64
@@ -78,7 +80,7 @@ def lyapunov_spectrum(
         Go on, doubling the time of averaging, until the standard errors are below ``tolerance``, but for at most ``t_max``
         (default: 64 ``t_total``). What was not reached shows in ``standard_error``.
     method, dt, rtol, atol
-        Flows: a method with error control (default ``tsit5``), or any explicit one with steps of length ``dt`` (default ``rk4``).
+        Flows: a method with error control (default ``dop853``), or any explicit one with steps of length ``dt`` (default ``rk4``).
     max_steps, initial, parameters, seed, progress, workers
         As in :func:`attrax.simulate`; ``seed`` also draws the first tangent vectors.
 
@@ -86,8 +88,8 @@ def lyapunov_spectrum(
     -------
     xarray.Dataset
         ``exponents`` and ``standard_error`` ``(member..., exponent)``, falling, in units of inverse time (per iterate);
-        ``history`` ``(member..., time, exponent)``, the means up to a time; ``kaplan_yorke`` and ``kaplan_yorke_error``, the
-        dimension of Kaplan & Yorke 1979 (NaN where the sum of the ``k`` exponents is positive); ``mean_divergence``, the mean
+        ``history`` ``(member..., time, exponent)``, the means up to a time (at 256 times; 16 in very large ensembles); ``kaplan_yorke`` and ``kaplan_yorke_error``, the
+        dimension of Kaplan & Yorke 1979 (NaN where ``k`` exponents do not suffice); ``mean_divergence``, the mean
         rate of growth of volumes along the orbit, and with all exponents ``sum_minus_divergence``, which must be zero;
         ``zero_exponent``, for autonomous flows the exponent nearest to zero (zero unless the orbit ends in a fixed point);
         ``status`` and ``t_stop``. NaN for members that fail.
@@ -114,14 +116,10 @@ def lyapunov_spectrum(
     )
     ensemble = members(system, parameters, initial, seed)
     tangent = Tangent(ensemble.system, how.k)
-    spectra = _Spectra(ensemble, how, seed)
     width, threads = lanes(len(ensemble.y), tangent.size), cores(workers)
-
-    def work(part: slice, tick: Tick) -> None:
-        spectra.take(part, _run(tangent, how, ensemble.y[part], ensemble.p[part], seed, width), tick)
-
+    spectra = _Spectra(ensemble, tangent, how, seed, width)
     try:
-        work_off(work, parts(len(ensemble.y), threads, width, 4096), threads, progress)
+        work_off(spectra.work, parts(len(ensemble.y), threads, width, 4096), threads, progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted", spectra.result()) from None
     return spectra.result()
@@ -129,15 +127,21 @@ def lyapunov_spectrum(
 
 @dataclass(frozen=True)
 class _Settings:
-    """The arguments, checked. ``interval`` is the time between points of the history, ``step`` the length of equal steps."""
+    """The arguments, checked.
+
+    ``interval`` is the time between the ``points`` of the history; ``step`` the length of equal steps, of which ``every`` lie
+    between two projections, and a whole number of projections in an interval.
+    """
 
     k: int
     method: str
     transient: float
+    points: int
     interval: float
     doublings: int
     tolerance: float
     step: float
+    every: int
     rtol: float
     atol: float
     max_steps: float
@@ -149,7 +153,7 @@ class _Settings:
         return {
             "method": self.method,
             "transient": self.transient,
-            "t_total": self.interval * POINTS,
+            "t_total": self.interval * self.points,
             "tolerance": self.tolerance if self.doublings else None,
             "dt": self.step if fixed and self.method != "iterate" else None,
             "rtol": None if fixed else self.rtol,
@@ -197,18 +201,23 @@ def _settings(
             raise InputError(f"{system.name!r} is a map; leave out method and dt")
         if not (total.is_integer() and passing.is_integer()):
             raise InputError(f"t_total and transient of a map are whole numbers of iterates, not {total:g} and {passing:g}")
-        method, interval, step = "iterate", float(np.ceil(total / POINTS)), 1.0
+        every, step, points = (8 if k == 1 else 2), 1.0, POINTS
+        while points > BATCHES and points * every > total:
+            points //= 2
+        method, interval = "iterate", every * float(np.ceil(total / (every * points)))
     else:
-        interval = total / POINTS
-        method, step = _method(method, dt, interval)
+        every, points, interval = 4, POINTS, total / POINTS
+        method, step = _method(method, dt, interval / every)
     return _Settings(
         k=int(k),
         method=method,
         transient=passing,
+        points=points,
         interval=interval,
         doublings=0 if tolerance is None else int(np.log2(longest / total) + 1e-9),
         tolerance=float(values["tolerance"]),
         step=step,
+        every=every,
         rtol=float(rtol),
         atol=float(atol),
         max_steps=float(max_steps),
@@ -217,7 +226,7 @@ def _settings(
 
 def _method(method: str | None, dt: Any, interval: float) -> tuple[str, float]:
     """Name of a method for flows, and the length of equal steps of which a whole number fits into ``interval``."""
-    method = method or ("tsit5" if dt is None else "rk4")
+    method = method or ("dop853" if dt is None else "rk4")
     if method not in TABLEAUX:
         raise InputError(f"Lyapunov exponents need an explicit method ({', '.join(TABLEAUX)}), not {method!r}")
     if dt is None:
@@ -238,7 +247,7 @@ class _Controlled:
     def __init__(self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int):
         self.tangent, self.time = tangent, 0.0
         compiled = adaptive(tangent.rhs, TABLEAUX[how.method], width, False, None, tangent.projection)
-        end = how.transient + how.interval * POINTS * 2**how.doublings
+        end = how.transient + how.interval * how.points * 2**how.doublings
         self.group = AdaptiveGroup(
             compiled,
             tangent.start(y, seed),
@@ -253,12 +262,13 @@ class _Controlled:
         self.closed = np.zeros(len(y), dtype=bool)
         self.nothing = np.empty((len(y), 0, tangent.size))
 
-    def go(self, duration: float, tick: Tick) -> None:
-        """Let the members go on."""
-        self.time += duration
-        self.group.extend(self.time)
-        self.group.status[self.closed & (self.group.status == RUNNING)] = DONE
-        self.group.advance(0, 0, self.nothing, tick)
+    def go(self, duration: float, times: int, tick: Tick) -> None:
+        """Let the members go on, several times (which shows in the last digits)."""
+        for _ in range(times):
+            self.time += duration
+            self.group.extend(self.time)
+            self.group.status[self.closed & (self.group.status == RUNNING)] = DONE
+            self.group.advance(0, 0, self.nothing, tick)
 
     @property
     def extended(self) -> np.ndarray:
@@ -279,8 +289,7 @@ class _Stepped:
     def __init__(self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int):
         self.tangent, self.how, self.step = tangent, how, 0
         tableau = None if how.method == "iterate" else TABLEAUX[how.method]
-        self.every = 4 if tableau else 8 if how.k == 1 else 2
-        self.compiled = _Renormalised.of(tangent.rhs, tangent.projection, tableau, width)
+        self.compiled = _renormalised(tangent.rhs, tangent.projection, tableau, width)
         self.extended, self.p = tangent.start(y, seed), np.ascontiguousarray(p)
         self.work = self.compiled.memory(t0=0.0, dt=how.step)
         self.reached = np.zeros(len(y))
@@ -288,14 +297,14 @@ class _Stepped:
         self.status = np.full(len(y), RUNNING)
         self.pace = Pace(20_000)
 
-    def go(self, duration: float, tick: Tick) -> None:
+    def go(self, duration: float, times: int, tick: Tick) -> None:
         """Let the members go on."""
-        steps = round(duration / self.how.step)
+        steps = round(duration * times / self.how.step)
         open = np.flatnonzero(~self.closed & (self.status != NONFINITE))
         state, p = self.extended[open], self.p[open]
         while steps and len(open):
-            count = min(steps // self.every, max(1, self.pace.amount // len(open)))
-            every = self.every if count else steps
+            count = min(steps // self.how.every, max(1, self.pace.amount // len(open)))
+            every = self.how.every if count else steps
             with self.pace:
                 driver("attrax.analysis.lyapunov_drivers", "rounds")(
                     *(self.compiled.kernels["advance"], self.compiled.kernels["project"]),
@@ -324,3 +333,173 @@ class _Renormalised(Compiled):
         project = b.program({"y": b.inline(projection, {"y": y, "k": [b.constant(0.0)] * len(y)})["y"]}).fused()
         kernels = {"advance": kernels["advance"], "project": Straight(project)}
         super().__init__(workspace, kernels, ("y", "p", "index"))
+
+
+_renormalised = remembered(_Renormalised)
+
+
+# -- results -------------------------------------------------------------------------------------------------
+
+
+class _Spectra:
+    """What the members have found."""
+
+    def __init__(self, ensemble: Members, tangent: Tangent, how: _Settings, seed: int, width: int):
+        self.ensemble, self.tangent, self.how, self.seed, self.width = ensemble, tangent, how, seed, width
+        count = len(ensemble.y)
+        self.points = how.points if count * how.points * how.k <= LARGE else BATCHES
+        self.times = how.points // self.points
+        self.interval = how.interval * self.times
+        self.grown = np.full((count, self.points, how.k + 1), np.nan)
+        self.doublings = np.zeros(count, dtype=np.int64)
+        self.status, self.reached = np.full(count, RUNNING), np.zeros(count)
+
+    def work(self, part: slice, tick: Tick) -> None:
+        """Run the members of a part."""
+        how, points = self.how, self.points
+        kind = _Stepped if how.step else _Controlled
+        run = kind(self.tangent, how, self.ensemble.y[part], self.ensemble.p[part], self.seed, self.width)
+        grown = np.empty((len(run.status), points, how.k + 1))
+        doublings = self.doublings[part]
+        total = how.transient + self.interval * points
+        passed = 0.0
+
+        def go(duration: float, times: int) -> np.ndarray:
+            nonlocal passed
+            run.go(duration, times, lambda _: tick(min(1.0, passed / total)))
+            passed += duration * times
+            return run.extended[:, self.tangent.growth]
+
+        start = go(how.transient, 1).copy() if how.transient else 0.0
+        for point in range(points):
+            grown[:, point] = go(how.interval, self.times) - start
+        for doubling in range(1, how.doublings + 1):
+            errors = _standard_errors(grown[..., : how.k], self.interval * 2.0**doublings)
+            run.closed |= ~(errors > how.tolerance).any(axis=1) | (run.status > RUNNING)
+            open = np.flatnonzero(~run.closed)
+            if not len(open):
+                break
+            passed, total = 0.0, self.interval * points * 2.0 ** (doubling - 1)
+            doublings[open] = doubling
+            grown[open, : points // 2] = grown[open, 1::2]
+            for point in range(points // 2, points):
+                grown[open, point] = (go(how.interval * 2.0**doubling, self.times) - start)[open]
+        failed = run.status > RUNNING
+        grown[failed] = np.nan
+        self.grown[part], self.status[part], self.reached[part] = grown, run.status, run.reached
+
+    def result(self) -> xr.Dataset:
+        """Everything as a Dataset."""
+        how, k = self.how, self.how.k
+        interval = self.interval * 2.0**self.doublings
+        with np.errstate(invalid="ignore"):
+            exponents = self.grown[:, -1, :k] / (interval * self.points)[:, None]
+            order = np.argsort(-exponents, axis=1, kind="stable")
+            grown = np.take_along_axis(self.grown[..., :k], order[:, None, :], axis=2)
+            exponents = np.take_along_axis(exponents, order, axis=1)
+            errors = _standard_errors(grown, interval)
+            dimension, dimension_error = kaplan_yorke(exponents, _batches(grown, interval))
+            if k < self.tangent.system.dimension:
+                beyond = exponents.sum(axis=1) >= 0
+                dimension[beyond] = dimension_error[beyond] = np.nan
+            divergence = self.grown[:, -1, k] / (interval * self.points)
+        history, times = self._history(grown)
+        found = {
+            "exponents": exponents,
+            "standard_error": errors,
+            "history": history,
+            "kaplan_yorke": dimension,
+            "kaplan_yorke_error": dimension_error,
+            "mean_divergence": divergence,
+            "status": self.status,
+            "t_stop": self.reached,
+        }
+        if k == self.tangent.system.dimension:
+            found["sum_minus_divergence"] = exponents.sum(axis=1) - divergence
+        if self.tangent.autonomous_flow:
+            nearest = np.argmin(np.abs(np.nan_to_num(exponents, nan=np.inf)), axis=1)
+            found["zero_exponent"] = exponents[np.arange(len(exponents)), nearest]
+        return self._dataset(found, times)
+
+    def _history(self, grown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Running means on the time grid of the longest runs; NaN after the end of shorter ones."""
+        most = int(self.doublings.max(initial=0))
+        elapsed = self.interval * 2.0**most * np.arange(1, self.points + 1)
+        history = np.full(grown.shape, np.nan)
+        for doublings in np.unique(self.doublings):
+            which, stride = self.doublings == doublings, 2 ** (most - doublings)
+            history[which, : self.points // stride] = grown[which, stride - 1 :: stride]
+        return history / elapsed[:, None], elapsed
+
+    def _dataset(self, found: dict[str, np.ndarray], times: np.ndarray) -> xr.Dataset:
+        system, shape = self.tangent.system, tuple(self.ensemble.dims.values())
+        attrs = trajectory.provenance(
+            system, analysis="lyapunov_spectrum", k=self.how.k, seed=self.seed, **self.how.provenance
+        )
+        plain = trajectory.layout(
+            system, time=times, members=self.ensemble.dims, member_coords=self.ensemble.coords, attrs=attrs
+        )
+        dims = plain.variables["status"].dims
+        axes = {"exponents": ("exponent",), "standard_error": ("exponent",), "history": ("time", "exponent")}
+        rate = {"units": f"1/{system.time_unit}"} if system.time_unit else {}
+        variables = {
+            name: Variable((*dims, *axes.get(name, ())), float, {"long_name": text, **(rate if is_rate else {})})
+            for name, (text, is_rate) in MEANINGS.items()
+            if name in found
+        }
+        variables |= {name: plain.variables[name] for name in ("status", "t_stop")}
+        coords = {**plain.coords, "exponent": Variable(("exponent",), int, {}, np.arange(1, self.how.k + 1))}
+        coords["time"] = coords["time"]._replace(attrs={**coords["time"].attrs, "long_name": "time of averaging"})
+        used = {d for v in (*variables.values(), *coords.values()) for d in v.dims}
+        sizes = {**plain.sizes, "exponent": self.how.k}
+        layout = Layout({d: n for d, n in sizes.items() if d in used}, coords, variables, plain.attrs)
+        return trajectory.dataset(layout, {name: value.reshape((*shape, *value.shape[1:])) for name, value in found.items()})
+
+
+MEANINGS = {
+    "exponents": ("Lyapunov exponents", True),
+    "standard_error": ("standard errors of the exponents", True),
+    "history": ("mean rates of growth up to a time", True),
+    "kaplan_yorke": ("Kaplan-Yorke dimension", False),
+    "kaplan_yorke_error": ("standard error of the Kaplan-Yorke dimension", False),
+    "mean_divergence": ("mean rate of growth of volumes", True),
+    "sum_minus_divergence": ("sum of the exponents less the mean rate of growth of volumes", True),
+    "zero_exponent": ("exponent nearest to zero", True),
+}
+
+
+def kaplan_yorke(exponents: np.ndarray, batches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Kaplan-Yorke dimension of spectra ``(members, k)`` that fall, and its standard error from ``batches`` ``(members, batch, k)``.
+
+    The number of exponents where the sum of them all is not negative.
+    """
+    members, k = exponents.shape
+    sums = np.cumsum(exponents, axis=1)
+    whole = (sums >= 0).sum(axis=1)
+    known = (whole < k) & np.isfinite(exponents).all(axis=1)
+    rows, last = np.arange(members), np.minimum(whole, k - 1)
+    next_one = np.where(known, exponents[rows, last], -1.0)
+    below = np.where(whole > 0, sums[rows, np.maximum(whole - 1, 0)], 0.0)
+    dimension = np.where(known, whole + below / -next_one, np.where(np.isfinite(sums[:, -1]), k, np.nan))
+    # a batch moves the dimension by its gradient: 1/|next| for each exponent of the sum, below/next^2 for the next one
+    partial = np.cumsum(batches, axis=2)
+    in_sum = np.where((whole > 0)[:, None], partial[rows, :, np.maximum(whole - 1, 0)], 0.0)
+    moved = in_sum / -next_one[:, None] + batches[rows, :, last] * (below / next_one**2)[:, None]
+    return dimension, np.where(known, _error_of_mean(moved), np.where(np.isfinite(sums[:, -1]), 0.0, np.nan))
+
+
+def _batches(grown: np.ndarray, interval: np.ndarray) -> np.ndarray:
+    """Mean rates ``(members, batch, k)`` of the batches of a run."""
+    length = grown.shape[1] // BATCHES
+    ends = np.concatenate([np.zeros_like(grown[:, :1]), grown[:, length - 1 :: length]], axis=1)
+    return np.diff(ends, axis=1) / (length * interval)[:, None, None]
+
+
+def _standard_errors(grown: np.ndarray, interval: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return _error_of_mean(_batches(grown, interval))
+
+
+def _error_of_mean(batches: np.ndarray) -> np.ndarray:
+    """Standard error of the mean over axis 1."""
+    return batches.std(axis=1, ddof=1) / np.sqrt(batches.shape[1])

@@ -1,7 +1,8 @@
 """Tangent dynamics: a system with small displacements from its state, as programs for lanes.
 
-The extended state is the state ``y`` (n), the tangent vectors ``V`` (k n), the logarithms of their growth (k) and the
-logarithm of the growth of volumes (1). Tangent vectors obey ``V' = J(y) V`` and are made orthonormal now and then.
+The extended state is the state ``y`` (n), the tangent vectors ``V`` (k n), the logarithms of their growth (k), the
+logarithm of the growth of volumes (1) and, for maps, their growth since the vectors were last made orthonormal (1).
+Tangent vectors obey ``V' = J(y) V``.
 """
 
 from __future__ import annotations
@@ -37,12 +38,19 @@ class Tangent:
     @property
     def size(self) -> int:
         """Number of scalars of the extended state."""
-        return self.system.dimension * (1 + self.k) + self.k + 1
+        return self.growth.stop + (self.system.kind == "map")
+
+    @property
+    def autonomous_flow(self) -> bool:
+        """Whether one exponent must be zero on every orbit that is not a fixed point."""
+        reads_time = any(i.op == "input" and i.payload[0] == "t" for i in self.system.program("rhs").instructions)
+        return self.system.kind == "flow" and not reads_time
 
     @property
     def growth(self) -> slice:
         """Where the logarithms of the growth of the vectors and of volumes lie."""
-        return slice(self.system.dimension * (1 + self.k), self.size)
+        first = self.system.dimension * (1 + self.k)
+        return slice(first, first + self.k + 1)
 
     def start(self, y: np.ndarray, seed: int) -> np.ndarray:
         """Extended states of states ``(members, n)``, with the same random orthonormal vectors."""
@@ -50,6 +58,7 @@ class Tangent:
         vectors = np.linalg.qr(np.random.default_rng(seed).normal(size=(n, self.k)))[0].T
         extended = np.zeros((len(y), self.size))
         extended[:, :n], extended[:, n : n * (1 + self.k)] = y, vectors.ravel()
+        extended[:, self.growth.stop :] = 1.0
         return extended
 
     @cached_property
@@ -58,7 +67,7 @@ class Tangent:
         system, n, k = self.system, self.system.dimension, self.k
         b = Builder()
         t, p, y = b.input("t", 1), b.input("p", system.parameter_vector.size), b.input("y", self.size)
-        state, grown = y[:n], y[n * (1 + k) : -1]
+        state = y[:n]
         moved = b.inline(system.program("rhs"), {"t": t, "y": state, "p": p})["f"]
         for i in range(k):
             given = {"t": t, "y": state, "p": p, "v": y[n * (i + 1) : n * (i + 2)]}
@@ -66,7 +75,7 @@ class Tangent:
         volume = b.inline(_volume(system), {"t": t, "y": state, "p": p})["volume"]
         if system.kind == "flow":
             return b.program({"f": moved + [b.constant(0.0)] * k + volume})
-        return b.program({"f": moved + grown + [b.add(y[-1], volume[0])]})
+        return b.program({"f": moved + y[self.growth] + [b.mul(y[-1], volume[0])]})
 
     @cached_property
     def projection(self) -> Program:
@@ -79,7 +88,7 @@ class Tangent:
         y, slope = b.input("y", self.size), b.input("k", self.size)
         vectors = [y[n * (i + 1) : n * (i + 2)] for i in range(count)]
         slopes = [slope[n * (i + 1) : n * (i + 2)] for i in range(count)]
-        grown = list(y[n * (1 + count) : -1])
+        grown, rest = y[self.growth], y[self.growth.stop :]
         one, tiny = b.constant(1.0), b.constant(1e-300)
         for i in range(count):
             square = b.dot(vectors[i], vectors[i])
@@ -92,13 +101,15 @@ class Tangent:
                 part = b.neg(b.dot(vectors[i], vectors[j]))
                 vectors[j] = [b.add(b.mul(part, u), v) for u, v in zip(vectors[i], vectors[j], strict=True)]
                 slopes[j] = [b.add(b.mul(part, u), v) for u, v in zip(slopes[i], slopes[j], strict=True)]
-        state = {"y": y[:n] + [v for row in vectors for v in row] + grown + [y[-1]]}
-        rates = {"k": slope[:n] + [v for row in slopes for v in row] + slope[n * (1 + count) :]}
+        if rest:
+            grown[-1], rest = b.add(grown[-1], b.log(rest[0])), [one]
+        state = {"y": y[:n] + [v for row in vectors for v in row] + grown + rest}
+        rates = {"k": slope[:n] + [v for row in slopes for v in row] + slope[self.growth.start :]}
         return b.program(state | rates)
 
 
 def _volume(system: System) -> Program:
-    """Rate at which volumes grow: the divergence of a flow, ``log |det J|`` of a map."""
+    """Rate at which volumes grow: the divergence of a flow, ``|det J|`` of a map."""
     n = system.dimension
     if system.kind == "flow":
         jacobian = system.program("jacobian")
@@ -109,22 +120,8 @@ def _volume(system: System) -> Program:
 
     def volume(t, y, p):
         import jax
+        import jax.numpy as jnp
 
-        return {"volume": _log_determinant(jax.jacfwd(system.flat, 1)(t[0], y, p))}
+        return {"volume": jnp.abs(jnp.linalg.det(jax.jacfwd(system.flat, 1)(t[0], y, p)))}
 
     return system.derive("volume", volume, t=1, y=n, p=system.parameter_vector.size)
-
-
-def _log_determinant(matrix):
-    """``log |det|``: of a small matrix by its minors, of a larger one by elimination."""
-    import jax.numpy as jnp
-
-    if len(matrix) > 3:
-        return jnp.linalg.slogdet(matrix)[1]
-    if len(matrix) == 1:
-        determinant = matrix[0, 0]
-    elif len(matrix) == 2:
-        determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
-    else:
-        determinant = jnp.dot(matrix[0], jnp.cross(matrix[1], matrix[2]))
-    return jnp.log(jnp.abs(determinant))

@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from . import cache as disk
 from . import native
@@ -35,9 +35,15 @@ def driver(module: str, name: str) -> Callable[..., int]:
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * count)(kernel)
 
     def run(*arguments) -> int:
-        return prototype(*(a if isinstance(a, int) else a.ctypes.data for a in arguments))
+        return prototype(*(a if isinstance(a, int) else _address(a) for a in arguments))
 
     return run
+
+
+def _address(array: Any) -> int:
+    if not array.flags.c_contiguous:
+        raise ValueError("a driver takes contiguous arrays")
+    return array.ctypes.data
 
 
 def _sources(module: str) -> dict[str, str]:

@@ -28,14 +28,19 @@ from .program import BOOL, FLOAT, INT, Builder, Instruction, Program
 compilations = 0
 """Number of modules compiled (not found in the cache) by this process."""
 
-_FORMAT = 3
+_FORMAT = 5
 
 
 class Workspace:
-    """Layout of a kernel's memory: named fields of ``size x width`` lanes or ``size`` shared numbers."""
+    """Layout of a kernel's memory: named fields of ``size x width`` lanes or ``size`` shared numbers.
 
-    def __init__(self, width: int):
+    Kernels work on ``grain`` lanes at a time, one group of them after the other: few enough to stay in registers, while
+    the processor overlaps the groups.
+    """
+
+    def __init__(self, width: int, grain: int = 8):
         self.width = width
+        self.grain = min(width, grain)
         self.size = 0
         self.fields: dict[str, tuple[int, int, bool]] = {}
 
@@ -208,7 +213,7 @@ def compile_keeping(text: str, symbol: str) -> bytes:
 def _optimised(module: Any) -> bytes:
     llvm, machine, _ = _target()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.slp_vectorization = False
+    options.slp_vectorization = options.loop_unrolling = False
     options.loop_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
@@ -352,92 +357,113 @@ class _Module:
         return code.new(f"phi {type} [ {y}, %entry ], [ {slow}, %rare ]")
 
     def _straight(self, kernel: Straight) -> str:
-        code = _Code(self, self.workspace.width, {})
-        code.lines.append("entry:")
+        width, grain = self.workspace.width, self.workspace.grain
+        code = _Code(self, grain, {}, lines=["entry:"], lanes="%lanes")
+        code.line("br label %group")
+        code.lines.append("group:")
+        code.line("%base = phi i64 [ 0, %entry ], [ %base.next, %group ]")
+        code.line("%bits = phi i64 [ 0, %entry ], [ %bits.next, %group ]")
+        code.line("%lanes = getelementptr double, ptr %work, i64 %base")
         results = code.emit(kernel.program)
         attention = results.pop("attention", None)
         for name, values in results.items():
             code.store(name, values)
-        if attention is None:
-            code.line("ret i64 0")
-        else:
-            code.line(f"ret i64 {code.mask(code.use(attention[0], BOOL))}")
+        bits = "0" if attention is None else code.mask(code.use(attention[0], BOOL))
+        code.line(f"%bits.here = shl i64 {bits}, %base")
+        code.line("%bits.next = or i64 %bits, %bits.here")
+        code.line(f"%base.next = add i64 %base, {grain}")
+        code.line(f"%more = icmp ult i64 %base.next, {width}")
+        code.line("br i1 %more, label %group, label %exit")
+        code.lines.append("exit:")
+        code.line("ret i64 %bits.next")
         return "\n".join(code.lines)
 
     def _loop(self, kernel: Loop) -> str:
-        width = self.workspace.width
-        code = _Code(self, width, {})
+        width = self.workspace.grain
+        bases = range(0, self.workspace.width, width)
+        lines = ["entry:"]
+        code = _Code(self, width, {}, lines)
         carried = {name: len(ids) for name, ids in kernel.step.outputs.items()}
         type = self.type(FLOAT, width)
 
-        code.lines.append("entry:")
         inputs = kernel.step.inputs | kernel.record.inputs
-        fixed = {k: code.load(k) for k in inputs if k not in carried and k != "index"}
-        start = {k: [code.use(v, FLOAT) for v in code.load(k)] for k in carried}
+        fixed, start = {}, {}
+        for code.base in bases:
+            fixed[code.base] = {k: code.load(k) for k in inputs if k not in carried and k != "index"}
+            start[code.base] = {k: [code.use(v, FLOAT) for v in code.load(k)] for k in carried}
         begin = code.load("index")[0].text
         strides = [code.new(f"fptosi double {v.text} to i64") for v in code.load("strides")]
         code.line("br label %records")
 
-        code.lines.append("records:")
+        lines.append("records:")
         number = code.name()
         code.line(f"{number} = phi i64 [ 0, %entry ], [ %number.next, %steps.end ]")
-        outer = code.phis(start, "entry", "steps.end", "y")
+        outer = {base: code.phis(start[base], "entry", "steps.end", f"y.{base}") for base in bases}
         outer_index = code.name()
         code.line(f"{outer_index} = phi double [ {begin}, %entry ], [ %index.end, %steps.end ]")
         more = code.new(f"icmp slt i64 {number}, %a")
         code.line(f"br i1 {more}, label %steps, label %exit")
 
-        code.lines.append("steps:")
+        lines.append("steps:")
         k = code.name()
         code.line(f"{k} = phi i64 [ 0, %records ], [ %k.next, %body ]")
-        inner = code.phis(outer, "records", "body", "z")
+        inner = {base: code.phis(outer[base], "records", "body", f"z.{base}") for base in bases}
         index = code.name()
         code.line(f"{index} = phi double [ {outer_index}, %records ], [ %index.next, %body ]")
         going = code.new(f"icmp slt i64 {k}, %b")
         code.line(f"br i1 {going}, label %body, label %steps.end")
 
-        code.lines.append("body:")
-        vector = {name: [_Value(v, FLOAT, width) for v in values] for name, values in inner.items()}
-        code.inputs = {**fixed, **vector, "index": [_Value(index, FLOAT, 1)]}
-        results = code.emit(kernel.step)
-        for name, values in results.items():
-            for j, v in enumerate(values):
-                code.line(f"%z.{_clean(name)}.{j} = bitcast {type} {code.use(v, FLOAT)} to {type}")
+        def bound(base: int) -> dict[str, Any]:
+            state = {name: [_Value(v, FLOAT, width) for v in values] for name, values in inner[base].items()}
+            return {**fixed[base], **state, "index": [_Value(index, FLOAT, 1)]}
+
+        lines.append("body:")
+        for code.base in bases:
+            code.inputs = bound(code.base)
+            for name, values in code.emit(kernel.step).items():
+                for j, v in enumerate(values):
+                    text = code.use(v, FLOAT)
+                    code.line(f"%z.{code.base}.{_clean(name)}.{j} = bitcast {type} {text} to {type}")
         code.line(f"%index.next = fadd double {index}, 1.0")
         code.line(f"%k.next = add i64 {k}, 1")
         code.line("br label %steps")
 
-        code.lines.append("steps.end:")
+        lines.append("steps.end:")
         code.forget()
-        code.inputs = {**fixed, **vector, "index": [_Value(index, FLOAT, 1)]}
         row = code.new(f"mul i64 {number}, {strides[0]}")
-        for name, values in code.emit(kernel.record).items():
-            for j, v in enumerate(values):
-                column = code.new(f"mul i64 {strides[1]}, {j}")
-                position = code.new(f"add i64 {row}, {column}")
-                pointer = code.new(f"getelementptr double, ptr %out, i64 {position}")
-                code.line(f"store {type} {code.use(v, FLOAT)}, ptr {pointer}, align 8")
-        for name, texts in inner.items():
-            for j, text in enumerate(texts):
-                code.line(f"%y.{_clean(name)}.{j} = bitcast {type} {text} to {type}")
+        for code.base in bases:
+            code.inputs = bound(code.base)
+            for values in code.emit(kernel.record).values():
+                for j, v in enumerate(values):
+                    column = code.new(f"mul i64 {strides[1]}, {j}")
+                    position = code.new(f"add i64 {row}, {column}")
+                    place = code.new(f"add i64 {position}, {code.base}")
+                    pointer = code.new(f"getelementptr double, ptr %out, i64 {place}")
+                    code.line(f"store {type} {code.use(v, FLOAT)}, ptr {pointer}, align 8")
+            for name, texts in inner[code.base].items():
+                for j, text in enumerate(texts):
+                    code.line(f"%y.{code.base}.{_clean(name)}.{j} = bitcast {type} {text} to {type}")
         code.line(f"%index.end = bitcast double {index} to double")
         code.line(f"%number.next = add i64 {number}, 1")
         code.line("br label %records")
 
-        code.lines.append("exit:")
+        lines.append("exit:")
         code.forget()
-        for name, texts in outer.items():
-            code.store(name, [_Value(text, FLOAT, width) for text in texts])
+        bits = "0"
+        for code.base in bases:
+            for name, texts in outer[code.base].items():
+                code.store(name, [_Value(text, FLOAT, width) for text in texts])
+            total = "zeroinitializer" if width > 1 else "false"
+            for texts in outer[code.base].values():
+                for text in texts:
+                    difference = code.new(f"fsub {type} {text}, {text}")
+                    flag = code.new(f"fcmp uno {type} {difference}, {difference}")
+                    total = code.new(f"or {self.type(BOOL, width)} {total}, {flag}")
+            here = code.new(f"shl i64 {code.mask(total)}, {code.base}")
+            bits = code.new(f"or i64 {bits}, {here}")
         code.store("index", [_Value(outer_index, FLOAT, 1)])
-        bad = self.type(BOOL, width)
-        total = "zeroinitializer" if width > 1 else "false"
-        for texts in outer.values():
-            for text in texts:
-                difference = code.new(f"fsub {type} {text}, {text}")
-                flag = code.new(f"fcmp uno {type} {difference}, {difference}")
-                total = code.new(f"or {bad} {total}, {flag}")
-        code.line(f"ret i64 {code.mask(total)}")
-        return "\n".join(code.lines)
+        code.line(f"ret i64 {bits}")
+        return "\n".join(lines)
 
 
 def _clean(name: str) -> str:
@@ -459,6 +485,8 @@ class _Code:
     width: int
     inputs: dict[str, Any]
     lines: list[str] = field(default_factory=list)
+    base: int = 0
+    lanes: str = "%work"
     count: int = 0
     _splats: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -513,33 +541,39 @@ class _Code:
         return self.new(f"icmp ne i{self.width} {bits}, 0")
 
     def mask(self, mask: str) -> str:
-        """A lane mask as a 64-bit integer."""
+        """The mask of a group of lanes as a 64-bit integer."""
         if self.width == 1:
             return self.new(f"zext i1 {mask} to i64")
         bits = self.new(f"bitcast <{self.width} x i1> {mask} to i{self.width}")
         return bits if self.width == 64 else self.new(f"zext i{self.width} {bits} to i64")
 
     def load(self, name: str) -> list[_Value]:
-        offset, size, shared = self.module.workspace.fields[name]
-        width = 1 if shared else self.width
+        width = 1 if self.module.workspace.fields[name][2] else self.width
         type = self.module.type(FLOAT, width)
         align = min(64, 8 * width)
         values = []
-        for k in range(size):
-            pointer = self.new(f"getelementptr double, ptr %work, i64 {offset + k * width}")
+        for k in range(self.module.workspace.fields[name][1]):
+            pointer = self.new(self._place(name, k))
             values.append(_Value(self.new(f"load {type}, ptr {pointer}, align {align}"), FLOAT, width))
         return values
 
     def store(self, name: str, values: list[_Value]) -> None:
-        offset, size, shared = self.module.workspace.fields[name]
+        _, size, shared = self.module.workspace.fields[name]
         if len(values) != size:
             raise ValueError(f"field {name!r} has {size} numbers, not {len(values)}")
         width = 1 if shared else self.width
         type = self.module.type(FLOAT, width)
         for k, v in enumerate(values):
             text = v.text if shared else self.use(v, FLOAT)
-            pointer = self.new(f"getelementptr double, ptr %work, i64 {offset + k * width}")
+            pointer = self.new(self._place(name, k))
             self.line(f"store {type} {text}, ptr {pointer}, align {min(64, 8 * width)}")
+
+    def _place(self, name: str, k: int) -> str:
+        """Address of number ``k`` of a field."""
+        offset, _, shared = self.module.workspace.fields[name]
+        if shared:
+            return f"getelementptr double, ptr %work, i64 {offset + k}"
+        return f"getelementptr double, ptr {self.lanes}, i64 {offset + k * self.module.workspace.width + self.base}"
 
     def emit(self, program: Program) -> dict[str, list[_Value]]:
         """Write the instructions of ``program``; returns its output values."""

@@ -48,7 +48,7 @@ def adaptive_workspace(width: int, method: Method, dimension: int, parameters: i
     """The memory of :func:`adaptive_kernels`; the fields before ``active`` are what a member takes along."""
     n, scheme = dimension, _scheme(method)
     return (
-        Workspace(width)
+        Workspace(width, int(__import__("os").environ.get("GR",8)))
         .lanes(t=1, h=1, y=n, k=n, memory=1, held=1, p=parameters)
         .lanes(accepted=1, stuck=1, steps=1, rejected=1, sample=1, sample_time=1, g=1, gold=1, crossed=1)
         .lanes(told=1, hold=1, yold=n, K=scheme.kept(method) * n if dense else 0)

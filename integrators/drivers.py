@@ -7,7 +7,7 @@ does not depend on its lane, on its company, or on how often the run was paused.
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nan
 
 from numba.extending import register_jitable
 
@@ -337,7 +337,8 @@ def steps(
                 if thetas[r] > 0.0:
                     call(sample, work, work, 0, 0)
                 for i in range(size):
-                    buffer[i] = ytheta[i] if thetas[r] > 0.0 else y[i]
+                    value = ytheta[i] if thetas[r] > 0.0 else y[i]
+                    buffer[i] = value if abs(value) < inf else nan
             for lane in range(count if records > 0 else 0):
                 record = at(out, ((block + lane) * records + r) * outputs)
                 for k in range(chunk):

@@ -117,16 +117,22 @@ def _combine(system: System, start: np.ndarray, swept: dict[str, np.ndarray], pr
         dims = {"member": next(iter(lengths.values()))}
         coords = {name: (("member",), value) for name, value in swept.items()}
     shape = tuple(dims.values())
-    y = np.empty((*shape, system.dimension))
-    p = np.empty((*shape, system.parameter_vector.size))
-    y[...], p[...] = start, system.parameter_vector
-    for name, (own, values) in coords.items():
-        target, where = (y, system.state_slices) if name in system.state else (p, system.parameter_slices)
-        flat = values.reshape(len(values), -1)
-        axes = [flat.shape[0] if dim in own else 1 for dim in dims]
-        target[..., where[name]] = flat.reshape(*axes, flat.shape[1])
     count = math.prod(shape)
-    return Members(system, y.reshape(count, -1), p.reshape(count, p.shape[-1]), dims, coords)
+    flat = {}
+    for which, common, where in (
+        ("y", start, system.state_slices),
+        ("p", system.parameter_vector, system.parameter_slices),
+    ):
+        own = {name: coords[name] for name in coords if name in where}
+        target = np.broadcast_to(common, (*shape, common.size))
+        if own:
+            target = target.copy()
+        for name, (along, values) in own.items():
+            columns = values.reshape(len(values), -1)
+            axes = [len(columns) if dim in along else 1 for dim in dims]
+            target[..., where[name]] = columns.reshape(*axes, columns.shape[1])
+        flat[which] = target.reshape(count, common.size) if own else np.broadcast_to(common, (count, common.size))
+    return Members(system, dims=dims, coords=coords, **flat)
 
 
 def _shape_of(system: System, name: str) -> tuple[int, ...]:

@@ -31,12 +31,17 @@ class Stages:
         """The stage at ``t + c h`` whose argument weighs the earlier stages with ``row``."""
         b = self.builder
         time = b.fma(b.constant(c), self.h, self.t) if c else self.t
-        argument = list(self.y)
+        return self.derivative(time, self.chained(row))
+
+    def chained(self, row: Sequence[float]) -> list[int]:
+        """``y + h row_1 k_1 + h row_2 k_2 + ...``: the fewest operations, a rounding of the size of ``y`` for each."""
+        b = self.builder
+        result = list(self.y)
         for w, k in zip(row, self.k, strict=False):
             if w != 0.0:
                 hw = b.mul(self.h, b.constant(w))
-                argument = [b.fma(hw, slope, y) for slope, y in zip(k, argument, strict=True)]
-        return self.derivative(time, argument)
+                result = [b.fma(hw, slope, y) for slope, y in zip(k, result, strict=True)]
+        return result
 
     def moved(self, row: Sequence[float]) -> list[int]:
         """``y + h sum_i row_i k_i``, component by component, with one rounding of the size of ``y``."""
@@ -55,11 +60,10 @@ class Stages:
             sums.append(total)
         return sums
 
-    def run(self, first: Values | None = None) -> list[int]:
-        """All stages of ``b`` (the first one given, if known); returns the new state."""
+    def run(self, first: Values | None = None) -> None:
+        """All stages of ``b`` (the first one given, if known)."""
         for i, (row, c) in enumerate(zip(self.tableau.a, self.tableau.c, strict=True)):
             self.k.append(first if i == 0 and first is not None else self.at(row, c))
-        return self.moved(self.tableau.b)
 
     def dense_rows(self, new: Values) -> list[list[int]]:
         """Rows of the dense output, once all stages up to the end of the step are there."""
@@ -88,7 +92,8 @@ def attempt(
 ) -> Attempt:
     """A step from ``(t, y)`` with first stage ``k``."""
     stages = Stages(b, rhs, tableau, t, y, h, p)
-    new = stages.run(k)
+    stages.run(k)
+    new = stages.moved(tableau.b)
     stages.k.append(stages.derivative(end, new))
     errors = [stages.weighted(row) for row in tableau.error]
     return Attempt(new, stages.k[-1], errors, h, list(stages.k))
@@ -112,11 +117,13 @@ def fixed_kernels(rhs: Program, tableau: Tableau, record: Program | None = None)
     """
     b = Builder()
     stages, y = _fixed_stages(b, rhs, tableau)
-    advance = b.program({"y": stages.run()}).fused()
+    stages.run()
+    advance = b.program({"y": stages.chained(tableau.b)}).fused()
 
     b = Builder()
     stages, y = _fixed_stages(b, rhs, tableau)
-    new = stages.run()
+    stages.run()
+    new = stages.chained(tableau.b)
     stages.k.append(stages.derivative(b.add(stages.t, stages.h), new))
     sample = b.program({"ytheta": interpolant(b, b.input("theta", 1)[0], y, stages.dense_rows(new))}).fused()
 
@@ -134,7 +141,7 @@ def map_kernels(rhs: Program, record: Program | None = None) -> dict[str, Kernel
 def fixed_workspace(width: int, dimension: int, parameters: int) -> Workspace:
     """The memory of :func:`fixed_kernels`."""
     return (
-        Workspace(width)
+        Workspace(width, int(__import__("os").environ.get("GR",8)))
         .lanes(y=dimension, p=parameters, ytheta=dimension)
         .shared(t0=1, dt=1, index=1, strides=2, theta=1)
     )

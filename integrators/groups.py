@@ -46,7 +46,7 @@ class Pace:
 
     def __exit__(self, *_: object) -> None:
         spent = max(clock.perf_counter() - self._begin, 1e-9)
-        self.amount = max(1, int(self.amount * min(4.0, max(0.25, SLICE / spent))))
+        self.amount = min(max(1, int(self.amount * min(4.0, max(0.25, SLICE / spent)))), 10**12)
 
 
 class Compiled:
@@ -273,8 +273,9 @@ class FixedGroup:
         origin: int = 0,
     ):
         self.compiled = compiled
-        self.y, self.p = np.array(y, dtype=float), np.ascontiguousarray(p, dtype=float)
-        self.t_start, self.dt, self.steps, self.origin, self.step = t_start, dt, steps, origin, 0
+        self.y, self.p = np.array(y, dtype=float, order="C"), np.ascontiguousarray(p, dtype=float)
+        self.t_start, self.dt, self.steps, self.origin = t_start, dt, steps, origin
+        self.step = self.samples = 0
         self.members = len(self.y)
         self.status = np.full(self.members, RUNNING)
         self.reached = np.zeros(self.members, dtype=np.int64)
@@ -315,6 +316,7 @@ class FixedGroup:
             if not whole:
                 out[:, r - first : r - first + count] = part
             r += count
+            self.samples = r
             tick(self.fraction)
         if last == len(self.whole):
             while self.step < self.steps:
@@ -345,7 +347,8 @@ class FixedGroup:
     @property
     def delivered(self) -> np.ndarray:
         """Number of samples that each member has delivered."""
-        return np.searchsorted(self.positions, self._taken, side="right")
+        finite = np.searchsorted(self.whole, self.reached, side="right")
+        return np.where(self.status == NONFINITE, np.minimum(finite, self.samples), self.samples)
 
     @property
     def _taken(self) -> np.ndarray:

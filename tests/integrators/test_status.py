@@ -52,6 +52,7 @@ def test_blow_up_in_equal_steps(method, sample):
     assert data.steps.item() == pytest.approx(data.t_stop.item() / 0.01)
     assert np.isnan(data.x[data.time > data.t_stop + 1e-9]).all()
     assert np.isfinite(data.x[data.time < data.t_stop - 0.011]).all()
+    assert not np.isinf(data.x).any()
 
 
 def test_the_last_finite_step_is_the_last():
