@@ -8,7 +8,7 @@ is reported by the kernel's bit mask.
 from __future__ import annotations
 
 from functools import partial
-from math import log2
+from math import log2, sqrt
 from typing import Any
 
 from ..engine.native import Kernel, Straight, Workspace
@@ -19,7 +19,6 @@ from .dense import Attempt, Values, interpolant
 from .rosenbrock import Rosenbrock
 from .tableaux import Tableau
 
-SAFETY = 0.9
 Method = Tableau | Rosenbrock
 
 
@@ -50,10 +49,10 @@ def adaptive_workspace(width: int, method: Method, dimension: int, parameters: i
     return (
         Workspace(width, int(__import__("os").environ.get("GR",8)))
         .lanes(t=1, h=1, y=n, k=n, memory=1, held=1, p=parameters)
-        .lanes(accepted=1, stuck=1, steps=1, rejected=1, sample=1, sample_time=1, g=1, gold=1, crossed=1)
+        .lanes(stuck=1, steps=1, rejected=1, sample=1, sample_time=1, g=1, gold=1, crossed=1)
         .lanes(told=1, hold=1, yold=n, K=scheme.kept(method) * n if dense else 0)
         .lanes(active=1, theta=1, ytheta=n, gtheta=1, Q=scheme.rows(method) * n if dense else 0)
-        .shared(t_end=1, direction=1, rtol=1, atol=1, max_step=1, max_steps=1, side=1)
+        .shared(t_end=1, direction=1, rtol=1, atol=1, max_steps=1, side=1)
     )
 
 
@@ -67,11 +66,11 @@ def _start(rhs: Program, method: Method, section: Program | None) -> Program:
     b = Builder()
     n = rhs.inputs["y"]
     (t,), y, p = b.input("t", 1), b.input("y", n), b.input("p", rhs.inputs["p"])
-    (t_end,), (direction,), (longest,) = (b.input(k, 1) for k in ("t_end", "direction", "max_step"))
+    (t_end,), (direction,) = (b.input(k, 1) for k in ("t_end", "direction"))
     evaluate = partial(b.call, rhs.fused()) if rhs.size > explicit.INLINED else partial(b.inline, rhs)
     k = evaluate({"t": [t], "y": y, "p": p})["f"]
     weights = _weights(b, y, y)
-    size, slope = _mean_square(b, y, weights), _mean_square(b, k, weights)
+    size, slope = _square(b, y, weights), _square(b, k, weights)
     tiny = b.constant(1e-10)
     small = b.or_(b.lt(size, tiny), b.lt(slope, tiny))
     ratio = b.mul(b.constant(0.01), b.sqrt(b.div(size, _at_least(b, slope, 1e-300))))
@@ -81,7 +80,7 @@ def _start(rhs: Program, method: Method, section: Program | None) -> Program:
     there = [b.fma(move, f, x) for f, x in zip(k, y, strict=True)]
     ahead = evaluate({"t": [b.add(t, move)], "y": there, "p": p})["f"]
     curvature = b.div(
-        _mean_square(b, [b.sub(u, v) for u, v in zip(ahead, k, strict=True)], weights),
+        _square(b, [b.sub(u, v) for u, v in zip(ahead, k, strict=True)], weights),
         _at_least(b, b.mul(first, first), 1e-300),
     )
     largest = _larger(b, slope, curvature)
@@ -89,8 +88,8 @@ def _start(rhs: Program, method: Method, section: Program | None) -> Program:
     guess = fast_exp2(b, b.mul(exponent, fast_log2(b, b.mul(b.constant(1e4), _at_least(b, largest, 1e-30)))))
     flat = b.le(largest, b.constant(1e-30))
     guess = b.select(flat, _larger(b, b.constant(1e-6), b.mul(first, b.constant(1e-3))), guess)
-    h = _smaller(b, _smaller(b, b.mul(b.constant(100.0), first), guess), _smaller(b, span, longest))
-    outputs = {"k": k, "h": [h], "memory": [b.constant(log2(1e-4))], "held": [b.constant(0.0)]}
+    h = _smaller(b, _smaller(b, b.mul(b.constant(100.0), first), guess), span)
+    outputs = {"k": k, "h": [h], "memory": [b.constant(log2(1e-8))], "held": [b.constant(0.0)]}
     if section is not None:
         outputs["g"] = b.inline(section, {"t": [t], "y": y, "p": p})["value"]
     return b.program(outputs).fused()
@@ -106,7 +105,7 @@ def _step(
         name: b.input(name, 1)[0]
         for name in ("t", "h", "memory", "held", "active", "steps", "rejected", "sample_time", "g")
     }
-    shared = {name: b.input(name, 1)[0] for name in ("t_end", "direction", "max_step", "max_steps", "side")}
+    shared = {name: b.input(name, 1)[0] for name in ("t_end", "direction", "max_steps", "side")}
     t, h = lane["t"], lane["h"]
 
     left = b.abs(b.sub(shared["t_end"], t))
@@ -116,28 +115,24 @@ def _step(
     trial = _scheme(method).attempt(b, rhs, method, t, end, y, used, p, k)
     new, slope = trial.new, trial.slope
 
-    error = _error(b, trial, y)
+    error, tolerated = _error(b, trial, y)
     if projection is not None:
         projected = b.inline(projection, {"y": new, "k": slope})
         new, slope = projected["y"], projected["k"]
-    accepted = b.le(error, b.constant(1.0))
-    level = b.mul(b.constant(0.5), fast_log2(b, _at_least(b, error, 1e-30)))
-    power = 1.0 / method.error_order - 0.75 * method.beta
-    plain = b.fma(b.constant(-power), level, b.constant(log2(SAFETY)))
-    change = b.select(accepted, b.fma(b.constant(method.beta), lane["memory"], plain), plain)
-    ceiling = b.select(
-        b.and_(accepted, b.eq(lane["held"], b.constant(0.0))),
-        b.constant(log2(method.grow)),
-        b.constant(0.0),
-    )
-    floor = b.constant(log2(method.shrink))
-    finite = b.lt(error, b.constant(1e300))
-    change = b.select(finite, change, floor)
-    factor = fast_exp2(b, _larger(b, floor, _smaller(b, change, ceiling)))
-    next_h = _smaller(b, b.mul(b.abs(used), factor), shared["max_step"])
-    next_h = b.select(b.and_(accepted, last), _larger(b, next_h, h), next_h)
+    accepted = b.le(error, tolerated)
+    level = fast_log2(b, error)
+    if len(trial.errors) == 2:
+        level = b.sub(level, fast_log2(b, tolerated))
+    # the level is that of the square of the error
+    power = 0.5 / method.error_order - 0.75 * 0.5 * method.beta
+    remembered = b.fma(b.constant(0.5 * method.beta), lane["memory"], b.constant(log2(method.safety)))
+    change = b.fma(b.constant(-power), level, remembered)
+    ceiling = b.select(b.eq(lane["held"], b.constant(0.0)), b.constant(log2(method.grow)), b.constant(0.0))
+    factor = fast_exp2(b, _larger(b, _smaller(b, change, ceiling), b.constant(log2(method.shrink))))
+    next_h = b.mul(b.abs(used), factor)
     resolution = b.fma(b.constant(2.0**-50), b.abs(t), b.constant(1e-280))
     stuck = b.and_(b.not_(accepted), b.le(next_h, resolution))
+    finite = b.lt(error, b.constant(1e300))
 
     def choose(a: Values, c: Values) -> list[int]:
         return [b.select(accepted, u, v) for u, v in zip(a, c, strict=True)]
@@ -152,11 +147,10 @@ def _step(
         "k": choose(slope, k),
         "t": [new_t],
         "h": [next_h],
-        "memory": choose([_larger(b, level, b.constant(log2(1e-4)))], [lane["memory"]]),
+        "memory": choose([_larger(b, level, b.constant(log2(1e-8)))], [lane["memory"]]),
         "held": [b.select(accepted, b.constant(0.0), b.constant(1.0))],
         "steps": [count],
         "rejected": [refusals],
-        "accepted": [b.bool_to_float(accepted)],
         "stuck": [b.select(stuck, b.select(finite, b.constant(3.0), b.constant(2.0)), b.constant(0.0))],
     }
     if dense:
@@ -203,35 +197,36 @@ def _interpolate(rhs: Program, method: Method, section: Program | None) -> Progr
     return b.program(outputs).fused()
 
 
-def _error(b: Builder, trial: Attempt, y: Values) -> int:
-    """Mean square of the estimated error over its tolerance (two estimates: Hairer, Norsett & Wanner, II.10.17)."""
-    weights = _weights(b, y, trial.new)
-    scale = b.mul(trial.scale, trial.scale)
-    fine = _mean_square(b, trial.errors[0], weights)
+def _error(b: Builder, trial: Attempt, y: Values) -> tuple[int, int]:
+    """Mean square of the estimated error over its tolerance, and what it may be.
+
+    Two estimates are combined into ``fine**2 / (fine + coarse / 100)`` (Hairer, Norsett & Wanner, II.10.17), of which
+    numerator and denominator are returned.
+    """
+    weights = [b.mul(w, trial.scale) for w in _weights(b, y, trial.new)]
+    fine = _square(b, trial.errors[0], weights)
     if len(trial.errors) == 1:
-        return b.mul(scale, fine)
-    coarse = _mean_square(b, trial.errors[1], weights)
-    both = b.fma(b.constant(0.01), coarse, fine)
-    return b.mul(b.mul(scale, fine), b.div(fine, _at_least(b, both, 1e-300)))
+        return fine, b.constant(1.0)
+    coarse = _square(b, trial.errors[1], weights)
+    return b.mul(fine, fine), b.fma(b.constant(0.01), coarse, fine)
 
 
 def _weights(b: Builder, y: Values, new: Values) -> list[int]:
-    """Reciprocals of ``atol + rtol max(|y|, |new|)``, to about 1e-4: enough to judge an error."""
-    (rtol,), (atol,) = b.input("rtol", 1), b.input("atol", 1)
+    """Reciprocals of ``(atol + rtol max(|y|, |new|)) sqrt(n)``, to about 2 %: enough to judge an error."""
+    root = b.constant(sqrt(len(y)))
+    rtol, atol = (b.mul(b.input(name, 1)[0], root) for name in ("rtol", "atol"))
     two, magic = b.constant(2.0), b.constant(0x7FDE623822FC16E6)
     weights = []
     for u, v in zip(y, new, strict=True):
         scale = b.fma(rtol, b.abs(u) if u == v else _larger(b, b.abs(u), b.abs(v)), atol)
         guess = b.from_bits(b.isub(magic, b.bits(scale)))
-        for _ in range(2):
-            guess = b.mul(guess, b.fma(b.neg(scale), guess, two))
-        weights.append(guess)
+        weights.append(b.mul(guess, b.fma(b.neg(scale), guess, two)))
     return weights
 
 
-def _mean_square(b: Builder, values: Values, weights: Values) -> int:
+def _square(b: Builder, values: Values, weights: Values) -> int:
     scaled = [b.mul(v, w) for v, w in zip(values, weights, strict=True)]
-    return b.mul(b.dot(scaled, scaled), b.constant(1.0 / len(scaled)))
+    return b.dot(scaled, scaled)
 
 
 def _smaller(b: Builder, x: int, y: int) -> int:

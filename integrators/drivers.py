@@ -13,7 +13,6 @@ from numba.extending import register_jitable
 
 from ..engine.memory import Doubles, Integers, at, call, lowest
 from .fields import (
-    ACCEPTED,
     ACTIVE,
     CROSSED,
     DONE,
@@ -100,7 +99,7 @@ def adaptive(
     """
     t, y = at(work, field[T]), at(work, field[Y])
     told, hold = at(work, field[TOLD]), at(work, field[HOLD])
-    accepted, stuck, steps = at(work, field[ACCEPTED]), at(work, field[STUCK]), at(work, field[STEPS])
+    stuck, steps = at(work, field[STUCK]), at(work, field[STEPS])
     sample, sample_time = at(work, field[SAMPLE]), at(work, field[SAMPLE_TIME])
     crossed, active = at(work, field[CROSSED]), at(work, field[ACTIVE])
     theta, ytheta = at(work, field[THETA]), at(work, field[YTHETA])

@@ -5,11 +5,11 @@ from __future__ import annotations
 DONE, RUNNING, NONFINITE, STEP_TOO_SMALL, TOO_MANY_STEPS, PAUSED = range(6)
 
 FIELDS = (
-    *("t", "y", "told", "hold", "accepted", "stuck", "steps", "sample", "sample_time"),
+    *("t", "y", "told", "hold", "stuck", "steps", "sample", "sample_time"),
     *("gold", "g", "crossed", "active", "theta", "ytheta", "gtheta", "t_end"),
 )
-T, Y, TOLD, HOLD, ACCEPTED, STUCK, STEPS, SAMPLE, SAMPLE_TIME = range(9)
-GOLD, G, CROSSED, ACTIVE, THETA, YTHETA, GTHETA, T_END = range(9, 17)
+T, Y, TOLD, HOLD, STUCK, STEPS, SAMPLE, SAMPLE_TIME = range(8)
+GOLD, G, CROSSED, ACTIVE, THETA, YTHETA, GTHETA, T_END = range(8, 16)
 
 STEP_FIELDS = ("y", "p", "index", "strides", "theta", "ytheta")
 LANE_Y, LANE_P, INDEX, STRIDES, LANE_THETA, LANE_YTHETA = range(len(STEP_FIELDS))

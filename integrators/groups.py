@@ -165,7 +165,6 @@ class AdaptiveGroup:
             direction=self.direction,
             rtol=rtol,
             atol=atol,
-            max_step=abs(t_end - t_start),
             max_steps=max_steps,
             side=side,
         )

@@ -38,6 +38,7 @@ class Rosenbrock:
     c: Row
     d: Row
     dense: tuple[Row, ...]
+    safety: float = 0.9
     beta: float = 0.0
     shrink: float = 0.2
     grow: float = 6.0

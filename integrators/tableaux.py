@@ -33,8 +33,8 @@ class Tableau:
         Dense output beyond the cubic Hermite interpolant through both ends of the step: weights of the
         stages in the terms of ``theta**2 (1 - theta)**2 h (B0 + theta (B1 + (1 - theta) (B2 + ...)))``.
     extra_a, extra_c : stages that only the dense output needs.
-    beta, shrink, grow : float
-        Step-size control: weight of the previous error (PI), and the bounds of the change of the step.
+    safety, beta, shrink, grow : float
+        Step-size control: the safety factor, the weight of the previous error (PI), and the bounds of the change of the step.
 
     The stage after the last row of ``a`` is the derivative at the end of the step (used by the next step,
     the error estimate and the dense output).
@@ -50,6 +50,7 @@ class Tableau:
     bubbles: tuple[Row, ...] = ()
     extra_a: tuple[Row, ...] = ()
     extra_c: Row = ()
+    safety: float = 0.9
     beta: float = 0.04
     shrink: float = 0.2
     grow: float = 10.0

@@ -324,9 +324,9 @@ def _rough(name: str) -> Program:
 
 def test_fast_log2():
     x = np.concatenate([np.exp(np.random.default_rng(5).uniform(-708, 709, 20_000)), [TINY, LARGEST, 1.0]])
-    assert np.abs(native.evaluate(_rough("fast_log2"), x=x[None])["y"][0] - np.log2(x)).max() < 1e-4
+    assert np.abs(native.evaluate(_rough("fast_log2"), x=x[None])["y"][0] - np.log2(x)).max() < 0.01
 
 
 def test_fast_exp2():
     x = np.concatenate([np.random.default_rng(6).uniform(-1000, 1000, 20_000), [0.0, 0.5, -0.5, 1.0]])
-    assert np.abs(native.evaluate(_rough("fast_exp2"), x=x[None])["y"][0] / np.exp2(x) - 1).max() < 1e-4
+    assert np.abs(native.evaluate(_rough("fast_exp2"), x=x[None])["y"][0] / np.exp2(x) - 1).max() < 0.002
