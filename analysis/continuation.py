@@ -243,7 +243,7 @@ def follow(
         travelled += length
         if travelled > 3 * length and _passes(curve, here, there, start):
             reach = _distance(curve, here, start)
-            yield start, [e for e in events if _distance(curve, here, e.point) < reach]
+            yield start, [e for e in events if _distance(curve, here, e.point) < reach - 1e-6]
             return "closed"
         curve.adopt(there)
         yield there, events

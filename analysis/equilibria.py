@@ -70,9 +70,10 @@ def _signed(values: list[float]) -> float:
 
 
 def state_scale(state: Vector) -> Vector:
-    """Typical sizes of the components of a state."""
+    """Scale of a state: in its units, the length of a change is the root mean square of the components' relative changes."""
     size = abs(state)
-    return np.maximum(size, 1e-2 * size.max()) if size.max() > 1e-6 else np.ones_like(state)
+    typical = np.maximum(size, 1e-2 * size.max()) if size.max() > 1e-6 else np.ones_like(state)
+    return typical * math.sqrt(len(state))
 
 
 class _Fixed(Curve):
@@ -88,10 +89,11 @@ class _Fixed(Curve):
         self.bounds = [(self.n + k, low, high) for k, (low, high) in enumerate(ranges)]
 
     def adopt(self, point: Point) -> None:
-        grown = abs(point.u) > self.scale
-        grown[self.n : self.n + self.m] = False
-        if grown.any():
-            self.scale = np.where(grown, abs(point.u), self.scale)
+        size = abs(point.u)
+        size[: self.n] *= math.sqrt(self.n)
+        size[self.n : self.n + self.m] = 0.0
+        if (size > self.scale).any():
+            self.scale = np.maximum(self.scale, size)
 
     def ends(self, point: Point) -> str | None:
         if abs(point.u[: self.n]).max() > FARTHEST * self.start_size:

@@ -116,7 +116,7 @@ def lyapunov_spectrum(
     )
     ensemble = members(system, parameters, initial, seed)
     tangent = Tangent(ensemble.system, how.k)
-    width, threads = lanes(len(ensemble.y), tangent.size), cores(workers)
+    width, threads = lanes(len(ensemble.y), tangent.size, ensemble.p.shape[1]), cores(workers)
     spectra = _Spectra(ensemble, tangent, how, seed, width)
     try:
         work_off(spectra.work, parts(len(ensemble.y), threads, width, 4096), threads, progress)

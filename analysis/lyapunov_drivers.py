@@ -33,7 +33,7 @@ def rounds(
         index[0] = origin
         for _ in range(count):
             call(advance, work, work, 1, every)
-            call(project, work, work, 0, 0)
+            call(project, work, work, -1, 0)
         for lane in range(present):
             for j in range(size):
                 state[(block + lane) * size + j] = y[j * width + lane]

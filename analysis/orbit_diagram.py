@@ -17,7 +17,7 @@ from ..engine.program import Builder, Program
 from ..engine.system import System
 from ..integrators.ensemble import members, numbers
 from ..integrators.fields import NONFINITE, RUNNING
-from ..integrators.groups import FixedGroup, fixed, lanes
+from ..integrators.groups import FixedGroup, fixed, fixed_lanes, lanes
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
 from ..integrators.times import number, whole
 from .expressions import Formula
@@ -142,7 +142,9 @@ class _Job:
     @property
     def width(self) -> int:
         """Number of lanes."""
-        return lanes(len(self.values), self.system.dimension)
+        if self.system.kind == "map":
+            return fixed_lanes(len(self.values), self.system.dimension)
+        return lanes(len(self.values), self.system.dimension, self.system.parameter_vector.size, dense=True)
 
     def parameters(self, which: slice) -> np.ndarray:
         """Parameter vectors of values."""

@@ -201,7 +201,7 @@ def poincare_section(
     count, n = len(ensemble.y), system.dimension
     crossings = np.full((count, points, 1 + n), np.nan)
     counts, status = np.zeros(count, dtype=np.int64), np.full(count, RUNNING)
-    width, threads = lanes(count, n), cores(workers)
+    width, threads = lanes(count, n, ensemble.p.shape[1], dense=True), cores(workers)
 
     def work(part: slice, tick: Tick) -> None:
         group = crossing_group(ensemble.system, surface, how, ensemble.y[part], ensemble.p[part], 0.0, width)

@@ -29,7 +29,7 @@ def columns(
             source, place, stride = doubles(addresses[k]), places[k], strides[k]
             for lane in range(width):
                 work[place + lane] = source[(first + min(lane, lanes - 1)) * stride]
-        call(kernel, work, work, 0, 0)
+        call(kernel, work, work, -1, 0)
         for lane in range(lanes):
             for k in range(outputs):
                 out[(first + lane) * outputs + k] = work[results[k] + lane]

@@ -28,7 +28,7 @@ from .program import BOOL, FLOAT, INT, Builder, Instruction, Program
 compilations = 0
 """Number of modules compiled (not found in the cache) by this process."""
 
-_FORMAT = 5
+_FORMAT = 6
 
 
 class Workspace:
@@ -69,7 +69,8 @@ class Workspace:
 class Straight:
     """Load the program's input fields, compute, store its output fields.
 
-    The output block ``attention`` (one BOOL), if there is one, is returned as a bit mask of lanes.
+    ``a`` is the bit mask of the lanes that matter: groups of lanes without any are left out. The output block
+    ``attention`` (one BOOL), if there is one, is returned as a bit mask of lanes.
     """
 
     program: Program
@@ -125,7 +126,7 @@ class Function:
 
     def run(self) -> None:
         """Compute ``outputs`` from ``inputs``, both dictionaries of arrays that stay the same memory."""
-        self._call(self._base, None, 0, 0)
+        self._call(self._base, None, 1, 0)
 
     def __call__(self, **blocks):
         """Values of the output blocks, flat, for the input blocks."""
@@ -359,10 +360,15 @@ class _Module:
     def _straight(self, kernel: Straight) -> str:
         width, grain = self.workspace.width, self.workspace.grain
         code = _Code(self, grain, {}, lines=["entry:"], lanes="%lanes")
-        code.line("br label %group")
+        code.line("br label %groups")
+        code.lines.append("groups:")
+        code.line("%base = phi i64 [ 0, %entry ], [ %base.next, %next ]")
+        code.line("%bits = phi i64 [ 0, %entry ], [ %bits.next, %next ]")
+        code.line("%wanted = lshr i64 %a, %base")
+        code.line(f"%wanted.here = and i64 %wanted, {(1 << grain) - 1}")
+        code.line("%skipped = icmp eq i64 %wanted.here, 0")
+        code.line("br i1 %skipped, label %next, label %group")
         code.lines.append("group:")
-        code.line("%base = phi i64 [ 0, %entry ], [ %base.next, %group ]")
-        code.line("%bits = phi i64 [ 0, %entry ], [ %bits.next, %group ]")
         code.line("%lanes = getelementptr double, ptr %work, i64 %base")
         results = code.emit(kernel.program)
         attention = results.pop("attention", None)
@@ -370,10 +376,13 @@ class _Module:
             code.store(name, values)
         bits = "0" if attention is None else code.mask(code.use(attention[0], BOOL))
         code.line(f"%bits.here = shl i64 {bits}, %base")
-        code.line("%bits.next = or i64 %bits, %bits.here")
+        code.line("br label %next")
+        code.lines.append("next:")
+        code.line("%bits.new = phi i64 [ 0, %groups ], [ %bits.here, %group ]")
+        code.line("%bits.next = or i64 %bits, %bits.new")
         code.line(f"%base.next = add i64 %base, {grain}")
         code.line(f"%more = icmp ult i64 %base.next, {width}")
-        code.line("br i1 %more, label %group, label %exit")
+        code.line("br i1 %more, label %groups, label %exit")
         code.lines.append("exit:")
         code.line("ret i64 %bits.next")
         return "\n".join(code.lines)

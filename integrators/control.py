@@ -44,14 +44,14 @@ def adaptive_kernels(
 
 
 def adaptive_workspace(width: int, method: Method, dimension: int, parameters: int, *, dense: bool) -> Workspace:
-    """The memory of :func:`adaptive_kernels`; the fields before ``active`` are what a member takes along."""
+    """The memory of :func:`adaptive_kernels`; the fields before ``theta`` are what a member takes along."""
     n, scheme = dimension, _scheme(method)
     return (
-        Workspace(width, int(__import__("os").environ.get("GR",8)))
+        Workspace(width)
         .lanes(t=1, h=1, y=n, k=n, memory=1, held=1, p=parameters)
         .lanes(stuck=1, steps=1, rejected=1, sample=1, sample_time=1, g=1, gold=1, crossed=1)
         .lanes(told=1, hold=1, yold=n, K=scheme.kept(method) * n if dense else 0)
-        .lanes(active=1, theta=1, ytheta=n, gtheta=1, Q=scheme.rows(method) * n if dense else 0)
+        .lanes(theta=1, ytheta=n, gtheta=1, Q=scheme.rows(method) * n if dense else 0)
         .shared(t_end=1, direction=1, rtol=1, atol=1, max_steps=1, side=1)
     )
 
@@ -103,7 +103,7 @@ def _step(
     y, k, p = b.input("y", n), b.input("k", n), b.input("p", rhs.inputs["p"])
     lane = {
         name: b.input(name, 1)[0]
-        for name in ("t", "h", "memory", "held", "active", "steps", "rejected", "sample_time", "g")
+        for name in ("t", "h", "memory", "held", "steps", "rejected", "sample_time", "g")
     }
     shared = {name: b.input(name, 1)[0] for name in ("t_end", "direction", "max_steps", "side")}
     t, h = lane["t"], lane["h"]
@@ -170,7 +170,7 @@ def _step(
         crossed = b.and_(accepted, b.or_(up, down))
         outputs |= {"g": choose([g], [lane["g"]]), "gold": [lane["g"]], "crossed": [b.bool_to_float(crossed)]}
         attention = b.or_(attention, crossed)
-    outputs["attention"] = [b.and_(attention, b.gt(lane["active"], b.constant(0.0)))]
+    outputs["attention"] = [attention]
     return b.program(outputs).fused()
 
 

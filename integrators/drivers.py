@@ -13,7 +13,6 @@ from numba.extending import register_jitable
 
 from ..engine.memory import Doubles, Integers, at, call, lowest
 from .fields import (
-    ACTIVE,
     CROSSED,
     DONE,
     G,
@@ -57,7 +56,7 @@ def begin(
         count = min(width, members - first)
         for lane in range(width):
             _enter(work, lane, rows, row_count, at(columns, (first + min(lane, count - 1)) * row_count))
-        call(start, work, work, 0, 0)
+        call(start, work, work, -1, 0)
         for lane in range(count):
             _leave(work, lane, rows, row_count, at(columns, (first + lane) * row_count))
     return 0
@@ -91,7 +90,7 @@ def adaptive(
     scratch: Doubles,
     budget: int,
 ) -> int:
-    """Advance the members whose status is RUNNING, by at most ``budget`` steps of all lanes; returns what is left.
+    """Advance the members whose status is RUNNING, by at most ``budget`` steps of all lanes; returns whether some are left.
 
     A member is DONE when it arrives at the end or has recorded all its points, PAUSED when it has delivered the
     samples up to ``last_sample`` and there are more. Samples go to ``samples[member, sample - first_sample]``,
@@ -101,37 +100,34 @@ def adaptive(
     told, hold = at(work, field[TOLD]), at(work, field[HOLD])
     stuck, steps = at(work, field[STUCK]), at(work, field[STEPS])
     sample, sample_time = at(work, field[SAMPLE]), at(work, field[SAMPLE_TIME])
-    crossed, active = at(work, field[CROSSED]), at(work, field[ACTIVE])
+    crossed = at(work, field[CROSSED])
     theta, ytheta = at(work, field[THETA]), at(work, field[YTHETA])
     t_end = work[field[T_END]]
 
-    for lane in range(width):
-        slot[lane] = -1
-        active[lane] = 0.0
-    entering = live = taken = 0
+    everywhere = -1 if width == 64 else (1 << width) - 1
+    entering = running = taken = 0
     while True:
         attention = 0
-        lane = 0
-        while live < width and lane < width:
-            if slot[lane] < 0:
-                while entering < members and status[entering] != RUNNING:
-                    entering += 1
-                if entering == members:
-                    break
-                slot[lane] = entering
-                _enter(work, lane, rows, row_count, at(columns, entering * row_count))
-                crossed[lane] = 0.0
-                active[lane] = 1.0
-                attention |= 1 << lane
-                live += 1
+        free = everywhere & ~running
+        while free != 0:
+            while entering < members and status[entering] != RUNNING:
                 entering += 1
-            lane += 1
-        if live == 0:
+            if entering == members:
+                break
+            lane = lowest(free)
+            free &= free - 1
+            slot[lane] = entering
+            _enter(work, lane, rows, row_count, at(columns, entering * row_count))
+            crossed[lane] = 0.0
+            running |= 1 << lane
+            attention |= 1 << lane
+            entering += 1
+        if running == 0:
             return 0
 
         if attention == 0:
             while attention == 0 and taken < budget:
-                attention = call(step, work, work, 0, 0)
+                attention = call(step, work, work, running, 0) & running
                 taken += 1
             if attention == 0:
                 break
@@ -147,7 +143,8 @@ def adaptive(
                     crossed[lane] = 0.0
                     crossing |= 1 << lane
             if crossing != 0:
-                prepared = call(prepare, work, work, 0, 0) + 1
+                call(prepare, work, work, attention, 0)
+                prepared = 1
                 _locate(interpolate, work, field, width, crossing, scratch)
                 bits = crossing
                 while bits != 0:
@@ -182,8 +179,9 @@ def adaptive(
             if waiting == 0:
                 break
             if prepared == 0:
-                prepared = call(prepare, work, work, 0, 0) + 1
-            call(interpolate, work, work, 0, 0)
+                call(prepare, work, work, attention, 0)
+                prepared = 1
+            call(interpolate, work, work, waiting, 0)
             bits = waiting
             while bits != 0:
                 lane = lowest(bits)
@@ -210,16 +208,15 @@ def adaptive(
             if ending != RUNNING:
                 _leave(work, lane, rows, row_count, at(columns, member * row_count))
                 status[member] = ending
-                slot[lane] = -1
-                active[lane] = 0.0
-                live -= 1
+                running &= ~(1 << lane)
         if taken >= budget:
             break
 
-    for lane in range(width):
-        if slot[lane] >= 0:
-            _leave(work, lane, rows, row_count, at(columns, slot[lane] * row_count))
-    return live + members - entering
+    while running != 0:
+        lane = lowest(running)
+        running &= running - 1
+        _leave(work, lane, rows, row_count, at(columns, slot[lane] * row_count))
+    return 1
 
 
 @register_jitable
@@ -257,7 +254,7 @@ def _locate(interpolate, work, field, width, crossing, scratch):
             if not (min(left[lane], right[lane]) <= guess <= max(left[lane], right[lane])):
                 guess = 0.5 * (left[lane] + right[lane])
             theta[lane] = guess
-        call(interpolate, work, work, 0, 0)
+        call(interpolate, work, work, open, 0)
         bits = open
         while bits != 0:
             lane = lowest(bits)
@@ -334,7 +331,7 @@ def steps(
             if records > 0 and every == 0:
                 theta[0] = thetas[r]
                 if thetas[r] > 0.0:
-                    call(sample, work, work, 0, 0)
+                    call(sample, work, work, -1, 0)
                 for i in range(size):
                     value = ytheta[i] if thetas[r] > 0.0 else y[i]
                     buffer[i] = value if abs(value) < inf else nan

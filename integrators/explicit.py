@@ -141,7 +141,7 @@ def map_kernels(rhs: Program, record: Program | None = None) -> dict[str, Kernel
 def fixed_workspace(width: int, dimension: int, parameters: int) -> Workspace:
     """The memory of :func:`fixed_kernels`."""
     return (
-        Workspace(width, int(__import__("os").environ.get("GR",8)))
+        Workspace(width)
         .lanes(y=dimension, p=parameters, ytheta=dimension)
         .shared(t0=1, dt=1, index=1, strides=2, theta=1)
     )

@@ -6,10 +6,10 @@ DONE, RUNNING, NONFINITE, STEP_TOO_SMALL, TOO_MANY_STEPS, PAUSED = range(6)
 
 FIELDS = (
     *("t", "y", "told", "hold", "stuck", "steps", "sample", "sample_time"),
-    *("gold", "g", "crossed", "active", "theta", "ytheta", "gtheta", "t_end"),
+    *("gold", "g", "crossed", "theta", "ytheta", "gtheta", "t_end"),
 )
 T, Y, TOLD, HOLD, STUCK, STEPS, SAMPLE, SAMPLE_TIME = range(8)
-GOLD, G, CROSSED, ACTIVE, THETA, YTHETA, GTHETA, T_END = range(8, 16)
+GOLD, G, CROSSED, THETA, YTHETA, GTHETA, T_END = range(8, 15)
 
 STEP_FIELDS = ("y", "p", "index", "strides", "theta", "ytheta")
 LANE_Y, LANE_P, INDEX, STRIDES, LANE_THETA, LANE_YTHETA = range(len(STEP_FIELDS))

@@ -27,8 +27,16 @@ SLICE = 0.05
 DRIVERS = "attrax.integrators.drivers"
 
 
-def lanes(members: int, dimension: int) -> int:
-    """How many members go side by side: as many as the registers hold well."""
+def lanes(members: int, dimension: int, parameters: int, *, dense: bool = False) -> int:
+    """How many members go side by side: as many as the nearest cache holds, with what the method keeps of them."""
+    if members == 1:
+        return 1
+    numbers = dimension * (20 if dense else 3) + parameters + 16
+    return next((width for width in (64, 32, 16) if width * numbers <= 6000), 8)
+
+
+def fixed_lanes(members: int, dimension: int) -> int:
+    """The same for equal steps, whose state stays in registers if it is small."""
     if members == 1:
         return 1
     return 32 if dimension <= 4 else 16 if dimension <= 8 else 8
@@ -86,7 +94,7 @@ class Adaptive(Compiled):
         rows: list[int] = []
         self.column: dict[str, slice] = {}
         for name, (start, size, _) in workspace.fields.items():
-            if name == "active":
+            if name == "theta":
                 break
             self.column[name] = slice(len(rows), len(rows) + size)
             rows += range(start, start + size * width, width)

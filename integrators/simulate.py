@@ -23,7 +23,7 @@ from ..engine.storage import Writer, load
 from ..engine.system import System
 from .ensemble import Ensemble, Members, members
 from .fields import DONE, RUNNING
-from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed, lanes, stochastic
+from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed, fixed_lanes, lanes, stochastic
 from .methods import METHODS, right_hand_side
 from .parallel import Progress, Tick, cores, parts, work_off
 from .rosenbrock import Rosenbrock
@@ -200,7 +200,10 @@ class _Plan:
     @property
     def width(self) -> int:
         """Number of lanes."""
-        return lanes(*self.members.y.shape)
+        members, dimension = self.members.y.shape
+        if self.dt is not None:
+            return fixed_lanes(members, dimension)
+        return lanes(members, dimension, self.members.p.shape[1], dense=not self.only_end)
 
     @property
     def positions(self) -> np.ndarray:
