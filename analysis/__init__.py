@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .bifurcations import continue_bifurcation, continue_fixed_points
+from .bifurcations import bifurcation_diagram, continue_bifurcation, continue_fixed_points
 from .branches import Branch, SpecialPoint
 from .fixed_points import fixed_points
 from .lyapunov import lyapunov_spectrum
@@ -12,6 +12,7 @@ from .sections import poincare_section
 __all__ = [
     "Branch",
     "SpecialPoint",
+    "bifurcation_diagram",
     "continue_bifurcation",
     "continue_fixed_points",
     "fixed_points",

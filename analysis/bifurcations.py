@@ -93,16 +93,72 @@ def continue_fixed_points(
         beginning = _switched(equations, u, start, bounds)
     else:
         beginning = _regular(equations, u, bounds)
-        u = beginning.u
-
-    def make() -> Curve:
-        curve = FixedPoints(equations, u, [bounds])
-        curve.marks = [(equations.n, float(v)) for v in values]
-        return curve
-
-    attrs = {"analysis": "continue_fixed_points", "curve": "fixed points", "iterates": iterates}
     stepping = _stepping(step, max_step, min_step, max_points)
-    return _run(system, (parameter,), make, beginning, stepping, origin is None, origin, attrs, progress)
+    return _fixed_point_branch(equations, beginning, bounds, values, stepping, origin, progress)
+
+
+def bifurcation_diagram(
+    system: System,
+    parameter: str,
+    bounds: Bounds,
+    *,
+    depth: int = 2,
+    start: Mapping[str, Any] | SpecialPoint | None = None,
+    iterates: int = 1,
+    step: float | None = None,
+    max_step: float = 0.02,
+    min_step: float = 1e-9,
+    max_points: int = 2000,
+    progress: Progress | None = None,
+) -> list[Branch]:
+    """The branch through a start, the branches that cross it, those that cross these, and so on.
+
+    At simple branch points the other tangent comes from the algebraic branching equation. Where several eigenvalues vanish
+    together (symmetry), solutions are sought on a small sphere in the null space, and every pair of opposite ones
+    is a branch. For maps the period-doubled branches are followed too.
+
+    Parameters
+    ----------
+    depth : int
+        How often to switch; 0 follows the first branch only.
+    system, parameter, bounds, start, iterates, step, max_step, min_step, max_points
+        As in :func:`continue_fixed_points`.
+    progress : callable
+        Called with the fraction of the branches known so far.
+
+    Returns
+    -------
+    list of Branch
+        The first branch first, then in the order in which they were found.
+
+    Raises
+    ------
+    InputError, NumericsError, Interrupted
+        As in :func:`continue_fixed_points`; the branches so far are the ``partial`` of Interrupted.
+    """
+    if isinstance(depth, bool) or not isinstance(depth, (int, np.integer)) or depth < 0:
+        raise InputError(f"depth must be a whole number of at least 0, not {depth!r:.40}")
+    options: dict[str, Any] = {"step": step, "max_step": max_step, "min_step": min_step, "max_points": max_points}
+    found = [continue_fixed_points(system, parameter, bounds, start=start, iterates=iterates, **options)]
+    stepping = _stepping(step, max_step, min_step, max_points)
+    level, done = found, 0
+    seen: list[np.ndarray] = []
+    for _ in range(depth):
+        new: list[Branch] = []
+        for one in level:
+            done += 1
+            for point in one.special():
+                if point.kind not in ("BP", "PD") or _seen(system, point, seen):
+                    continue
+                try:
+                    new += _crossing(system, parameter, bounds, point, [*found, *new], stepping)
+                except Interrupted as stop:
+                    raise Interrupted("interrupted", [*found, *new, stop.partial]) from None
+            if progress:
+                progress(done / (len(found) + len(new)))
+        found += new
+        level = new
+    return found
 
 
 def continue_bifurcation(
@@ -174,6 +230,76 @@ def continue_bifurcation(
 
 
 # -- inside -------------------------------------------------------------------------------------------------
+
+
+def _fixed_point_branch(
+    equations: Equations,
+    beginning: Point,
+    bounds: Bounds,
+    values: Sequence[float],
+    stepping: Stepping,
+    origin: SpecialPoint | None,
+    progress: Progress | None,
+) -> Branch:
+    def make() -> Curve:
+        curve = FixedPoints(equations, beginning.u, [bounds])
+        curve.marks = [(equations.n, float(v)) for v in values]
+        return curve
+
+    attrs = {"analysis": "continue_fixed_points", "curve": "fixed points", "iterates": equations.iterates}
+    names = equations.active
+    return _run(equations.system, names, make, beginning, stepping, origin is None, origin, attrs, progress)
+
+
+def _seen(system: System, point: SpecialPoint, seen: list[np.ndarray]) -> bool:
+    """Whether a point, or another point of its cycle, was met before; notes it."""
+    equations = Equations(system.with_parameters(**point.parameters))
+    cycles = point.iterates * (2 if point.kind == "PD" else 1)
+    own = np.concatenate([[cycles, *point.parameters.values()], point.vector])
+    state = point.vector
+    for _ in range(point.iterates):
+        here = np.concatenate([own[: -len(state)], state])
+        if any(np.allclose(here, other, rtol=1e-6, atol=1e-8) for other in seen if len(other) == len(here)):
+            return True
+        if equations.map:
+            state = state + equations.values(state)[0]
+    seen.append(own)
+    return False
+
+
+def _crossing(
+    system: System,
+    parameter: str,
+    bounds: Bounds,
+    point: SpecialPoint,
+    known: Sequence[Branch],
+    stepping: Stepping,
+) -> list[Branch]:
+    """The branches through a branch point (or a period doubling) that none of the known ones follows."""
+    iterates = point.iterates * (2 if point.kind == "PD" else 1)
+    system = system.with_parameters(**point.parameters)
+    equations = Equations(system, (parameter,), iterates)
+    u = equations.unknowns(point.vector)
+    curve = FixedPoints(equations, u, [bounds])
+    followed = [point.tangent]
+    for one in known:
+        for other in one.special():
+            same = iterates % other.iterates == 0 and np.linalg.norm((other.vector - u[:-1]) / curve.scale[:-1]) < 1e-5
+            if same and abs(other.parameters[parameter] - u[-1]) < 1e-5 * curve.scale[-1]:
+                followed.append(other.tangent)
+    origin = replace(point, kind="BP", iterates=iterates)
+    branches = []
+    for tangent in normal_forms.tangents(equations, u, curve.scale):
+        if max(_along(tangent, other, curve.scale) for other in followed) < 0.95:
+            beginning = measured(curve, u, tangent)
+            branches.append(_fixed_point_branch(equations, beginning, bounds, (), stepping, origin, None))
+    return branches
+
+
+def _along(a: np.ndarray, b: np.ndarray, scale: np.ndarray) -> float:
+    """Cosine of the angle between two lines."""
+    x, y = a / scale, b / scale
+    return float(abs(x @ y) / np.sqrt((x @ x) * (y @ y)))
 
 
 def _run(
@@ -343,11 +469,9 @@ def _onto(curve: Curve, u: np.ndarray) -> np.ndarray:
 
 
 def _switched(equations: Equations, u: np.ndarray, start: SpecialPoint, bounds: Bounds) -> Point:
-    """The branch point, with the tangent of the branch that it was not found on."""
+    """The branch point, with the tangent of a branch that it was not found on."""
     curve = FixedPoints(equations, u, [bounds])
-    form = normal_forms.branch_point(equations, u, curve.scale)
-    if not form.tangents:
-        raise NumericsError(f"no branch can be followed from {start.label!r}: {form.note}")
-    old = start.tangent[: len(u)] / curve.scale
-    old /= np.linalg.norm(old)
-    return measured(curve, u, min(form.tangents, key=lambda t: abs((t / curve.scale) @ old)))
+    tangents = normal_forms.tangents(equations, u, curve.scale)
+    if len(tangents) < 2:
+        raise NumericsError(f"no other branch was found at {start.label!r} ({start.note or 'degenerate'})")
+    return measured(curve, u, min(tangents, key=lambda t: _along(t, start.tangent, curve.scale)))

@@ -26,6 +26,8 @@ NEUTRAL = 1e-10
 """Eigenvalues closer than this to the stability boundary (relative to the largest) do not count as unstable."""
 FARTHEST = 1e5
 """Branches end when the state has grown by this factor."""
+TOGETHER = 1e-6
+"""Eigenvalues closer than this to the stability boundary (relative to the largest) are on it together."""
 CLOSE = 2e-3
 """How far, in units of the scale, a refined point may lie from where the test function vanished."""
 
@@ -108,8 +110,15 @@ class _Fixed(Curve):
 class FixedPoints(_Fixed):
     """Fixed points over one parameter; events LP, BP, H (or NSE, neutral saddle), and LP, BP, PD, NS of maps."""
 
+    rate = 1e-300
+    """Largest absolute eigenvalue so far (less 1 for maps)."""
+
     def equations(self, u):
         return self.eq.values(u)
+
+    def adopt(self, point):
+        super().adopt(point)
+        self.rate = max(self.rate, abs(point.data.eigenvalues - (1.0 if self.eq.map else 0.0)).max())
 
     def measure(self, u, tangent, derivative, orientation):
         found = spectrum(derivative[:, : self.n], self.eq.map)
@@ -149,28 +158,27 @@ class FixedPoints(_Fixed):
 
 
 def _classified(curve: FixedPoints, name: str, point: Point, refined: bool, u: Vector) -> Event | None:
-    """The event with its normal form; None where a fold is in truth a branch point."""
-    eq, z, n = curve.eq, point.u, curve.n
+    """The event with its normal form; None where another test function tells the truth."""
+    eq, z = curve.eq, point.u
+    steady = point.data.eigenvalues - 1 if eq.map else point.data.eigenvalues
+    size = max(curve.rate, abs(steady).max())
+    zeros = int((abs(steady) < TOGETHER * size).sum())
     try:
         match name:
             case "LP":
-                _, d = eq.values(z)
-                _, w = normal_forms.null_vectors(d[:, :n].copy())
-                _, d = eq.values(z)
-                slope = d[:, n] * curve.scale[n]
-                if abs(w[:, 0] @ slope) < 1e-7 * max(1e-300, np.linalg.norm(d * curve.scale)):
-                    return None
-                return Event("LP", point, refined, normal_forms.fold(eq, z))
+                return _fold(curve, point, refined)
             case "BP":
+                if zeros > 1:
+                    return Event("BP", point, refined, {}, f"degenerate: {zeros} eigenvalues vanish")
                 form = normal_forms.branch_point(eq, z, curve.scale)
                 return Event("BP", point, refined, form.coefficients, form.note)
             case "PD":
                 return Event("PD", point, refined, *normal_forms.period_doubling(eq, z))
             case "H":
                 square = float(u[-1]) if refined else _critical(point).imag ** 2
-                if square <= 0:
-                    return Event("NSE", point, refined, {}, "neutral saddle")
-                return Event("H", point, refined, *normal_forms.hopf(eq, z, math.sqrt(square)))
+                if square <= (TOGETHER * size) ** 2:
+                    return Event("NSE", point, refined, {}, "neutral saddle") if zeros < 2 else None
+                return _hopf(eq, point, refined, math.sqrt(square), size)
             case _:
                 cosine = float(u[-1]) if refined else _critical(point).real
                 if abs(cosine) > 1:
@@ -178,6 +186,25 @@ def _classified(curve: FixedPoints, name: str, point: Point, refined: bool, u: V
                 return Event("NS", point, refined, *normal_forms.neimark_sacker(eq, z, math.acos(cosine)))
     except np.linalg.LinAlgError:
         return Event(name, point, refined, {}, "degenerate: the normal form is singular")
+
+
+def _fold(curve: FixedPoints, point: Point, refined: bool) -> Event | None:
+    """The fold, unless the derivative by the parameter lies in the range of the Jacobian: then it is a branch point."""
+    n = curve.n
+    _, d = curve.eq.values(point.u)
+    d = d * curve.scale
+    _, left = normal_forms.null_vectors(d[:, :n] / curve.scale[:n])
+    if abs(left[:, 0] @ d[:, n]) < 1e-7 * np.linalg.norm(d):
+        return None
+    return Event("LP", point, refined, normal_forms.fold(curve.eq, point.u))
+
+
+def _hopf(eq: Equations, point: Point, refined: bool, omega: float, size: float) -> Event:
+    values = point.data.eigenvalues
+    pairs = int(((abs(values.real) < TOGETHER * size) & (values.imag > 0)).sum())
+    if pairs > 1:
+        return Event("H", point, refined, {"omega": omega}, f"degenerate: {pairs} pairs cross")
+    return Event("H", point, refined, *normal_forms.hopf(eq, point.u, omega))
 
 
 def _critical(point: Point) -> complex:

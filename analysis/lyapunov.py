@@ -368,11 +368,15 @@ class _Spectra:
             nonlocal passed
             run.go(duration, times, lambda _: tick(min(1.0, passed / total)))
             passed += duration * times
-            return run.extended[:, self.tangent.growth]
+            sums = run.extended[:, self.tangent.growth]
+            growth, sums[:] = sums.copy(), 0.0
+            return growth
 
-        start = go(how.transient, 1).copy() if how.transient else 0.0
+        if how.transient:
+            go(how.transient, 1)
         for point in range(points):
-            grown[:, point] = go(how.interval, self.times) - start
+            grown[:, point] = go(how.interval, self.times)
+        np.cumsum(grown, axis=1, out=grown)
         for doubling in range(1, how.doublings + 1):
             errors = _standard_errors(grown[..., : how.k], self.interval * 2.0**doublings)
             run.closed |= ~(errors > how.tolerance).any(axis=1) | (run.status > RUNNING)
@@ -383,7 +387,7 @@ class _Spectra:
             doublings[open] = doubling
             grown[open, : points // 2] = grown[open, 1::2]
             for point in range(points // 2, points):
-                grown[open, point] = (go(how.interval * 2.0**doubling, self.times) - start)[open]
+                grown[open, point] = grown[open, point - 1] + go(how.interval * 2.0**doubling, self.times)[open]
         failed = run.status > RUNNING
         grown[failed] = np.nan
         self.grown[part], self.status[part], self.reached[part] = grown, run.status, run.reached
@@ -415,8 +419,9 @@ class _Spectra:
             "t_stop": self.reached,
         }
         if k == self.tangent.system.dimension:
-            found["sum_minus_divergence"] = exponents.sum(axis=1) - divergence
-        if self.tangent.autonomous_flow:
+            with np.errstate(invalid="ignore"):
+                found["sum_minus_divergence"] = exponents.sum(axis=1) - divergence
+        if self.tangent.system.kind == "flow" and self.tangent.system.autonomous:
             nearest = np.argmin(np.abs(np.nan_to_num(exponents, nan=np.inf)), axis=1)
             found["zero_exponent"] = exponents[np.arange(len(exponents)), nearest]
         return self._dataset(found, times)

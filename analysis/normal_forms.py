@@ -73,7 +73,7 @@ def branch_point(equations: Equations, z: Vector, scale: Vector) -> BranchPoint:
     _, d = equations.values(z)
     d = d[:, : n + 1].copy()
     left, sizes, right = np.linalg.svd(d * scale)
-    if n > 1 and sizes[-2] < 1e-6 * sizes[0]:
+    if (sizes < 1e-5 * _typical(equations, z, scale)).sum() > 1:
         return BranchPoint((), {}, "degenerate: more than two branches may cross")
     v1, v2, w = right[-2] * scale, right[-1] * scale, left[:, -1]
     g1, g2 = (equations.gradient(z, w, v)[: n + 1] for v in (v1, v2))
@@ -90,6 +90,59 @@ def branch_point(equations: Equations, z: Vector, scale: Vector) -> BranchPoint:
         coefficient = cubic(equations, z)
         return BranchPoint(tangents, {"c": coefficient}, f"pitchfork, {_criticality(coefficient)}")
     return BranchPoint(tangents, fold(equations, z), "transcritical")
+
+
+def tangents(equations: Equations, z: Vector, scale: Vector, starts: int = 200) -> list[Vector]:
+    """Unit tangents of all branches through a branch point, also where several eigenvalues vanish together.
+
+    In that case, solutions at a small distance within the null space are found by Newton's method from many starts.
+    """
+    if simple := branch_point(equations, z, scale).tangents:
+        return list(simple)
+    n, radius = equations.n, 1e-2
+    _, d = equations.values(z)
+    _, sizes, right = np.linalg.svd(d * scale)
+    null = right[int((sizes > 1e-5 * _typical(equations, z, scale)).sum()) :]
+    generator = np.random.default_rng(0)
+    found: list[Vector] = []
+    for _ in range(starts):
+        x = generator.normal(size=len(null)) @ null
+        x *= radius / np.linalg.norm(x)
+        x = _on_sphere(equations, z, scale, null, radius, x)
+        if x is None:
+            continue
+        x = x / np.linalg.norm(x)
+        if all(abs(x @ other) < 0.98 for other in found):
+            found.append(x)
+    return [x[: n + 1] * scale for x in found]
+
+
+def _typical(equations: Equations, z: Vector, scale: Vector) -> float:
+    """Size of the derivative near a point."""
+    shifted = z + 0.05 * scale[: len(z)] / np.sqrt(len(z)) * np.random.default_rng(0).choice([-1.0, 1.0], len(z))
+    return float(np.linalg.norm(equations.values(shifted)[1] * scale[: len(z)], 2))
+
+
+def _on_sphere(
+    equations: Equations, z: Vector, scale: Vector, null: Matrix, radius: float, x: Vector
+) -> Vector | None:
+    """The solution ``z + scale x`` whose part in the null space has length ``radius``, near ``x``."""
+    n = equations.n
+    for _ in range(30):
+        f, d = equations.values(z + scale * x)
+        inside = null @ x
+        matrix = np.vstack([d * scale, 2 * inside @ null])
+        residual = np.append(f, inside @ inside - radius**2)
+        try:
+            step = np.linalg.solve(matrix, residual)
+        except np.linalg.LinAlgError:
+            return None
+        x = x - step * min(1.0, 0.5 * radius / max(np.linalg.norm(step), 1e-300))
+        if not np.isfinite(x).all() or np.linalg.norm(x) > 3 * radius:
+            return None
+        if abs(step).max() < 1e-10 * radius:
+            return x[: n + 1]
+    return None
 
 
 def hopf(equations: Equations, z: Vector, omega: float) -> tuple[dict[str, float], str]:

@@ -41,12 +41,6 @@ class Tangent:
         return self.growth.stop + (self.system.kind == "map")
 
     @property
-    def autonomous_flow(self) -> bool:
-        """Whether one exponent must be zero on every orbit that is not a fixed point."""
-        reads_time = any(i.op == "input" and i.payload[0] == "t" for i in self.system.program("rhs").instructions)
-        return self.system.kind == "flow" and not reads_time
-
-    @property
     def growth(self) -> slice:
         """Where the logarithms of the growth of the vectors and of volumes lie."""
         first = self.system.dimension * (1 + self.k)

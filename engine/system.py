@@ -6,6 +6,7 @@ Everything else, machine code and derivatives included, is derived from the func
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import math
@@ -21,6 +22,8 @@ from .errors import DeclarationError, InputError, UnsupportedPrimitive
 from .program import Program
 
 Function = Callable[[Any, Any, Any], Mapping[str, Any]]
+LARGEST_HASHED = 200
+"""Systems of more states are not unrolled only to be named."""
 
 
 def flow(**declaration: Any) -> Callable[[Function], System]:
@@ -352,16 +355,21 @@ class System:
         return self._programs[key]
 
     @cached_property
-    def source_hash(self) -> str:
-        """Hash of what the right-hand side computes."""
-        try:
-            return self.program("rhs").digest[:16]
-        except UnsupportedPrimitive:
-            import jax
+    def autonomous(self) -> bool:
+        """Whether the right-hand side does not depend on time."""
+        return all(i.op != "input" or i.payload[0] != "t" for i in self.program("rhs").instructions)
 
-            with jax.enable_x64(True):
-                inputs = [jax.ShapeDtypeStruct(shape, float) for shape in self._inputs().values()]
-                return hashlib.sha256(str(jax.make_jaxpr(self.flat)(*inputs)).encode()).hexdigest()[:16]
+    @cached_property
+    def source_hash(self) -> str:
+        """Hash of what the right-hand side computes (of its text for JAX, where it is not or hardly unrolled)."""
+        if self.dimension <= LARGEST_HASHED:
+            with contextlib.suppress(UnsupportedPrimitive):
+                return self.program("rhs").digest[:16]
+        import jax
+
+        with jax.enable_x64(True):
+            inputs = [jax.ShapeDtypeStruct(shape, float) for shape in self._inputs().values()]
+            return hashlib.sha256(str(jax.make_jaxpr(self.flat)(*inputs)).encode()).hexdigest()[:16]
 
     def _inputs(self) -> dict[str, tuple[int, ...]]:
         return {"t": (), "y": (self.dimension,), "p": (self.parameter_vector.size,)}

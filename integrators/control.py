@@ -13,7 +13,7 @@ from typing import Any
 
 from ..engine.native import Kernel, Straight, Workspace
 from ..engine.program import Builder, Program
-from ..engine.vectormath import fast_exp2, fast_log2
+from ..engine.vectormath import rough_exp2, rough_log2
 from . import explicit, rosenbrock
 from .dense import Attempt, Values, interpolant
 from .rosenbrock import Rosenbrock
@@ -84,8 +84,8 @@ def _start(rhs: Program, method: Method, section: Program | None) -> Program:
         _at_least(b, b.mul(first, first), 1e-300),
     )
     largest = _larger(b, slope, curvature)
-    exponent = b.constant(-0.5 / method.error_order)
-    guess = fast_exp2(b, b.mul(exponent, fast_log2(b, b.mul(b.constant(1e4), _at_least(b, largest, 1e-30)))))
+    power = -0.5 / method.error_order
+    guess = rough_exp2(b, rough_log2(b, _at_least(b, largest, 1e-30), power, b.constant(power * log2(1e4))))
     flat = b.le(largest, b.constant(1e-30))
     guess = b.select(flat, _larger(b, b.constant(1e-6), b.mul(first, b.constant(1e-3))), guess)
     h = _smaller(b, _smaller(b, b.mul(b.constant(100.0), first), guess), span)
@@ -120,15 +120,18 @@ def _step(
         projected = b.inline(projection, {"y": new, "k": slope})
         new, slope = projected["y"], projected["k"]
     accepted = b.le(error, tolerated)
-    level = fast_log2(b, error)
-    if len(trial.errors) == 2:
-        level = b.sub(level, fast_log2(b, tolerated))
-    # the level is that of the square of the error
+    # what follows is about the logarithm of the square of the error
     power = 0.5 / method.error_order - 0.75 * 0.5 * method.beta
-    remembered = b.fma(b.constant(0.5 * method.beta), lane["memory"], b.constant(log2(method.safety)))
-    change = b.fma(b.constant(-power), level, remembered)
+    zero, split = b.constant(0.0), len(trial.errors) == 2
+    change = b.fma(b.constant(0.5 * method.beta), lane["memory"], b.constant(log2(method.safety)))
+    level = zero
+    if split:
+        change = rough_log2(b, tolerated, power, change)
+        level = rough_log2(b, tolerated, -1.0, zero)
+    change = rough_log2(b, error, -power, change)
+    level = rough_log2(b, error, 1.0, level)
     ceiling = b.select(b.eq(lane["held"], b.constant(0.0)), b.constant(log2(method.grow)), b.constant(0.0))
-    factor = fast_exp2(b, _larger(b, _smaller(b, change, ceiling), b.constant(log2(method.shrink))))
+    factor = rough_exp2(b, _larger(b, _smaller(b, change, ceiling), b.constant(log2(method.shrink))))
     next_h = b.mul(b.abs(used), factor)
     resolution = b.fma(b.constant(2.0**-50), b.abs(t), b.constant(1e-280))
     stuck = b.and_(b.not_(accepted), b.le(next_h, resolution))

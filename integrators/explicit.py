@@ -14,7 +14,10 @@ INLINED = 500
 """Number of operations of all stages up to which the right-hand side is written out at every stage."""
 
 class Stages:
-    """The stages of one step of ``tableau``, written into a builder."""
+    """The stages of one step of ``tableau``, written into a builder.
+
+    The first ``ready`` of them are known from before, so that sums over them need not wait for one after the other.
+    """
 
     def __init__(self, builder: Builder, rhs: Program, tableau: Tableau, t: int, y: Values, h: int, p: Values):
         self.builder, self.tableau = builder, tableau
@@ -22,6 +25,7 @@ class Stages:
         self.evaluate = partial(builder.call, rhs.fused()) if large else partial(builder.inline, rhs)
         self.t, self.y, self.h, self.p = t, y, h, p
         self.k: list[Values] = []
+        self.ready = 0
 
     def derivative(self, t: int, y: Values) -> list[int]:
         """The right-hand side at ``(t, y)``."""
@@ -37,7 +41,10 @@ class Stages:
         """``y + h row_1 k_1 + h row_2 k_2 + ...``: the fewest operations, a rounding of the size of ``y`` for each."""
         b = self.builder
         result = list(self.y)
-        for w, k in zip(row, self.k, strict=False):
+        if self.ready:
+            known = self.weighted(row[: self.ready])
+            result = [b.fma(self.h, w, y) for w, y in zip(known, result, strict=True)]
+        for w, k in zip(row[self.ready :], self.k[self.ready :], strict=False):
             if w != 0.0:
                 hw = b.mul(self.h, b.constant(w))
                 result = [b.fma(hw, slope, y) for slope, y in zip(k, result, strict=True)]
@@ -52,6 +59,8 @@ class Stages:
         """``sum_i row_i k_i``."""
         b = self.builder
         terms = [(b.constant(w), k) for w, k in zip(row, self.k, strict=False) if w != 0.0]
+        if self.ready:
+            return [b.dot([w for w, _ in terms], [k[j] for _, k in terms]) for j in range(len(self.y))]
         sums = []
         for j in range(len(self.y)):
             total = b.constant(0.0)
@@ -104,7 +113,7 @@ def dense_rows(
 ) -> list[list[int]]:
     """Rows of the dense output of a step, from what it kept."""
     stages = Stages(b, rhs, tableau, t, y, h, p)
-    stages.k = list(kept)
+    stages.k, stages.ready = list(kept), len(kept)
     return stages.dense_rows(stages.moved(tableau.b))
 
 

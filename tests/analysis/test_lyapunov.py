@@ -141,14 +141,14 @@ def test_cat_map():
 
 def test_linear_systems():
     """Exponents are the real parts of the eigenvalues; of a map, logarithms of their moduli."""
-    matrix = np.array([[-0.1, 2.0, 0.3], [-2.0, -0.1, 0.0], [0.0, 0.0, -1.5]])
+    matrix = np.array([[-0.1, 0.8, 0.3], [-0.8, -0.1, 0.0], [0.0, 0.0, -0.5]])
 
     def function(t, s, p):
         return {"x": jnp.asarray(matrix) @ s.x}
 
     linear = ax.flow(state={"x": (3,)}, initial={"x": [1.0, 0.0, 1.0]})(function)
     found = lyapunov_spectrum(linear, t_total=2000, transient=100)
-    np.testing.assert_allclose(found.exponents, [-0.1, -0.1, -1.5], atol=2e-3)
+    np.testing.assert_allclose(found.exponents, [-0.1, -0.1, -0.5], atol=2e-3)
     assert float(found.kaplan_yorke) == 0.0
     discrete = ax.map(state={"x": (3,)}, initial={"x": [1.0, 0.0, 1.0]})(function)
     found = lyapunov_spectrum(discrete, t_total=4096)
@@ -172,9 +172,9 @@ def test_against_two_nearby_trajectories():
         force = 0.3 * np.cos(t)
         return [v, x - x**3 - 0.25 * v + force, w, u - u**3 - 0.25 * w + force]
 
-    y, grown, distance, block = np.array([0.5, 0.0, 0.5, 0.0]), [], 1e-8, 2 * np.pi
+    y, grown, distance, block = np.array([0.5, 0.0, 1.5, 0.0]), [], 1e-8, 2 * np.pi
     for k in range(160):
-        y[2:] = y[:2] + distance * ([1.0, 0.0] if k == 0 else (y[2:] - y[:2]) / np.linalg.norm(y[2:] - y[:2]))
+        y[2:] = y[:2] + distance * (y[2:] - y[:2]) / np.linalg.norm(y[2:] - y[:2])
         y = solve_ivp(pair, (k * block, (k + 1) * block), y, rtol=1e-10, atol=1e-12, method="DOP853").y[:, -1]
         grown.append(np.log(np.linalg.norm(y[2:] - y[:2]) / distance) / block)
     batches = np.mean(np.reshape(grown[16:], (12, 12)), axis=1)
