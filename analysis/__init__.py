@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from .basin_measures import basin_entropy, uncertainty_exponent
+from .basins import basins, find_attractors
 from .bifurcations import bifurcation_diagram, continue_bifurcation, continue_fixed_points
 from .branches import Branch, SpecialPoint
+from .chaos import correlation_dimension, permutation_entropy, zero_one_test
 from .fixed_points import fixed_points
 from .lyapunov import lyapunov_spectrum
 from .orbit_diagram import orbit_diagram
 from .sections import poincare_section
+from .synchrony import kuramoto_order_parameter, synchronisation_error
 
 __all__ = [
     "Branch",
     "SpecialPoint",
+    "basin_entropy",
+    "basins",
     "bifurcation_diagram",
     "continue_bifurcation",
     "continue_fixed_points",
+    "correlation_dimension",
+    "find_attractors",
     "fixed_points",
+    "kuramoto_order_parameter",
     "lyapunov_spectrum",
     "orbit_diagram",
+    "permutation_entropy",
     "poincare_section",
+    "synchronisation_error",
+    "uncertainty_exponent",
+    "zero_one_test",
 ]

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..engine import trajectory
-from ..engine.declaration import suggest
 from ..engine.errors import InputError, Interrupted, NumericsError
 from ..engine.system import System
 from ..integrators.parallel import Progress
@@ -17,7 +16,7 @@ from . import normal_forms
 from .branches import Branch, Record, SpecialPoint, branch
 from .continuation import Curve, Point, Stepping, advance, begin, follow, measured, newton
 from .derivatives import Equations, check
-from .equilibria import CURVES, FixedPoints, state_scale
+from .equilibria import CURVES, FixedPoints, Orbits, state_scale
 
 Bounds = tuple[float, float]
 
@@ -39,8 +38,9 @@ def continue_fixed_points(
     """Follow fixed points over a parameter, in both directions, through folds, and locate their bifurcations.
 
     Pseudo-arclength continuation; special points are located by their own defining equations, with exact derivatives.
-    Labels: LP (fold), BP (transcritical or pitchfork), H (Hopf), NSE (neutral saddle), PD, NS (maps), UZ (a value asked for),
-    EP (end). A branch that cannot be continued keeps its points; ``branch.endings`` and its table say what happened.
+    Labels: LP (fold), BP (transcritical or pitchfork), H (Hopf), NSE (neutral saddle), PD, NS (maps), UZ (a value
+    asked for), EP (end). A branch that cannot be continued keeps its points; ``branch.endings`` and its table say
+    what happened.
 
     Parameters
     ----------
@@ -50,8 +50,9 @@ def continue_fixed_points(
     bounds : (low, high)
         Where to end. Lengths of steps are relative to this range and to the size of the states.
     start : dict or SpecialPoint
-        State near the first fixed point (default: the system's initial state), corrected at the system's parameter value; or
-        a labelled point of another branch. From a BP the *other* branch is followed, from a PD that of twice the iterates.
+        State near the first fixed point (default: the system's initial state), corrected at the system's parameter
+        value; or a labelled point of another branch. From a BP the *other* branch is followed, from a PD that of
+        twice the iterates.
     iterates : int
         Maps: fixed points of this iterate.
     values : sequence of float
@@ -113,9 +114,9 @@ def bifurcation_diagram(
 ) -> list[Branch]:
     """The branch through a start, the branches that cross it, those that cross these, and so on.
 
-    At simple branch points the other tangent comes from the algebraic branching equation. Where several eigenvalues vanish
-    together (symmetry), solutions are sought on a small sphere in the null space, and every pair of opposite ones
-    is a branch. For maps the period-doubled branches are followed too.
+    At simple branch points the other tangent comes from the algebraic branching equation. Where several eigenvalues
+    vanish together (symmetry), solutions are sought on a small sphere in the null space, and every pair of opposite
+    ones is a branch. For maps the period-doubled branches are followed too.
 
     Parameters
     ----------
@@ -175,16 +176,16 @@ def continue_bifurcation(
 ) -> Branch:
     """Follow a bifurcation of fixed points in two parameters, and locate the points of codimension two on it.
 
-    On curves of flows: CP, BT, ZH on LP curves, BT, ZH, HH, GH on H curves; of maps: CP, R1 on LP, R2 on PD, R1 to R4 on NS
-    curves. They are located as zeros of smooth test functions along the curve. A BP curve is one of the extended
-    system with an unfolding ``beta``, which stays 0 where branch points persist in two parameters.
+    On curves of flows: CP, BT, ZH on LP curves, BT, ZH, HH, GH on H curves; of maps: CP, R1 on LP, R2 on PD, R1 to R4
+    on NS curves. They are located as zeros of smooth test functions along the curve. A BP curve is one of the
+    extended system with an unfolding ``beta``, which stays 0 where branch points persist in two parameters.
 
     Parameters
     ----------
     system : System
     start : SpecialPoint
-        From a branch of fixed points (LP, H, BP, PD, NS), or of another curve (BT, ZH, HH: switch to the curve that leaves
-        there).
+        From a branch of fixed points (LP, H, BP, PD, NS), or of another curve (BT, ZH, HH: switch to the curve that
+        leaves there).
     bounds : dict
         ``(low, high)`` of two parameters.
     curve : str
@@ -219,7 +220,7 @@ def continue_bifurcation(
     trial = CURVES[kind](equations, first, ranges, shift)
     u = _onto(trial, first)
 
-    def make() -> Curve:
+    def make() -> Any:
         return CURVES[kind](equations, u, ranges, shift)
 
     attrs = {"analysis": "continue_bifurcation", "curve": f"{kind} points", "iterates": start.iterates}
@@ -241,8 +242,8 @@ def _fixed_point_branch(
     origin: SpecialPoint | None,
     progress: Progress | None,
 ) -> Branch:
-    def make() -> Curve:
-        curve = FixedPoints(equations, beginning.u, [bounds])
+    def make() -> FixedPoints:
+        curve = _curve(equations, beginning.u, bounds)
         curve.marks = [(equations.n, float(v)) for v in values]
         return curve
 
@@ -323,7 +324,7 @@ def _run(
         if kind := (origin.kind if origin else "UZ" if any(beginning.u[k] == v for k, v in make().marks) else ""):
             neighbours = [side.unstable[:1] or middle.unstable for side, _ in (sides[-1], sides[0])]
             coefficients, note = (origin.coefficients, origin.note) if origin else ({}, "")
-            middle.special.append((0, kind, True, coefficients, note, *(each[0] for each in neighbours)))
+            middle.special.append((0, kind, True, coefficients, note, neighbours[0][0], neighbours[1][0]))
         forward, ending = sides[0]
         backward, before = sides[1] if len(sides) > 1 else (Record(), "")
         whole = backward.reversed().joined(middle).joined(forward)
@@ -331,7 +332,8 @@ def _run(
         for place in ends:
             whole.end(place)
         whole.special.sort(key=lambda special: special[0])
-        return branch(system, names, whole, (_sentence(before, system, names), _sentence(ending, system, names)), settings)
+        endings = _sentence(before, system, names), _sentence(ending, system, names)
+        return branch(system, names, make().extras, whole, endings, settings)
 
     for sign in (1.0, -1.0):
         curve = make()
@@ -395,27 +397,46 @@ def _check_inside(system: System, bounds: Mapping[str, Bounds]) -> None:
         value = float(system.parameters[name].value)
         if not low <= value <= high:
             raise InputError(
-                f"the bounds ({low:g}, {high:g}) of {name!r} exclude its value {value:g} at the start; widen them, or start "
-                f"from system.with_parameters({name}=...)"
+                f"the bounds ({low:g}, {high:g}) of {name!r} exclude its value {value:g} at the start; widen them, or "
+                f"start from system.with_parameters({name}=...)"
             )
 
 
 def _regular(equations: Equations, u: np.ndarray, bounds: Bounds) -> Point:
-    """The fixed point near ``u``; if that is itself a fold or a branch point, one a little further."""
+    """The fixed point near ``u``; if that is itself a fold or a branch point, one a little further.
+
+    Where fixed points come in families, the unknowns are those of :class:`Orbits`.
+    """
     n, width = equations.n, bounds[1] - bounds[0]
     u = _corrected(equations, u, bounds)
-    curve = FixedPoints(equations, u, [bounds])
+    scale = FixedPoints(equations, u, [bounds]).scale
     for shift in (1e-3, -1e-3):
-        sizes = np.linalg.svd(equations.values(u)[1] * curve.scale, compute_uv=False)
-        if sizes[-1] > 1e-9 * sizes[0] or not bounds[0] <= u[n] + shift * width <= bounds[1]:
-            continue
+        if not _families(equations, u, scale):
+            break
         moved = u.copy()
         moved[n] += shift * width
-        u = _corrected(equations, moved, bounds)
-    point = begin(curve, u, np.append(np.zeros(n), 1.0))
+        if bounds[0] <= moved[n] <= bounds[1]:
+            u = _corrected(equations, moved, bounds)
+    families = _families(equations, u, scale)
+    u = np.append(u, np.zeros(families))
+    curve = _curve(equations, u, bounds)
+    up = np.zeros(len(u))
+    up[n] = 1.0
+    point = begin(curve, u, up)
     if abs(point.tests["LP"]) < 1e-3 * width:
         return advance(curve, point, 0.003)[0] or point
     return point
+
+
+def _families(equations: Equations, u: np.ndarray, scale: np.ndarray) -> int:
+    """By how much the rank of the derivative is too low."""
+    sizes = np.linalg.svd(equations.values(u)[1] * scale, compute_uv=False)
+    return int((sizes < 1e-9 * sizes[0]).sum())
+
+
+def _curve(equations: Equations, u: np.ndarray, bounds: Bounds) -> FixedPoints:
+    families = len(u) - equations.n - equations.m
+    return Orbits(equations, u, [bounds], families) if families else FixedPoints(equations, u, [bounds])
 
 
 def _corrected(equations: Equations, u: np.ndarray, bounds: Bounds) -> np.ndarray:
@@ -424,7 +445,7 @@ def _corrected(equations: Equations, u: np.ndarray, bounds: Bounds) -> np.ndarra
     f, _ = equations.values(u)
     if not np.isfinite(f).all():
         raise NumericsError(
-            f"the right-hand side of {equations.system.name!r} is infinite or NaN at the start; start from another state"
+            f"the right-hand side of {equations.system.name!r} is infinite or NaN at the start; take another one"
         )
     row = np.append(np.zeros(n), 1.0)
     scale = np.append(state_scale(u[:n]), bounds[1] - bounds[0])
@@ -447,8 +468,9 @@ def _corrected(equations: Equations, u: np.ndarray, bounds: Bounds) -> np.ndarra
             break
     condition = np.linalg.cond(equations.values(u)[1][:, :n])
     raise NumericsError(
-        f"no fixed point of {equations.system.name!r} near the start: {story}; the condition number of the Jacobian there is "
-        f"{condition:.1e}, and the shortest way in state and parameter was tried too; find a start with fixed_points"
+        f"no fixed point of {equations.system.name!r} near the start: {story}; the condition number of the Jacobian "
+        f"there is {condition:.1e}, and the shortest way in state and parameter was tried too; "
+        "find a start with fixed_points"
     )
 
 
@@ -463,8 +485,8 @@ def _onto(curve: Curve, u: np.ndarray) -> np.ndarray:
         if abs(step).max() < 1e-10:
             return u
     raise NumericsError(
-        "the start does not lie on such a curve: the defining equations have no solution near it; check that the system "
-        "has the parameter values with which the point was found"
+        "the start does not lie on such a curve: the defining equations have no solution near it; check that the "
+        "system has the parameter values with which the point was found"
     )
 
 

@@ -82,7 +82,8 @@ def _component(data: xr.Dataset, name: str | None) -> tuple[str, np.ndarray]:
     name = components[0] if name is None else name
     if name not in components:
         raise InputError(f"the branch has no component {name!r}; {suggest(name, components)}")
-    blocks = [np.asarray(data[key]).reshape(data.sizes["point"], -1) for key in json.loads(data.attrs["blocks"]).values()]
+    keys, count = json.loads(data.attrs["blocks"]).values(), data.sizes["point"]
+    blocks = [np.asarray(data[key]).reshape(count, -1) for key in keys]
     return name, np.concatenate(blocks, axis=1)[:, components.index(name)]
 
 

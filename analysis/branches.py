@@ -80,9 +80,10 @@ class Branch:
     Attributes
     ----------
     data : xarray.Dataset
-        Along ``point``: the state blocks, the parameters, ``eigenvalues``, ``unstable`` (number of unstable ones), ``residual``,
-        ``tangent`` (by state, parameters, and further unknowns), ``label``. Along ``special``: ``position`` on the branch, ``kind``,
-        ``refined``, ``coefficients`` by their names, ``note``, ``unstable_before`` and ``unstable_after``.
+        Along ``point``: the state blocks, the parameters, ``eigenvalues``, ``unstable`` (number of unstable ones),
+        ``residual``, ``tangent`` (by state, parameters, and further unknowns), ``label``. Along ``special``:
+        ``position`` on the branch, ``kind``, ``refined``, ``coefficients`` by their names, ``note``,
+        ``unstable_before`` and ``unstable_after``.
     """
 
     data: xr.Dataset
@@ -209,9 +210,14 @@ class Record:
 
 
 def branch(
-    system: System, parameters: Sequence[str], record: Record, endings: tuple[str, str], attrs: Mapping[str, Any]
+    system: System,
+    parameters: Sequence[str],
+    extras: Sequence[str],
+    record: Record,
+    endings: tuple[str, str],
+    attrs: Mapping[str, Any],
 ) -> Branch:
-    """The result of a continuation."""
+    """The result of a continuation; ``extras`` name the unknowns after the parameters."""
     labels = _numbered([kind for _, kind, *_ in record.special])
     n, count = system.dimension, len(record.z)
     z = np.array(record.z).reshape(count, -1)
@@ -229,8 +235,10 @@ def branch(
     blocks, continued = {}, {}
     for name, shape in system.state.items():
         blocks[name] = key = _free(name, taken)
-        dims = tuple(_free(d, {*sizes} - ({d} if sizes.get(d) == size else set())) if d in RESERVED else d
-                     for d, size in zip(system.state_dims[name], shape, strict=True))
+        dims = tuple(
+            _free(d, {*sizes} - ({d} if sizes.get(d) == size else set())) if d in RESERVED else d
+            for d, size in zip(system.state_dims[name], shape, strict=True)
+        )
         sizes |= dict(zip(dims, shape, strict=True))
         variables[key] = Variable(("point", *dims))
         arrays[key] = z[:, system.state_slices[name]].reshape(count, *shape)
@@ -245,7 +253,7 @@ def branch(
     at = [k for k, *_ in record.special]
     on_points = np.full(count, "", dtype=object)
     on_points[at] = labels
-    unknowns = [*system.component_names, *parameters, "kappa", "beta"][: z.shape[1]]
+    unknowns = [*system.component_names, *parameters, *extras]
     coords["unknown"] = Variable(("unknown",), str, {}, np.array(unknowns, dtype=str))
     coords["special"] = Variable(("special",), str, {}, np.array(labels, dtype=str))
     coords["form"] = Variable(("form",), str, {}, np.array(forms, dtype=str))
@@ -292,8 +300,13 @@ def table(one: Branch) -> str:
         position = int(data["position"].values[one.labels.index(label)])
         rows.append([str(position), label, *values, unstable, ", ".join(form)])
     widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
-    lines = ["  ".join(cell.rjust(w) if 2 <= k < len(head) - 2 else cell.ljust(w)
-                       for k, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in [head, *rows]]
+    lines = [
+        "  ".join(
+            cell.rjust(w) if 2 <= k < len(head) - 2 else cell.ljust(w)
+            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [head, *rows]
+    ]
     system, what = data.attrs.get("system", ""), data.attrs.get("curve", "fixed points")
     more = f" (first {len(components)} of {n} states)" if n > len(components) else ""
     ends = [f"{place}: {e}" for place, e in zip(("begins", "ends"), one.endings, strict=True) if e]

@@ -20,6 +20,7 @@ Matrix = np.ndarray
 
 CONVERGED = 1e-9
 """Newton's method ends with the first update below this (in units of the scale); the error is its square."""
+EPSILON = float(np.finfo(float).eps)
 SHARPEST_TURN = math.cos(0.5)
 
 
@@ -46,13 +47,17 @@ class Stepping:
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A point of a curve: unknowns, unit tangent, test functions by name, what else the curve measured."""
+    """A point of a curve: unknowns, unit tangent, test functions by name, what else the curve measured.
+
+    ``isolated`` is False where the tangent is not unique, to rounding.
+    """
 
     u: Vector
     tangent: Vector
     tests: dict[str, float]
     data: Any
     residual: float
+    isolated: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +108,9 @@ class Curve:
         """Left-hand sides (N - 1,) and their derivatives (N - 1, N); may be overwritten by the next call."""
         raise NotImplementedError
 
-    def measure(self, u: Vector, tangent: Vector, derivative: Matrix, orientation: float) -> tuple[dict[str, float], Any]:
+    def measure(
+        self, u: Vector, tangent: Vector, derivative: Matrix, orientation: float
+    ) -> tuple[dict[str, float], Any]:
         """Test functions and data at a point; ``orientation`` is the sign of det(derivative over tangent)."""
         raise NotImplementedError
 
@@ -113,6 +120,10 @@ class Curve:
     def ends(self, point: Point) -> str | None:
         """Why the curve should end at a point, if it should."""
         return None
+
+    def troubles(self, point: Point) -> str:
+        """What is peculiar about a point beyond which the curve could not be followed; empty if nothing is."""
+        return ""
 
     def refine(self, name: str, near: Point, locate: Callable[[], Point | None]) -> Event | None:
         """The event at a zero of test function ``name``, or None if there is none.
@@ -185,6 +196,8 @@ def newton(
             run.singular = True
             return run
         run.updates.append(update)
+        if len(run.updates) > 1 and update >= CONVERGED and _rounding(d, u, r):
+            u, update = run.u, 0.0  # ill-conditioned, and solved as well as it can be
         run.u = u
         if update < CONVERGED:
             r, d = equations(u)
@@ -195,6 +208,11 @@ def newton(
         if len(run.updates) > 2 and update > 2 * run.updates[-2]:
             return run
     return run
+
+
+def _rounding(derivative: Matrix, u: Vector, residual: Vector) -> bool:
+    """Whether the residual is no larger than what rounding of the unknowns makes it."""
+    return bool((abs(residual) <= 4 * EPSILON * (abs(derivative) @ abs(u))).all())
 
 
 def begin(curve: Curve, u: Vector, tangent: Vector | None = None) -> Point:
@@ -224,12 +242,13 @@ def follow(
         largest = length
         while True:
             there, story, effort = advance(curve, here, length, stepping.iterations)
-            if there is not None:
+            if there is not None and there.isolated:
                 break
+            story = story or "the bordered Jacobian is singular to rounding"
             tried.append(story)
             length /= 2 if length > 1e-3 * largest else 8
             if length < stepping.smallest:
-                return _explain(curve, here, largest, tried)
+                return _explain(curve, here, largest, length, tried)
         events = _events(curve, here, there, length, stepping) if fresh else []
         fresh = True
         leaving = _leaving(curve, here, there, stepping)
@@ -260,9 +279,12 @@ def advance(curve: Curve, here: Point, length: float, iterations: int = 8) -> tu
     """The point at ``length`` along the tangent, or None and why not; and the number of Newton's iterations."""
     scale = curve.scale
     row = here.tangent / scale**2
-    run = newton(curve.equations, here.u + length * here.tangent, row, scale, iterations)
+    guess = here.u + length * here.tangent
+    run = newton(curve.equations, guess, row, scale, iterations)
     if not run.converged:
         return None, run.story, len(run.updates)
+    if (abs(run.u - guess) / scale).max() > max(length, 1e-6):
+        return None, "the corrector leaps away from the curve", len(run.updates)
     there = _point(curve, run.u, here.tangent, run.derivative, scale, run.residuals[-1])
     if length > 1e-7 and _cosine(curve, here, there) < SHARPEST_TURN:
         return None, "the curve turns sharply, or the corrector found another one", len(run.updates)
@@ -299,7 +321,15 @@ def _point(curve: Curve, u: Vector, row: Vector, derivative: Matrix, scale: Vect
     else:
         tangent = row
     tests, data = curve.measure(u, tangent, derivative, -1.0 if exchanges % 2 else 1.0)
-    return Point(u, tangent, tests, data, residual)
+    pivots = abs(diagonal)
+    isolated = pivots.min() > 1e-12 * pivots.max() or _regular(matrix * scale)
+    return Point(u, tangent, tests, data, residual, isolated)
+
+
+def _regular(matrix: Matrix) -> bool:
+    """Whether a matrix has full rank in spite of rounding, whatever the units of its rows."""
+    sizes = np.linalg.svd(matrix / np.maximum(abs(matrix).max(axis=1), 1e-300)[:, None], compute_uv=False)
+    return bool(sizes[-1] > 1e-12 * sizes[0])
 
 
 def measured(curve: Curve, u: Vector, tangent: Vector) -> Point:
@@ -422,11 +452,16 @@ def _cosine(curve: Curve, a: Point, b: Point) -> float:
     return float(x @ y / math.sqrt((x @ x) * (y @ y)))
 
 
-def _explain(curve: Curve, here: Point, largest: float, tried: list[str]) -> str:
+def _explain(curve: Curve, here: Point, largest: float, length: float, tried: list[str]) -> str:
     _, d = curve.equations(here.u)
-    full = np.vstack([d, here.tangent / curve.scale ** 2])
-    condition = np.linalg.cond(full)
-    return (
-        f"failed: {tried[-1]}; steps from {largest:.1e} down to {largest / 2 ** (len(tried) - 1):.1e} were tried; the "
+    full = np.vstack([d, here.tangent / curve.scale**2])
+    condition = np.linalg.cond(full * curve.scale)
+    story = (
+        f"failed: {tried[-1]}; steps from {largest:.1e} down to {length:.1e} were tried; the "
         f"condition number of the bordered Jacobian is {condition:.1e}"
     )
+    if condition > 1e12:
+        story += ", so that the solutions may form a family (a continuous symmetry?)"
+    if trouble := curve.troubles(here):
+        story += f"; {trouble}"
+    return story

@@ -64,7 +64,7 @@ class Equations:
         return out["F"], out["D"].reshape(self.n, self.n + self.m)
 
     def at_many(self, states: Matrix) -> tuple[Matrix, np.ndarray]:
-        """``F`` (points, n) and its derivative by the state (points, n, n) at states (points, n), no parameter active."""
+        """``F`` (points, n) and its derivative by the state (points, n, n) at states (points, n); none active."""
         if not self._unrolled:
             values = [tuple(block.copy() for block in self.values(y)) for y in states]
             return np.array([f for f, _ in values]), np.array([d for _, d in values])
@@ -139,7 +139,8 @@ class Equations:
         if quantity == "values":
             return lambda z, p: {"F": residual(z, p), "D": jax.jacfwd(residual)(z, p)}
         if quantity == "gradient":
-            return lambda z, p, w, v: {"G": jax.grad(lambda z: w @ along(z, p, v))(z)}
+            slope = jax.jacfwd if self._unrolled else jax.grad
+            return lambda z, p, w, v: {"G": slope(lambda z: w @ along(z, p, v))(z)}
         return lambda z, p, *directions: {"B": directional(z, p, *directions)}
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import normal_forms
 from .continuation import Curve, Event, Point, measured, newton
 from .derivatives import Equations
+from .smoothness import kinks
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -72,18 +72,20 @@ def _signed(values: list[float]) -> float:
 
 
 def state_scale(state: Vector) -> Vector:
-    """Scale of a state: in its units, the length of a change is the root mean square of the components' relative changes."""
+    """Scale of a state: in its units, the length of a change is the root mean square of the relative changes."""
     size = abs(state)
     typical = np.maximum(size, 1e-2 * size.max()) if size.max() > 1e-6 else np.ones_like(state)
     return typical * math.sqrt(len(state))
 
 
 class _Fixed(Curve):
-    """What all curves here share: ``u`` begins with the state and the active parameters."""
+    """What all curves here share: ``u`` begins with the state and the active parameters, ``extras`` follow."""
 
-    def __init__(self, equations_: Equations, u: Vector, ranges: Sequence[tuple[float, float]] = ()):
-        self.eq = equations_
-        self.n, self.m = equations_.n, equations_.m
+    extras: tuple[str, ...] = ()
+
+    def __init__(self, eq: Equations, u: Vector, ranges: Sequence[tuple[float, float]] = ()):
+        self.eq = eq
+        self.n, self.m = eq.n, eq.m
         widths = [high - low for low, high in ranges] or [max(1.0, abs(x)) for x in u[self.n : self.n + self.m]]
         rest = u[self.n + self.m :]
         self.scale = np.concatenate([state_scale(u[: self.n]), widths, np.maximum(1.0, abs(rest))])
@@ -96,6 +98,10 @@ class _Fixed(Curve):
         size[self.n : self.n + self.m] = 0.0
         if (size > self.scale).any():
             self.scale = np.maximum(self.scale, size)
+
+    def troubles(self, point: Point) -> str:
+        switches = kinks(self.eq, self.z(point.u))
+        return f"the right-hand side is not smooth there: {', '.join(switches[:2])}" if switches else ""
 
     def ends(self, point: Point) -> str | None:
         if abs(point.u[: self.n]).max() > FARTHEST * self.start_size:
@@ -121,12 +127,17 @@ class FixedPoints(_Fixed):
         self.rate = max(self.rate, abs(point.data.eigenvalues - (1.0 if self.eq.map else 0.0)).max())
 
     def measure(self, u, tangent, derivative, orientation):
-        found = spectrum(derivative[:, : self.n], self.eq.map)
+        found = spectrum(derivative[: self.n, : self.n], self.eq.map)
+        values = self.across(found.eigenvalues)
         tests = {"LP": float(tangent[self.n]), "BP": orientation}
         if self.eq.map:
-            tests["PD"] = _signed([v.real + 1 for v in found.eigenvalues.tolist() if v.imag == 0])
-        tests["NS" if self.eq.map else "H"] = pair_test(found.eigenvalues, self.eq.map)
+            tests["PD"] = _signed([v.real + 1 for v in values.tolist() if v.imag == 0])
+        tests["NS" if self.eq.map else "H"] = pair_test(values, self.eq.map)
         return tests, found
+
+    def across(self, eigenvalues: Vector) -> Vector:
+        """The eigenvalues that may cross the stability boundary."""
+        return eigenvalues
 
     def jumps(self, before, after):
         if before.data.unstable == after.data.unstable:
@@ -154,7 +165,10 @@ class FixedPoints(_Fixed):
             z = point.u
         point = measured(self, z, near.tangent)
         with np.errstate(all="ignore"):
-            return _classified(self, name, point, refined, run.u)
+            event = _classified(self, name, point, refined, run.u)
+            if event and not refined and (switches := kinks(self.eq, z)):
+                return replace(event, note=f"not smooth here: {', '.join(switches[:2])}", coefficients={})
+            return event
 
 
 def _classified(curve: FixedPoints, name: str, point: Point, refined: bool, u: Vector) -> Event | None:
@@ -216,13 +230,60 @@ def _critical(point: Point) -> complex:
     return complex(complex_ones[np.argmin(abs(complex_ones.real))])
 
 
+class Orbits(FixedPoints):
+    """Fixed points that are never isolated, as under a continuous symmetry: one of each family is followed.
+
+    The parts of a step within the family are kept zero, and unfolding parameters (which stay zero) make up for
+    the equations that depend on the others. Events are bracketed along the curve, not refined.
+    """
+
+    def __init__(self, eq: Equations, u: Vector, ranges: Sequence[tuple[float, float]], families: int):
+        super().__init__(eq, u, ranges)
+        self.families = families
+        self.extras = tuple(f"beta{k}" for k in range(families))
+        self.reference = u[: self.n].copy()
+        _, d = self.eq.values(self.z(u))
+        self.right, self.left = normal_forms.null_vectors(d[:, : self.n], families)
+
+    def adopt(self, point):
+        super().adopt(point)
+        self.reference = point.u[: self.n].copy()
+        _, d = self.eq.values(self.z(point.u))
+        right, left = normal_forms.null_vectors(d[:, : self.n], self.families)
+        self.right, self.left = _aligned(right, self.right), _aligned(left, self.left)
+
+    def equations(self, u):
+        n, k = self.n, self.families
+        r, d = self.eq.values(self.z(u))
+        out, derivative = np.empty(n + k), np.zeros((n + k, len(u)))
+        out[:n], out[n:] = r + self.left @ u[n + 1 :], self.right.T @ (u[:n] - self.reference)
+        derivative[:n, : n + 1], derivative[:n, n + 1 :] = d, self.left
+        derivative[n:, :n] = self.right.T
+        return out, derivative
+
+    def across(self, eigenvalues):
+        steady = eigenvalues - 1 if self.eq.map else eigenvalues
+        return np.delete(eigenvalues, np.argsort(abs(steady))[: self.families])
+
+    def refine(self, name, near, locate):
+        point = locate()
+        if point is None:
+            return None
+        point = replace(point, u=np.append(self.z(point.u), np.zeros(self.families)))
+        return Event(name, point, False, {}, "of a family of fixed points")
+
+
+def _aligned(basis: Matrix, old: Matrix) -> Matrix:
+    """The orthonormal basis of the same space that is nearest to the old one."""
+    left, _, right = np.linalg.svd(basis.T @ old)
+    return basis @ left @ right
+
+
 class _Bifurcation(_Fixed):
     """A curve of bifurcations in two parameters; events of codimension two are zeros of smooth functions."""
 
-    label: str
-
-    def __init__(self, equations_: Equations, u: Vector, ranges: Sequence[tuple[float, float]] = (), shift: float = 0.0):
-        super().__init__(equations_, u, ranges)
+    def __init__(self, eq: Equations, u: Vector, ranges: Sequence[tuple[float, float]] = (), shift: float = 0.0):
+        super().__init__(eq, u, ranges)
         self.shift = shift * np.eye(self.n)
         self.border(u)
 
@@ -268,19 +329,17 @@ class _Bifurcation(_Fixed):
             case "GH":
                 return normal_forms.bautin(self.eq, z, math.sqrt(point.u[-1]))
             case "ZH":
-                return {"omega": _critical(point).imag}
+                return normal_forms.zero_hopf(self.eq, z, _critical(point).imag)
             case "HH":
                 own = math.sqrt(point.u[-1])
                 values = point.data.eigenvalues
                 angular = abs(values[np.argsort(abs(values.real))[:4]].imag)
-                return {"omega": own, "omega2": float(angular[np.argmax(abs(angular - own))])}
+                return normal_forms.double_hopf(self.eq, z, own, float(angular[np.argmax(abs(angular - own))]))
         return {}
 
 
 class Folds(_Bifurcation):
     """LP curves: ``DF`` is singular; PD curves, with ``shift = 2``: ``DF + 2`` is (a multiplier is -1)."""
-
-    label = "LP"
 
     @staticmethod
     def start(eq, u, eigenvalues):
@@ -336,7 +395,7 @@ class Folds(_Bifurcation):
 class Pairs(_Bifurcation):
     """H and NS curves: ``A^2 + kappa`` (maps: ``A^2 - 2 kappa A + 1``) has rank n - 2; kappa is omega^2 (cos theta)."""
 
-    label = "H"
+    extras = ("kappa",)
 
     @staticmethod
     def start(eq, u, eigenvalues):
@@ -455,7 +514,7 @@ class Pairs(_Bifurcation):
 class BranchPoints(_Bifurcation):
     """BP curves: ``DF`` by state and first parameter loses rank; ``F + beta left = 0`` with an unfolding ``beta``."""
 
-    label = "BP"
+    extras = ("beta",)
 
     @staticmethod
     def start(eq, u, eigenvalues):
@@ -494,4 +553,4 @@ class BranchPoints(_Bifurcation):
         return out, derivative
 
 
-CURVES: dict[str, Callable[..., Any]] = {"LP": Folds, "PD": Folds, "H": Pairs, "NS": Pairs, "BP": BranchPoints}
+CURVES: dict[str, type[_Bifurcation]] = {"LP": Folds, "PD": Folds, "H": Pairs, "NS": Pairs, "BP": BranchPoints}

@@ -41,7 +41,10 @@ class Formula:
     system: System = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check(self.system, self._tree, self.text)
+        try:
+            _check(self.system, self._tree, self.text)
+        except RecursionError:
+            raise InputError(f"the formula {self.text[:40]!r}... is nested too deeply; make it an observable") from None
 
     @property
     def _tree(self) -> ast.expr:
@@ -56,7 +59,7 @@ class Formula:
 
 def _check(system: System, node: ast.AST, text: str) -> None:
     match node:
-        case ast.Constant(value=int() | float()):
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             return
         case ast.Name(id=name):
             known = ["t", "pi", *system.state, *system.observables, *system.parameters]

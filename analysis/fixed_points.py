@@ -57,8 +57,8 @@ def fixed_points(
     -------
     xarray.Dataset
         Dimension ``point``, sorted by the first component: the state blocks; ``eigenvalues`` (of the iterate's Jacobian
-        for maps); ``unstable``, how many of them are unstable; ``kind`` ("stable focus", "saddle", ...); ``residual``, the
-        largest component of the right-hand side (of the iterate minus the state); maps: ``period``.
+        for maps); ``unstable``, how many of them are unstable; ``kind`` ("stable focus", "saddle", ...);
+        ``residual``, the largest component of the right-hand side (of the iterate minus the state); maps: ``period``.
 
     Raises
     ------
@@ -110,7 +110,8 @@ def _box(system: System, box: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray
     low, high = np.empty(system.dimension), np.empty(system.dimension)
     for name, where in system.state_slices.items():
         if name not in box:
-            raise InputError(f"box does not name state block {name!r}; give (low, high) for each of {list(system.state)}")
+            blocks = ", ".join(system.state)
+            raise InputError(f"box does not name state block {name!r}; give (low, high) for each of {blocks}")
         try:
             ends = [np.ravel(np.broadcast_to(np.asarray(end, float), system.state[name])) for end in box[name]]
             low[where], high[where] = ends

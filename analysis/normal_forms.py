@@ -11,8 +11,10 @@ PD        x -> -x + c x^3                           c > 0 supercritical (Eq. 5.6
 NS        z -> e^{i theta} z (1 + d |z|^2)          d is the real part, < 0 supercritical (Eq. 5.74)
 ========  =======================================  =========================================
 
-and, for maps, LP x -> x + a x^2. Codimension two (section 8.7, and Beyn et al., Handbook of Dynamical Systems 2, 2002): CP x' = c x^3,
-BT x' = y, y' = a x^2 + b x y, GH z' = i omega z + omega l2 z |z|^4.
+and, for maps, LP x -> x + a x^2. Codimension two (Sec. 8.7; Beyn, Champneys, Doedel, Govaerts, Kuznetsov & Sandstede,
+Handbook of Dynamical Systems 2, 2002): CP x' = c x^3; BT x' = y, y' = a x^2 + b x y; GH z' = i omega z + omega l2 z |z|^4;
+ZH the ratio theta = Re H110 / G200 and the sign s of G200 G011; HH theta = p12 / p22, delta = p21 / p11 and the product
+p11 p22, where |z1|' = |z1| (p11 |z1|^2 + p12 |z2|^2) and |z2|' = |z2| (p21 |z1|^2 + p22 |z2|^2).
 """
 
 from __future__ import annotations
@@ -123,9 +125,7 @@ def _typical(equations: Equations, z: Vector, scale: Vector) -> float:
     return float(np.linalg.norm(equations.values(shifted)[1] * scale[: len(z)], 2))
 
 
-def _on_sphere(
-    equations: Equations, z: Vector, scale: Vector, null: Matrix, radius: float, x: Vector
-) -> Vector | None:
+def _on_sphere(equations: Equations, z: Vector, scale: Vector, null: Matrix, radius: float, x: Vector) -> Vector | None:
     """The solution ``z + scale x`` whose part in the null space has length ``radius``, near ``x``."""
     n = equations.n
     for _ in range(30):
@@ -229,6 +229,41 @@ def bautin(equations: Equations, z: Vector, omega: float) -> dict[str, float]:
         + 6 * form(z, h11, h21)
     )
     return {"omega": omega, "l2": float(np.vdot(p, r32).real) / (12 * omega)}
+
+
+def zero_hopf(equations: Equations, z: Vector, omega: float) -> dict[str, float]:
+    """ZH: frequency, and the quadratic part of the normal form (Kuznetsov 2004, Sec. 8.7.4)."""
+    jacobian = _jacobian(equations, z)
+    q0, p0 = _real_pair(jacobian)
+    q1, p1 = _complex_pair(jacobian, 1j * omega)
+    g200, g011 = p0 @ equations.directional(z, q0, q0), p0 @ equations.directional(z, q1, q1.conj()).real
+    h110 = np.vdot(p1, equations.directional(z, q0, q1)).real
+    return {"omega": omega, "theta": float(h110 / g200), "s": float(np.sign(g200 * g011))}
+
+
+def double_hopf(equations: Equations, z: Vector, first: float, second: float) -> dict[str, float]:
+    """HH: both frequencies and the ratios of cubic coefficients (Kuznetsov 2004, Sec. 8.7.5)."""
+    form, jacobian, n = equations.directional, _jacobian(equations, z), equations.n
+
+    def solved(shift: complex, right: Vector) -> Vector:
+        return np.linalg.solve(shift * np.eye(n) - jacobian, right)
+
+    def own(omega: float) -> tuple[complex, tuple[Vector, ...]]:
+        return _lyapunov(equations, z, omega)
+
+    def mixed(one: tuple[Vector, ...], other: tuple[Vector, ...], sum_: Vector, difference: Vector) -> float:
+        """Growth of ``one`` by the presence of ``other``."""
+        (q, p, _, _), (r, _, _, h) = one, other
+        terms = form(z, q, r, r.conj()) + form(z, sum_, r.conj()) + form(z, difference, r) + form(z, h, q)
+        return float(np.vdot(p, terms).real)
+
+    (g1, one), (g2, two) = own(first), own(second)
+    plus = solved(1j * (first + second), form(z, one[0], two[0]))
+    minus = solved(1j * (first - second), form(z, one[0], two[0].conj()))
+    p11, p22 = g1.real / 2, g2.real / 2
+    p12, p21 = mixed(one, two, plus, minus), mixed(two, one, plus, minus.conj())
+    ratios = {"theta": float(p12 / p22), "delta": float(p21 / p11), "p11_p22": float(p11 * p22)}
+    return {"omega": first, "omega2": second, **ratios}
 
 
 # -- inside ---------------------------------------------------------------------------------------------------

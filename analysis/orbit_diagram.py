@@ -142,9 +142,8 @@ class _Job:
     @property
     def width(self) -> int:
         """Number of lanes."""
-        if self.system.kind == "map":
-            return fixed_lanes(len(self.values), self.system.dimension)
-        return lanes(len(self.values), self.system.dimension, self.system.parameter_vector.size, dense=True)
+        sizes = len(self.values), self.system.dimension, self.system.parameter_vector.size
+        return fixed_lanes(*sizes) if self.system.kind == "map" else lanes(*sizes, dense=True)
 
     def parameters(self, which: slice) -> np.ndarray:
         """Parameter vectors of values."""
@@ -185,6 +184,7 @@ class _Job:
             seed=self.seed,
             **how,
         )
+        self.found[self.status == RUNNING] = np.nan
         sizes = dict(zip((*dims, "point"), self.found.shape, strict=True))
         arrays = {name: self.found, "count": self.count, "status": self.status}
         return trajectory.dataset(Layout(sizes, coords, variables, attrs), arrays)
@@ -229,7 +229,7 @@ def _job(
         DIRECTIONS[direction],
         start.y[0],
         points,
-        np.full((*shape, points), np.nan),
+        np.empty((*shape, points)),
         np.zeros(shape, dtype=np.int64),
         np.full(shape, RUNNING),
         seed,
@@ -283,11 +283,11 @@ class _Iterates:
 
     def take(self, group: FixedGroup, where: tuple, tick: Tick) -> None:
         job = self.job
-        out = np.empty((group.members, job.points, 1))
-        group.advance(0, job.points, out, tick)
-        good = group.status != NONFINITE
-        job.found[where] = np.where(good[:, None], out[:, :, 0], np.nan)
-        job.count[where] = np.where(good, job.points, 0)
+        found = job.found[where]
+        group.advance(0, job.points, found[:, :, None], tick)
+        failed = group.status == NONFINITE
+        found[failed] = np.nan
+        job.count[where] = np.where(failed, 0, job.points)
         job.status[where] = group.status
 
 

@@ -122,12 +122,12 @@ def settings(
         raise InputError(f"sections need a method with error control ({', '.join(ADAPTIVE)}), not {method!r}")
     points = whole("points", points, 1)
     most = float(whole("max_steps", max_steps, 1))
+    if number("transient", transient) < 0:
+        raise InputError(f"transient must not be negative, but is {transient}")
     values = {"rtol": rtol, "atol": atol, "t_max": transient or 500.0 if t_max is None else t_max}
     for name, value in values.items():
         if not number(name, value) > 0:
             raise InputError(f"{name} must be positive, not {value}")
-    if number("transient", transient) < 0:
-        raise InputError(f"transient must not be negative, but is {transient}")
     return Settings(method, rtol, atol, float(transient), float(values["t_max"]), points, most)
 
 

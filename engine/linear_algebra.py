@@ -26,7 +26,9 @@ def _(low, parameters, a, b):
     b = b.reshape(batches, math.prod(b.shape[len(batch_b) : b.ndim - len(contract_b)]), length)
     if a.dtype != object and b.dtype != object:
         return np.einsum("bik,bjk->bij", a, b).reshape(shape)
-    if low.kind(a) != FLOAT:
+    if FLOAT in (low.kind(a), low.kind(b)):
+        a, b = low.convert(a, FLOAT), low.convert(b, FLOAT)
+    else:
         products = low.call("mul", a[:, :, None, :], b[:, None, :, :])
         return low.fold("add", parts(products, -1)).reshape(shape)
     rows_a = [[low.values(row) for row in batch] for batch in a]

@@ -89,6 +89,7 @@ def _start(rhs: Program, method: Method, section: Program | None) -> Program:
     flat = b.le(largest, b.constant(1e-30))
     guess = b.select(flat, _larger(b, b.constant(1e-6), b.mul(first, b.constant(1e-3))), guess)
     h = _smaller(b, _smaller(b, b.mul(b.constant(100.0), first), guess), span)
+    h = _larger(b, h, b.mul(b.constant(1e-60), span))
     outputs = {"k": k, "h": [h], "memory": [b.constant(log2(1e-8))], "held": [b.constant(0.0)]}
     if section is not None:
         outputs["g"] = b.inline(section, {"t": [t], "y": y, "p": p})["value"]
@@ -119,7 +120,8 @@ def _step(
     if projection is not None:
         projected = b.inline(projection, {"y": new, "k": slope})
         new, slope = projected["y"], projected["k"]
-    accepted = b.le(error, tolerated)
+    finite = b.lt(error, b.constant(1e300))
+    accepted = b.and_(b.le(error, tolerated), finite)
     # what follows is about the logarithm of the square of the error
     power = 0.5 / method.error_order - 0.75 * 0.5 * method.beta
     zero, split = b.constant(0.0), len(trial.errors) == 2
@@ -135,7 +137,6 @@ def _step(
     next_h = b.mul(b.abs(used), factor)
     resolution = b.fma(b.constant(2.0**-50), b.abs(t), b.constant(1e-280))
     stuck = b.and_(b.not_(accepted), b.le(next_h, resolution))
-    finite = b.lt(error, b.constant(1e300))
 
     def choose(a: Values, c: Values) -> list[int]:
         return [b.select(accepted, u, v) for u, v in zip(a, c, strict=True)]
@@ -211,7 +212,7 @@ def _error(b: Builder, trial: Attempt, y: Values) -> tuple[int, int]:
     if len(trial.errors) == 1:
         return fine, b.constant(1.0)
     coarse = _square(b, trial.errors[1], weights)
-    return b.mul(fine, fine), b.fma(b.constant(0.01), coarse, fine)
+    return b.mul(fine, fine), _at_least(b, b.fma(b.constant(0.01), coarse, fine), 1e-270)
 
 
 def _weights(b: Builder, y: Values, new: Values) -> list[int]:

@@ -292,6 +292,8 @@ def steps(
     nearest: Integers,
     thetas: Doubles,
     out: Doubles,
+    row: int,
+    offset: int,
     buffer: Doubles,
     buffer_records: int,
     saved: Doubles,
@@ -300,8 +302,8 @@ def steps(
 
     With ``every`` above 0: ``records`` records, ``every`` steps apart, or without ``records``, ``every`` steps. With
     ``every`` 0: a record at fraction ``thetas[r]`` of the step that begins at ``nearest[r]``, for each r. Records go to
-    ``out[member, record]``. A member that becomes infinite or NaN gets status NONFINITE and keeps its last finite
-    state, whose step is ``reached``; its records from there on mean nothing.
+    ``out[member, offset + record]``, where a member has room for ``row`` records. A member that becomes infinite or NaN
+    gets status NONFINITE and keeps its last finite state, whose step is ``reached``; its records from there on mean nothing.
     """
     y, lane_p = at(work, field[LANE_Y]), at(work, field[LANE_P])
     index, strides = at(work, field[INDEX]), at(work, field[STRIDES])
@@ -335,11 +337,9 @@ def steps(
                 for i in range(size):
                     value = ytheta[i] if thetas[r] > 0.0 else y[i]
                     buffer[i] = value if abs(value) < inf else nan
-            for lane in range(count if records > 0 else 0):
-                record = at(out, ((block + lane) * records + r) * outputs)
-                for k in range(chunk):
-                    for j in range(outputs):
-                        record[k * outputs + j] = buffer[(k * outputs + j) * width + lane]
+            if records > 0:
+                first_record = at(out, (block * row + offset + r) * outputs)
+                _transpose(buffer, width, chunk * outputs, first_record, row * outputs, count)
             r += chunk
 
             bad &= alive
@@ -366,6 +366,20 @@ def steps(
                 for j in range(dimension):
                     state[(block + lane) * dimension + j] = y[j * width + lane]
     return 0
+
+
+@register_jitable
+def _transpose(source, width, length, target, stride, count):
+    """``target[lane * stride + k] = source[k * width + lane]``, by columns of eight: as many as a cache line holds."""
+    for first in range(0, count - count % 8, 8):
+        rows = at(target, first * stride)
+        for lane in range(8):
+            row, column = at(rows, lane * stride), at(source, first + lane)
+            for k in range(length):
+                row[k] = column[k * width]
+    for lane in range(count - count % 8, count):
+        for k in range(length):
+            target[lane * stride + k] = source[k * width + lane]
 
 
 @register_jitable

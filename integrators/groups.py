@@ -35,10 +35,12 @@ def lanes(members: int, dimension: int, parameters: int, *, dense: bool = False)
     return next((width for width in (64, 32, 16) if width * numbers <= 6000), 8)
 
 
-def fixed_lanes(members: int, dimension: int) -> int:
+def fixed_lanes(members: int, dimension: int, parameters: int) -> int:
     """The same for equal steps, whose state stays in registers if it is small."""
     if members == 1:
         return 1
+    if dimension + parameters <= 3:
+        return 64
     return 32 if dimension <= 4 else 16 if dimension <= 8 else 8
 
 
@@ -293,7 +295,7 @@ class FixedGroup:
         self.every = int(gaps[0]) if len(gaps) and (gaps == gaps[0]).all() and not self.theta.any() else 0
         self.work = compiled.memory(t0=t_start, dt=dt)
         record = compiled.width * max(compiled.outputs, compiled.dimension)
-        self.chunk = max(1, 16384 // record)
+        self.chunk = max(1, 4096 // record)
         self.buffer = np.empty(record * self.chunk)
         self.saved = np.empty(3 * compiled.dimension * compiled.width)
         self.pace = Pace(2_000_000)
@@ -307,8 +309,9 @@ class FixedGroup:
         while r < last:
             most = max(1, self.pace.amount // self.members)
             gap = int(self.whole[r]) - self.step
-            if gap > most:
-                self._go(self.step + most, tick)
+            lead = gap - self.every if self.every else gap - most
+            if lead > 0:
+                self._go(self.step + min(most, lead), tick)
                 continue
             regular = 0 < gap == self.every
             if regular:
@@ -316,14 +319,9 @@ class FixedGroup:
             else:
                 count = 1 if self.every else int(np.searchsorted(self.whole[r:last], self.step + most, side="right"))
             count = min(count, last - r)
-            whole = count == last - first
-            part = out if whole else np.empty((self.members, count, self.compiled.outputs))
-            self._call(self.every if regular else 0, count, self.whole[r:], self.theta[r:], part)
+            self._call(self.every if regular else 0, count, self.whole[r:], self.theta[r:], out, (last - first, r - first))
             self.step = int(self.whole[r + count - 1])
-            if not whole:
-                out[:, r - first : r - first + count] = part
-            r += count
-            self.samples = r
+            self.samples = r = r + count
             tick(self.fraction)
         if last == len(self.whole):
             while self.step < self.steps:
@@ -332,17 +330,19 @@ class FixedGroup:
             self.status[self.status == RUNNING] = DONE
 
     def _go(self, step: int, tick: Tick) -> None:
-        self._call(0, 0, np.array([step]), self.theta, self.buffer)
+        self._call(0, 0, np.array([step]), self.theta, self.buffer, (0, 0))
         self.step = step
         tick(self.fraction)
 
-    def _call(self, every: int, records: int, whole: np.ndarray, theta: np.ndarray, out: np.ndarray) -> None:
+    def _call(
+        self, every: int, records: int, whole: np.ndarray, theta: np.ndarray, out: np.ndarray, place: tuple[int, int]
+    ) -> None:
         c = self.compiled
         with self.pace:
             driver(DRIVERS, "steps")(
                 *(c.kernels["advance"], c.kernels["sample"], self.work, c.field, c.width),
                 *(c.dimension, c.parameters, c.outputs, self.y, self.p, self.status, self.reached, self.members),
-                *(self.origin, self.step, every, records, whole, theta, out),
+                *(self.origin, self.step, every, records, whole, theta, out, *place),
                 *(self.buffer, self.chunk, self.saved),
             )
 

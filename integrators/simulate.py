@@ -202,7 +202,7 @@ class _Plan:
         """Number of lanes."""
         members, dimension = self.members.y.shape
         if self.dt is not None:
-            return fixed_lanes(members, dimension)
+            return fixed_lanes(members, dimension, self.members.p.shape[1])
         return lanes(members, dimension, self.members.p.shape[1], dense=not self.only_end)
 
     @property

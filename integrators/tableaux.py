@@ -412,7 +412,7 @@ DOP853 = Tableau(
             -149.72683625798564,
         ),
     ),
-    safety=0.8,
+    safety=0.75,
     beta=0.0,
     shrink=1 / 3,
     grow=6.0,

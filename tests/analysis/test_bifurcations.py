@@ -71,7 +71,7 @@ def only(branch, kind):
 
 
 def test_lorenz_from_rest_to_the_subcritical_hopf_points():
-    """Pitchfork at rho = 1; Hopf at rho = sigma (sigma + beta + 3) / (sigma - beta - 1) = 470/19, omega^2 = beta (sigma + rho)."""
+    """Pitchfork at rho = 1; Hopf at sigma (sigma + beta + 3) / (sigma - beta - 1) = 470/19."""
     rest = continue_fixed_points(lorenz, "rho", (0, 30))
     pitchfork = only(rest, "BP")
     assert pitchfork.parameters["rho"] == pytest.approx(1, rel=1e-12)
@@ -91,7 +91,7 @@ def test_lorenz_from_rest_to_the_subcritical_hopf_points():
 
 @pytest.mark.parametrize("A", [0.5, 1.0, 2.0])
 def test_brusselator(A):
-    """Hopf at B = 1 + A^2, omega = A; l1 = -(2 + A^2) / (2 A (1 + A^2)) up to normalisation: here checked by its sign."""
+    """Hopf at B = 1 + A^2, omega = A, supercritical."""
     branch = continue_fixed_points(brusselator.with_parameters(A=A), "B", (0.5, 8), start={"x": A, "y": 1.5 / A})
     hopf = only(branch, "H")
     assert hopf.parameters["B"] == pytest.approx(1 + A**2, rel=1e-12)
@@ -208,7 +208,8 @@ def test_delayed_logistic_map():
     assert point.parameters["a"] == pytest.approx(2, rel=1e-12)
     assert point.coefficients["theta"] == pytest.approx(np.pi / 3, rel=1e-12)
     assert point.note == "supercritical"
-    np.testing.assert_allclose(np.sort_complex(point.eigenvalues), [0.5 - 0.75**0.5 * 1j, 0.5 + 0.75**0.5 * 1j], rtol=1e-12)
+    expected = [0.5 - 0.75**0.5 * 1j, 0.5 + 0.75**0.5 * 1j]
+    np.testing.assert_allclose(np.sort_complex(point.eigenvalues), expected, rtol=1e-12)
 
 
 # -- the result -----------------------------------------------------------------------------------------------

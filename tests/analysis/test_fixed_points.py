@@ -48,9 +48,11 @@ def test_all_three_of_lorenz():
     np.testing.assert_allclose(np.sort(found.eigenvalues.values[1].real), expected, rtol=1e-13)
 
 
-@pytest.mark.parametrize(("iterates", "count", "periods"), [(1, 2, {1}), (2, 4, {1, 2}), (4, 8, {1, 2, 4}), (6, 16, {1, 2, 6})])
+@pytest.mark.parametrize(
+    ("iterates", "count", "periods"), [(1, 2, {1}), (2, 4, {1, 2}), (4, 8, {1, 2, 4}), (6, 16, {1, 2, 6})]
+)
 def test_cycles_of_henon(iterates, count, periods):
-    """a = 1.4, b = 0.3 has 1, 1, 0, 1, 0, 2 cycles of periods 1 (besides the outer fixed point), ... 6 (Galias 2001)."""
+    """a = 1.4, b = 0.3 has two fixed points, and 1, 0, 1, 0, 2 cycles of periods 2 to 6 (Galias 2001)."""
     found = fixed_points(henon, {"x": (-2, 2), "y": (-2, 2)}, iterates=iterates)
     assert found.sizes["point"] == count
     assert set(found.period.values.tolist()) == periods

@@ -1,0 +1,184 @@
+"""Attractors: found from many initial states, told apart by the cells of state space that they visit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..engine.errors import InputError
+from ..engine.system import System
+from ..integrators.parallel import Progress
+from ..integrators.simulate import simulate
+from ..integrators.times import number
+
+SAMPLES = 200
+"""States of a member in a window of observation."""
+SCOUTS = 500
+"""Most members that are observed at once in search of new attractors."""
+SHIFTS = (0.0, 1 / 3, 2 / 3)
+"""Grids of cells are laid in three positions, so that states closer than a third of a cell share one of them."""
+KEPT = 1000
+"""Most points of an attractor that a result keeps."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How states are moved on: a system and the options of :func:`attrax.simulate`.
+
+    Attributes
+    ----------
+    transient : float
+        Time after which a state is expected to be on an attractor.
+    piece : float
+        About an eighth of it, between two looks.
+    spacing : float
+        Time between two states of a window of observation: one iterate, one period, or a fraction of the transient.
+    """
+
+    system: System
+    transient: float
+    piece: float
+    spacing: float
+    options: Mapping[str, Any]
+
+    def advance(self, y: np.ndarray, t: float, duration: float, progress: Progress | None = None) -> np.ndarray:
+        """States ``(members, n)`` a while later; NaN for members that blow up."""
+        return self._run(y, t, duration, "end", progress)[:, 0]
+
+    def observe(self, y: np.ndarray, t: float) -> np.ndarray:
+        """States ``(members, SAMPLES, n)`` of a window that begins at ``t``."""
+        return self._run(y, t, self.window, t + self.spacing * np.arange(1, SAMPLES + 1), None)
+
+    @property
+    def window(self) -> float:
+        """Duration of a window."""
+        return self.spacing * SAMPLES
+
+    def _run(self, y: np.ndarray, t: float, duration: float, sample: Any, progress: Progress | None) -> np.ndarray:
+        end = t + duration if isinstance(sample, str) else float(sample[-1])
+        run = simulate(
+            self.system, end, t_start=t, sample=sample, initial=y, progress=progress, **self.options
+        )
+        count = 1 if isinstance(sample, str) else len(sample)
+        states = np.concatenate([run[name].values.reshape(len(y), count, -1) for name in self.system.state], axis=2)
+        states[run["status"].values != 0] = np.nan
+        return states
+
+
+def motion(system: System, transient: Any, period: Any, **options: Any) -> Motion:
+    """Check the arguments that say how states are moved."""
+    passing = number("transient", transient)
+    if not passing > 0:
+        raise InputError(f"transient must be positive, not {transient}")
+    if system.kind == "map":
+        if period is not None:
+            raise InputError(f"{system.name!r} is a map; leave out period")
+        unit = spacing = 1.0
+    elif period is None:
+        if not system.autonomous:
+            raise InputError(f"{system.name!r} depends on time; give the period of its forcing")
+        unit, spacing = passing / 8, passing / SAMPLES
+    elif number("period", period) > 0:
+        unit = spacing = float(period)
+    else:
+        raise InputError(f"period must be positive, not {period}")
+    piece = unit * max(1.0, np.round(passing / 8 / unit))
+    return Motion(system, piece * np.ceil(passing / piece - 1e-9), piece, spacing, options)
+
+
+@dataclass
+class Attractors:
+    """Sets of states that trajectories came to stay in, numbered from 0.
+
+    ``cell`` is the size of a cell in each component; two sets with a cell in common are one attractor.
+    """
+
+    cell: np.ndarray
+    points: list[np.ndarray] = field(default_factory=list)
+    periods: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def label(self, states: np.ndarray) -> np.ndarray:
+        """Number of the attractor within a cell of each state ``(members, n)``; -1 where there is none."""
+        from scipy.spatial import cKDTree
+
+        labels = np.full(len(states), -1)
+        there = np.isfinite(states).all(axis=1)
+        if not len(self) or not there.any():
+            return labels
+        owners = np.repeat(np.arange(len(self)), [len(p) for p in self.points])
+        tree = cKDTree(np.concatenate(self.points) / self.cell)
+        distance, nearest = tree.query(states[there] / self.cell, p=np.inf, distance_upper_bound=1.0)
+        labels[there] = np.where(np.isfinite(distance), owners[np.minimum(nearest, len(owners) - 1)], -1)
+        return labels
+
+    def learn(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Add what members saw in the second of two windows ``(members, SAMPLES, n)``, as far as they had settled."""
+        seen = second[self._settled(first, second)]
+        seen = seen[np.argsort((seen.std(axis=1) / self.cell).max(axis=1), kind="stable")]
+        if not len(seen):
+            return
+        known = len(self)
+        groups = self._groups([*self.points, *seen])
+        for group in np.unique(groups[known:]):
+            inside = np.flatnonzero(groups == group)
+            old, new = inside[inside < known], inside[inside >= known] - known
+            points = self._thinned(np.concatenate([*(self.points[k] for k in old), *seen[new, ::-1]]))
+            if len(old):
+                self.points[old[0]] = points
+            else:
+                self.points.append(points)
+                self.periods.append(self._period(seen[new[0]]))
+
+    def _settled(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Whether two windows look alike: a slow passage moves on by more than it spreads."""
+        with np.errstate(invalid="ignore"):
+            moved = np.abs(first.mean(axis=1) - second.mean(axis=1))
+            spread = first.std(axis=1) + second.std(axis=1)
+            return (moved <= 0.25 * spread + 0.5 * self.cell).all(axis=1)
+
+    def _groups(self, clouds: list[np.ndarray]) -> np.ndarray:
+        """Number of the group of each cloud of states; clouds that share a cell are in one group."""
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        owners = np.repeat(np.arange(len(clouds)), [len(c) for c in clouds])
+        scaled = np.concatenate(clouds) / self.cell
+        keys = np.concatenate([_keys(np.floor(scaled + shift), k) for k, shift in enumerate(SHIFTS)])
+        cells, place = np.unique(keys, return_inverse=True)
+        size = len(clouds) + len(cells)
+        edges = (np.ones(len(keys), dtype=bool), (np.tile(owners, len(SHIFTS)), len(clouds) + place))
+        return connected_components(coo_matrix(edges, shape=(size, size)), directed=False)[1][: len(clouds)]
+
+    def _thinned(self, points: np.ndarray) -> np.ndarray:
+        """The first point of each cell."""
+        return points[np.sort(np.unique(_keys(np.floor(points / self.cell), 0), return_index=True)[1])]
+
+    def _period(self, states: np.ndarray) -> int:
+        """Number of samples after which all states of a window recur within a cell; 0 if it is beyond half the window."""
+        for lag in range(1, SAMPLES // 2 + 1):
+            if (np.abs(states[lag:] - states[:-lag]) <= self.cell).all():
+                return lag
+        return 0
+
+
+def cells(resolution: Any, *states: np.ndarray) -> np.ndarray:
+    """Size of a cell: a fraction of the range of the states, outliers aside."""
+    if not 0 < number("resolution", resolution) < 1:
+        raise InputError(f"resolution is a fraction of the range of the states between 0 and 1, not {resolution}")
+    together = np.concatenate([s.reshape(-1, s.shape[-1]) for s in states])
+    low, high = np.percentile(together[np.isfinite(together).all(axis=1)], [1, 99], axis=0)
+    extent = high - low
+    return float(resolution) * np.where(extent > 0, extent, 1.0)
+
+
+def _keys(cells: np.ndarray, position: int) -> np.ndarray:
+    """A 64-bit number for each cell ``(points, n)`` of the grid in a position."""
+    factors = np.random.default_rng(position).integers(1, 2**62, cells.shape[1]) * 2 + 1
+    mixed = (cells.astype(np.int64) * factors).sum(axis=1)
+    return mixed ^ (mixed >> 29)

@@ -1,0 +1,321 @@
+"""What must not matter to a continuation: coordinates, order, direction, company; and curves of awkward shapes."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import attrax as ax
+from attrax.analysis import bifurcation_diagram, continue_bifurcation, continue_fixed_points
+from attrax.analysis.continuation import Curve, Stepping, begin, follow
+from attrax.engine.errors import InputError, NumericsError
+
+
+def neurons(t, s, p):
+    """Wilson & Cowan's excitatory and inhibitory populations, as a flat array."""
+    e, i = s.x[0], s.x[1]
+
+    def gain(x, a, theta):
+        return 1 / (1 + jnp.exp(-a * (x - theta))) - 1 / (1 + jnp.exp(a * theta))
+
+    drive_e, drive_i = 16 * e - 12 * i + p.P, 15 * e - 3 * i
+    return jnp.stack([-e + (1 - e) * gain(drive_e, 1.3, 4.0), -i + (1 - i) * gain(drive_i, 2.0, 3.7)])
+
+
+def system(change=None, undo=None, parameter=lambda p: p, extra=0):
+    """The populations in coordinates ``X = change x``, with ``extra`` decoupled stable states."""
+    change = np.eye(2) if change is None else np.asarray(change)
+    undo = np.linalg.inv(change)
+
+    class State:
+        def __init__(self, x):
+            self.x = x
+
+    class Value:
+        def __init__(self, P):
+            self.P = P
+
+    @ax.flow(state={"x": (2 + extra,)}, parameters={"P": 0.0})
+    def moved(t, s, p):
+        rate = change @ neurons(t, State(undo @ (s.x[:2] - 0.3)), Value(parameter(p.P)))
+        return {"x": jnp.concatenate([rate, -2.0 * s.x[2:]])}
+
+    start = change @ np.array([0.0, 0.0]) + 0.3
+    return moved.with_initial(x=np.concatenate([start, np.zeros(extra)]))
+
+
+def summary(branch, parameter=lambda p: p):
+    """Kinds, parameter values, verdicts and signs of the special points."""
+    points = [p for p in branch.special() if p.kind not in ("EP", "NSE")]
+    kinds = [(p.kind, p.note, p.unstable) for p in points]
+    return kinds, np.array([parameter(p.parameters["P"]) for p in points])
+
+
+PLAIN = continue_fixed_points(system(), "P", (-1, 4))
+
+
+def test_the_populations_have_folds_and_hopf_points():
+    kinds, _ = summary(PLAIN)
+    assert [kind for kind, *_ in kinds].count("LP") == 2
+    assert "H" in [kind for kind, *_ in kinds]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [[[0, 1], [1, 0]], [[-1, 0], [0, 1]], [[3, 0], [0, 0.2]], [[1, 0.7], [-0.4, 1.3]]],
+    ids=["permuted", "reflected", "rescaled", "sheared"],
+)
+def test_affine_changes_of_state_change_nothing(change):
+    kinds, values = summary(continue_fixed_points(system(change), "P", (-1, 4)))
+    expected_kinds, expected_values = summary(PLAIN)
+    assert kinds == expected_kinds
+    np.testing.assert_allclose(values, expected_values, rtol=1e-10)
+
+
+def test_a_decoupled_system_changes_nothing():
+    branch = continue_fixed_points(system(extra=1), "P", (-1, 4))
+    assert summary(branch)[0] == summary(PLAIN)[0]
+    np.testing.assert_allclose(summary(branch)[1], summary(PLAIN)[1], rtol=1e-10)
+
+
+def test_another_parametrisation_changes_nothing():
+    moved = system(parameter=lambda q: jnp.exp(q) - 1)
+    branch = continue_fixed_points(moved, "P", (-1, np.log(5)))
+    kinds, values = summary(branch, lambda q: np.exp(q) - 1)
+    expected = [(k, v) for k, v in zip(*summary(PLAIN), strict=True) if np.exp(-1) - 1 < v]
+    assert kinds == [k for k, _ in expected]
+    np.testing.assert_allclose(values, [v for _, v in expected], rtol=1e-10)
+
+
+def test_a_branch_continued_backwards_returns():
+    end = PLAIN["EP2"]
+    back = continue_fixed_points(system(), "P", (-1, 4), start=end)
+    kinds, values = summary(back)
+    expected_kinds, expected_values = summary(PLAIN)
+    if not np.allclose(values, expected_values):
+        kinds = [(kind, note, verdict[::-1]) for kind, note, verdict in kinds[::-1]]
+        values = values[::-1]
+    assert kinds == expected_kinds
+    np.testing.assert_allclose(values, expected_values, rtol=1e-11)
+
+
+def test_steps_do_not_move_special_points():
+    fine = continue_fixed_points(system(), "P", (-1, 4), max_step=0.005)
+    assert summary(fine)[0] == summary(PLAIN)[0]
+    np.testing.assert_allclose(summary(fine)[1], summary(PLAIN)[1], rtol=1e-12)
+
+
+def test_eigenvalues_are_those_of_the_jacobian():
+    for place in range(0, len(PLAIN), 17):
+        data = PLAIN.data.isel(point=place)
+        here = system().with_parameters(P=float(data["P"]))
+        expected = np.sort_complex(np.linalg.eigvals(here.jacobian(data["x"].values)))
+        np.testing.assert_allclose(np.sort_complex(data["eigenvalues"].values), expected, atol=1e-10)
+
+
+def test_symmetric_systems_have_symmetric_diagrams():
+    """Three identical bistable units, coupled all to all: S3 x Z2. Six branches leave where two eigenvalues vanish."""
+
+    @ax.flow(state={"x": (3,)}, parameters={"a": -1.0}, initial={"x": 0.0})
+    def units(t, s, p):
+        return {"x": p.a * s.x - s.x**3 + 0.1 * (jnp.sum(s.x) - 3 * s.x)}
+
+    diagram = bifurcation_diagram(units, "a", (-2, 1), depth=1)
+    assert len(diagram) == 1 + 1 + 6
+    ends = {tuple(np.round(np.sort(p.vector), 8) + 0.0) for b in diagram[1:] for p in b.special("EP")}
+    assert len(ends) == 2 + 1 + 2
+    for branch in diagram[1:]:
+        first, last = branch.special("EP")
+        np.testing.assert_allclose(first.vector, -last.vector, atol=1e-9)
+
+
+def test_all_branches_of_decoupled_units():
+    """x_i' = a x_i - x_i^3: (3^3 - 1) / 2 branches leave at a = 0."""
+
+    @ax.flow(state={"x": (3,)}, parameters={"a": -1.0}, initial={"x": 0.0})
+    def units(t, s, p):
+        return {"x": p.a * s.x - s.x**3}
+
+    assert len(bifurcation_diagram(units, "a", (-2, 1), depth=1)) == 14
+
+
+def test_the_cascade_of_the_logistic_map_as_a_diagram():
+    @ax.map(state={"x": ()}, parameters={"r": 0.5})
+    def logistic(t, s, p):
+        return {"x": p.r * s.x * (1 - s.x)}
+
+    diagram = bifurcation_diagram(logistic, "r", (0.2, 3.56), depth=4)
+    assert [b.data.attrs["iterates"] for b in diagram] == [1, 1, 2, 4, 8]
+
+
+def test_a_closed_branch_is_recognised():
+    @ax.flow(state={"x": ()}, parameters={"a": 0.0}, initial={"x": 1.0})
+    def circle(t, s, p):
+        return {"x": p.a**2 + s.x**2 - 1}
+
+    branch = continue_fixed_points(circle, "a", (-3, 3))
+    assert branch.endings[1] == "closed"
+    np.testing.assert_allclose([p.parameters["a"] for p in branch.special("LP")], [1, -1], rtol=1e-12)
+    np.testing.assert_allclose(branch.data["a"] ** 2 + branch.data["x"] ** 2, 1, rtol=1e-12)
+    turns = np.unwrap(np.arctan2(branch.data["x"], branch.data["a"]))
+    assert abs(turns[-1] - turns[0]) == pytest.approx(2 * np.pi, abs=1e-9)
+
+
+def test_a_branch_that_cannot_go_on_keeps_its_points_and_says_why():
+    @ax.flow(state={"x": ()}, parameters={"a": 1.0}, initial={"x": 1.0})
+    def root(t, s, p):
+        return {"x": jnp.sqrt(p.a) - s.x}
+
+    branch = continue_fixed_points(root, "a", (-1, 2))
+    assert "infinite or NaN" in branch.endings[0] and "condition number" in branch.endings[0]
+    assert float(branch.data["a"].min()) < 1e-12
+
+
+def test_a_branch_to_infinity_ends():
+    @ax.flow(state={"x": ()}, parameters={"a": 1.0}, initial={"x": 1.0})
+    def hyperbola(t, s, p):
+        return {"x": 1 - p.a * s.x}
+
+    assert "grows beyond" in continue_fixed_points(hyperbola, "a", (-1, 2)).endings[0]
+
+
+def test_branch_points_persist_in_two_parameters():
+    """x' = (a - b^2) x - x^3: pitchforks along a = b^2."""
+
+    @ax.flow(state={"x": (), "y": ()}, parameters={"a": -1.0, "b": 0.3})
+    def pitchfork(t, s, p):
+        return {"x": (p.a - p.b**2) * s.x - s.x**3, "y": s.x**2 - s.y}
+
+    branch = continue_fixed_points(pitchfork, "a", (-2, 1))
+    curve = continue_bifurcation(pitchfork, branch["BP1"], {"a": (-2, 1), "b": (-0.9, 0.9)})
+    np.testing.assert_allclose(curve.data["a"], curve.data["b"] ** 2, atol=1e-12)
+    assert float(abs(curve.data["b"]).max()) == 0.9
+
+
+def test_a_network_of_forty_states():
+    """x' = -x + g tanh(W x): rest loses stability where g times the largest real eigenvalue of W is 1."""
+    generator = np.random.default_rng(0)
+    W = generator.normal(size=(40, 40)) / np.sqrt(40)
+    W = (W + W.T) / np.sqrt(2)
+
+    @ax.flow(state={"x": (40,)}, parameters={"g": 0.1})
+    def network(t, s, p):
+        return {"x": -s.x + p.g * jnp.tanh(jnp.asarray(W) @ s.x)}
+
+    expected = 1 / np.linalg.eigvalsh(W)[::-1][:3]
+    points = continue_fixed_points(network, "g", (0, np.mean(expected[1:]))).special("BP")
+    np.testing.assert_allclose([p.parameters["g"] for p in points], expected[:2], rtol=1e-10)
+    assert [p.note for p in points] == ["pitchfork, supercritical"] * 2
+    assert [p.unstable for p in points] == [(0, 1), (1, 2)]
+
+
+def test_a_curve_needs_two_parameters():
+    with pytest.raises(InputError, match="bounds must name two parameters"):
+        continue_bifurcation(system(), PLAIN["EP1"], {"P": (-1, 4)})
+
+
+def test_a_continuous_symmetry_does_not_break_it():
+    """x' = a x - (x^2 + y^2) x, likewise y: a circle of fixed points, one of which is followed."""
+
+    @ax.flow(state={"x": (), "y": (), "z": ()}, parameters={"a": 1.0}, initial={"x": 0.6, "y": 0.8})
+    def circle(t, s, p):
+        q = s.x**2 + s.y**2
+        return {"x": (p.a - q) * s.x, "y": (p.a - q) * s.y, "z": (p.a - 0.5) * s.z - s.z**3}
+
+    branch = continue_fixed_points(circle, "a", (0.1, 2))
+    data = branch.data
+    np.testing.assert_allclose(data["x"] ** 2 + data["y"] ** 2, data["a"], rtol=1e-12)
+    np.testing.assert_allclose(data["y"] / data["x"], 4 / 3, rtol=1e-6)
+    assert [p.kind for p in branch.special()] == ["EP", "BP", "EP"]
+    assert branch["BP1"].parameters["a"] == pytest.approx(0.5, rel=1e-9)
+    assert branch["BP1"].unstable == (0, 1)
+
+
+def test_a_fold_at_a_kink_is_named():
+    @ax.flow(state={"x": ()}, parameters={"a": 1.0}, initial={"x": -1.0})
+    def tent(t, s, p):
+        return {"x": p.a - jnp.abs(s.x)}
+
+    branch = continue_fixed_points(tent, "a", (-1, 2))
+    (point,) = branch.special("LP")
+    assert point.note == "not smooth here: an absolute value of 0" and not point.refined
+    assert abs(point.parameters["a"]) < 1e-9
+
+
+def test_a_leap_is_not_followed():
+    @ax.flow(state={"x": ()}, parameters={"a": 1.0}, initial={"x": -1.0})
+    def step(t, s, p):
+        return {"x": p.a - jnp.where(s.x > 0.5, 3 * s.x, -s.x - 3)}
+
+    branch = continue_fixed_points(step, "a", (-6, 5))
+    assert "not smooth there: 0.5 > 0.5" in branch.endings[0]
+    assert float(branch.data["x"].max()) <= 0.5 + 1e-6
+
+
+def test_a_branch_is_drawn_over_an_orbit_diagram():
+    import matplotlib.pyplot as plt
+
+    @ax.map(state={"x": ()}, parameters={"r": 2.9}, initial={"x": 0.6})
+    def logistic(t, s, p):
+        return {"x": p.r * s.x * (1 - s.x)}
+
+    from attrax.analysis import drawing, orbit_diagram
+
+    figure, axes = plt.subplots()
+    drawing.orbit_diagram(orbit_diagram(logistic, "r", np.linspace(2.8, 3.2, 20), points=10, transient=100), axes)
+    drawn = len(axes.lines)
+    branch = continue_fixed_points(logistic, "r", (2.8, 3.2))
+    assert branch.plot(axes) is figure
+    stable, unstable, point = axes.lines[drawn:]
+    assert np.nanmax(stable.get_xdata()[np.isfinite(stable.get_ydata())]) <= 3.03
+    assert unstable.get_linestyle() == "--" and point.get_xdata()[0] == pytest.approx(3)
+    assert [text.get_text() for text in axes.texts] == ["PD1"]
+    with pytest.raises(InputError, match="no component 'y'"):
+        branch.plot(variable="y")
+    plt.close("all")
+
+
+# -- the core alone --------------------------------------------------------------------------------------------
+
+
+class Ellipse(Curve):
+    """x^2 / 9 + y^2 = 1, without test functions."""
+
+    def __init__(self):
+        self.scale = np.array([3.0, 1.0])
+
+    def equations(self, u):
+        return np.array([u[0] ** 2 / 9 + u[1] ** 2 - 1]), np.array([[2 * u[0] / 9, 2 * u[1]]])
+
+    def measure(self, u, tangent, derivative, orientation):
+        return {}, None
+
+
+def test_any_curve_can_be_followed():
+    curve = Ellipse()
+    start = begin(curve, np.array([3.0, 0.0]), np.array([0.0, 1.0]))
+    points = [point for point, _ in follow(curve, start, Stepping(largest=0.1))]
+    u = np.array([point.u for point in points])
+    np.testing.assert_allclose(u[:, 0] ** 2 / 9 + u[:, 1] ** 2, 1, rtol=1e-14)
+    assert points[-1] is start
+    steps = np.linalg.norm(np.diff(u, axis=0) / curve.scale, axis=1)
+    assert steps.max() < 0.11
+
+
+def test_a_curve_is_followed_up_to_its_bounds():
+    curve = Ellipse()
+    curve.bounds = [(0, -1.0, 2.0)]
+    start = begin(curve, np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    u = np.array([point.u for point, _ in follow(curve, start, Stepping())])
+    assert u[-1, 0] == 2.0
+    assert (u[:, 0] <= 2).all()
+
+
+def test_no_second_branch_is_an_error():
+    @ax.flow(state={"x": ()}, parameters={"a": 0.5}, initial={"x": 0.5})
+    def isolated(t, s, p):
+        return {"x": p.a**2 + s.x**2 + 1e-3}
+
+    with pytest.raises(NumericsError, match="no fixed point"):
+        continue_fixed_points(isolated, "a", (-1, 1))
