@@ -136,8 +136,13 @@ class Equations:
             zeros = np.zeros(self.m)
             return along(z, p, *(jax.numpy.concatenate([v, zeros]) for v in directions))
 
+        def values(z, p):
+            by_state = jax.jacfwd(lambda y: residual(jax.numpy.concatenate([y, z[n:]]), p))(z[:n])
+            by_parameters = [along(z, p, unit)[:, None] for unit in np.eye(n + self.m)[n:]]
+            return {"F": residual(z, p), "D": jax.numpy.concatenate([by_state, *by_parameters], axis=1)}
+
         if quantity == "values":
-            return lambda z, p: {"F": residual(z, p), "D": jax.jacfwd(residual)(z, p)}
+            return values
         if quantity == "gradient":
             slope = jax.jacfwd if self._unrolled else jax.grad
             return lambda z, p, w, v: {"G": slope(lambda z: w @ along(z, p, v))(z)}

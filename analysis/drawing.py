@@ -228,8 +228,102 @@ def orbit_diagram(data: xr.Dataset, axes: Axes | None = None, *, observable: str
     return axes.figure
 
 
+@_styled
+def lyapunov_spectrum(data: xr.Dataset, axes: Axes | None = None, *, exponent: int = 1) -> Figure:
+    """Draw Lyapunov exponents: how they converge, or over the one or two parameters of a sweep.
+
+    Parameters
+    ----------
+    data : Dataset
+        The result of :func:`attrax.analysis.lyapunov_spectrum`. Bands are two standard errors wide on either side.
+    axes : Axes, optional
+        A new figure by default.
+    exponent : int
+        Over two parameters: which exponent is shown as colour.
+
+    Raises
+    ------
+    InputError
+        If there are more than two parameters, or no such exponent.
+    """
+    members = [dim for dim in data["exponents"].dims if dim != "exponent"]
+    if len(members) > 2:
+        raise InputError(f"expected at most two parameters, got {', '.join(map(str, members))}; choose values with .sel(...)")
+    if axes is None:
+        axes = _new_figure(data, (7.0, 4.5)).subplots()
+    if len(members) == 2:
+        if exponent not in data["exponent"]:
+            raise InputError(f"exponent must lie from 1 to {data.sizes['exponent']}, not {exponent}")
+        values = data["exponents"].sel(exponent=exponent).transpose(members[1], members[0])
+        most = float(np.nanquantile(np.abs(values), 0.99)) if np.isfinite(values).any() else 1.0
+        image = axes.pcolormesh(
+            data[members[0]], data[members[1]], values, cmap="RdBu_r", vmin=-most, vmax=most, rasterized=True
+        )
+        axes.figure.colorbar(image, ax=axes, label=f"exponent {exponent}{_units(data['exponents'])}", pad=0.01)
+        axes.set_xlabel(_described(data[members[0]]))
+        axes.set_ylabel(_described(data[members[1]]))
+        return axes.figure
+    across = data[members[0]] if members else data["time"]
+    count = data.sizes["exponent"]
+    axes.axhline(0.0, color="0.6", linewidth=0.6)
+    for k, colour in zip(range(count), _colours(count), strict=True):
+        values = np.asarray((data["exponents"] if members else data["history"]).isel(exponent=k))
+        error = 2 * np.asarray(data["standard_error"].isel(exponent=k))
+        middle = values if members else values[-1]
+        axes.fill_between(across, middle - error, middle + error, color=colour, alpha=0.25, linewidth=0)
+        axes.plot(across, values, color=colour, label=f"exponent {k + 1}")
+    axes.margins(x=0.0)
+    axes.set_xlabel(_described(across))
+    axes.set_ylabel(f"Lyapunov exponents{_units(data['exponents'])}")
+    if 1 < count <= MOST_CURVES:
+        axes.legend(loc="best")
+    return axes.figure
+
+
+@_styled
+def basins(data: xr.Dataset, axes: Axes | None = None) -> Figure:
+    """Draw basins on a grid of two numbers: a colour for each attractor, white for states that reach none.
+
+    Parameters
+    ----------
+    data : Dataset
+        The result of :func:`attrax.analysis.basins` on a grid. The attractors are drawn into it where their states show
+        the two numbers that the grid varies.
+    axes : Axes, optional
+        A new figure by default.
+
+    Raises
+    ------
+    InputError
+        If the grid has not two dimensions.
+    """
+    from matplotlib.colors import ListedColormap
+
+    grid = data["basin"]
+    if grid.ndim != 2:
+        raise InputError(f"expected basins on a grid of two dimensions, not {', '.join(map(str, grid.dims)) or 'one state'}")
+    if axes is None:
+        axes = _new_figure(data, (6.4, 5.2)).subplots()
+    x, y = (str(dim) for dim in grid.dims)
+    count = max(data.sizes["attractor"], 1)
+    colours = ListedColormap(["white", *_colours(count)])
+    axes.pcolormesh(data[x], data[y], grid.T, cmap=colours, vmin=-1.5, vmax=count - 0.5, rasterized=True)
+    states = [data.get(name.removesuffix("_initial")) for name in (x, y)]
+    if all(state is not None and state.dims == ("attractor", "point") for state in states):
+        axes.plot(*states, linestyle="none", marker=".", markersize=3, color="#d1495b", rasterized=True)
+        axes.set_xlim(float(data[x].min()), float(data[x].max()))
+        axes.set_ylim(float(data[y].min()), float(data[y].max()))
+    axes.set_xlabel(_described(data[x]))
+    axes.set_ylabel(_described(data[y]))
+    return axes.figure
+
+
 def kinds(data: xr.Dataset) -> list[str]:
-    """Name the figures that can be drawn of a Dataset: time_series, phase_portrait, orbit_diagram."""
+    """Name the figures that can be drawn of a Dataset: time_series, phase_portrait, orbit_diagram, lyapunov_spectrum, basins."""
+    if data.attrs.get("analysis") == "lyapunov_spectrum":
+        return ["lyapunov_spectrum"]
+    if data.attrs.get("analysis") == "basins":
+        return ["basins"] if data["basin"].ndim == 2 else []
     if {"direction", "point"} <= set(data.dims):
         return ["orbit_diagram"]
     if data.sizes.get("time", 0) < 2:

@@ -303,17 +303,20 @@ class _Stepped:
         open = np.flatnonzero(~self.closed & (self.status != NONFINITE))
         state, p = self.extended[open], self.p[open]
         while steps and len(open):
-            count = min(steps // self.how.every, max(1, self.pace.amount // len(open)))
-            every = self.how.every if count else steps
+            most = max(1, self.pace.amount // len(open))
+            count, every = (steps // self.how.every, self.how.every) if steps >= self.how.every else (1, steps)
+            part = min(count, most)
+            amount = self.pace.amount
             with self.pace:
                 driver("attrax.analysis.lyapunov_drivers", "rounds")(
                     *(self.compiled.kernels["advance"], self.compiled.kernels["project"]),
                     *(self.work, self.compiled.field, self.compiled.width),
-                    *(state.shape[1], p.shape[1], state, p, len(open), self.step, max(1, count), every),
+                    *(state.shape[1], p.shape[1], state, p, len(open), self.step, part, every),
                 )
-            done = max(1, count) * every
-            steps -= done
-            self.step += done
+            if part < most:
+                self.pace.amount = amount  # there was less to do than that
+            steps -= part * every
+            self.step += part * every
             tick(0.0)
         self.extended[open] = state
         finite = np.isfinite(state[:, : self.tangent.system.dimension]).all(axis=1)

@@ -442,13 +442,13 @@ class _Module:
         row = code.new(f"mul i64 {number}, {strides[0]}")
         for code.base in bases:
             code.inputs = bound(code.base)
-            for values in code.emit(kernel.record).values():
-                for j, v in enumerate(values):
-                    column = code.new(f"mul i64 {strides[1]}, {j}")
-                    position = code.new(f"add i64 {row}, {column}")
-                    place = code.new(f"add i64 {position}, {code.base}")
-                    pointer = code.new(f"getelementptr double, ptr %out, i64 {place}")
-                    code.line(f"store {type} {code.use(v, FLOAT)}, ptr {pointer}, align 8")
+            recorded = [v for values in code.emit(kernel.record).values() for v in values]
+            for j, v in enumerate(recorded):
+                column = code.new(f"mul i64 {strides[1]}, {j}")
+                position = code.new(f"add i64 {row}, {column}")
+                place = code.new(f"add i64 {position}, {code.base}")
+                pointer = code.new(f"getelementptr double, ptr %out, i64 {place}")
+                code.line(f"store {type} {code.use(v, FLOAT)}, ptr {pointer}, align 8")
             for name, texts in inner[code.base].items():
                 for j, text in enumerate(texts):
                     code.line(f"%y.{code.base}.{_clean(name)}.{j} = bitcast {type} {text} to {type}")

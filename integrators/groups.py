@@ -205,6 +205,7 @@ class AdaptiveGroup:
         self.status[self.status == PAUSED] = RUNNING
         run = driver(DRIVERS, "adaptive")
         while left:
+            amount = self.pace.amount
             with self.pace:
                 left = run(
                     *(c.kernels["step"], c.kernels["prepare"], c.kernels["interpolate"]),
@@ -216,6 +217,8 @@ class AdaptiveGroup:
                 )
             if left:
                 tick(self.fraction)
+            else:
+                self.pace.amount = amount  # there was less to do than that
 
     def extend(self, t_end: float) -> None:
         """Let the members that have arrived go on to a later end."""

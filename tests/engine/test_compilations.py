@@ -53,7 +53,7 @@ modules = [name for name in ("numba", "jax", "llvmlite") if name in sys.modules]
 print(json.dumps([counts, numbers, modules]))
 """
 NEW = {"first", "many", "fixed", "map", "section"}
-FEW = ("first", "again", "map")
+FEW = ("map", "map again")
 
 
 def start(folder, *steps) -> subprocess.Popen:
@@ -120,4 +120,4 @@ def test_a_cache_that_cannot_be_written(first, tmp_path):
     (tmp_path / "file").write_text("in the way")
     here, again, _ = result(start(tmp_path / "file" / "cache", *FEW))
     assert again == {name: numbers[name] for name in FEW}
-    assert here == {name: counts[name] for name in FEW}
+    assert here["map"] >= counts["map"] == 1 and here["map again"] == 0

@@ -63,12 +63,13 @@ def how(request):
     return HOW[request.param]
 
 
-@pytest.mark.parametrize("width", [1, 8, 16, 32])
+@pytest.mark.parametrize("width", [1, 8, 16, 32, 64])
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_width_of_lanes(how, sample, width, monkeypatch):
     given = {"sample": SAMPLES[sample], "parameters": {"rho": RHO}, "workers": 1, **how}
     alone = [ax.simulate(LORENZ, 3.0, **{**given, "parameters": {"rho": rho}}) for rho in RHO[::10]]
-    monkeypatch.setattr(simulation, "lanes", lambda members, dimension: width)
+    for name in ("lanes", "fixed_lanes"):
+        monkeypatch.setattr(simulation, name, lambda *sizes, **more: width)
     together = ax.simulate(LORENZ, 3.0, **given)
     for one, rho in zip(alone, RHO[::10], strict=True):
         same(one, together.sel(rho=rho))
@@ -179,7 +180,7 @@ def test_scipy_agrees(problem, method):
 def test_scipy_agrees_backwards(problem):
     """Back along the way from the end, at samples of falling time."""
     system, t_end, accuracy = PROBLEMS[problem]
-    t_end = min(t_end, {"lorenz": 0.5, "roessler": 1.0, "van der pol": 3.0, "stiff-ish": 0.03}.get(problem, t_end))
+    t_end = min(t_end, {"lorenz": 0.5, "roessler": 1.0, "van der pol": 3.0, "stiff-ish": 0.03, "ring": 6.0}.get(problem, t_end))
     times = np.linspace(0.0, t_end, 101)
     there = reference(system, t_end, times)
     back = ax.simulate(
