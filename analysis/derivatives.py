@@ -120,33 +120,36 @@ class Equations:
         rows = np.zeros((self.m, len(self._p)))
         rows[np.arange(self.m), self._places] = 1.0
 
-        def residual(z, p):
-            y = x = z[:n]
-            p = p * keep + sum((z[n + k] * row for k, row in enumerate(rows)), np.zeros(len(keep)))
+        def residual(y, a, p):
+            x = y
+            p = p * keep + sum((a[k] * row for k, row in enumerate(rows)), np.zeros(len(keep)))
             for _ in range(iterates):
                 x = system.flat(0.0, x, p)
             return x - y if is_map else x
 
-        def along(z, p, *directions):
-            if not directions:
-                return residual(z, p)
-            return jax.jvp(lambda z: along(z, p, *directions[1:]), (z,), (directions[0],))[1]
+        def along(z, p, direction):
+            def split(z):
+                return residual(z[:n], z[n:], p)
 
-        def directional(z, p, *directions):
-            zeros = np.zeros(self.m)
-            return along(z, p, *(jax.numpy.concatenate([v, zeros]) for v in directions))
+            return jax.jvp(split, (z,), (direction,))[1]
 
         def values(z, p):
-            by_state = jax.jacfwd(lambda y: residual(jax.numpy.concatenate([y, z[n:]]), p))(z[:n])
-            by_parameters = [along(z, p, unit)[:, None] for unit in np.eye(n + self.m)[n:]]
-            return {"F": residual(z, p), "D": jax.numpy.concatenate([by_state, *by_parameters], axis=1)}
+            # apart, as the parameters may be many and do not depend on the state
+            by_state = jax.jacfwd(residual)(z[:n], z[n:], p)
+            by_parameters = jax.jacfwd(residual, 1)(z[:n], z[n:], p)
+            return {"F": residual(z[:n], z[n:], p), "D": jax.numpy.concatenate([by_state, by_parameters], axis=1)}
+
+        def directional(y, a, p, *directions):
+            if not directions:
+                return residual(y, a, p)
+            return jax.jvp(lambda y: directional(y, a, p, *directions[1:]), (y,), (directions[0],))[1]
 
         if quantity == "values":
             return values
         if quantity == "gradient":
             slope = jax.jacfwd if self._unrolled else jax.grad
             return lambda z, p, w, v: {"G": slope(lambda z: w @ along(z, p, v))(z)}
-        return lambda z, p, *directions: {"B": directional(z, p, *directions)}
+        return lambda z, p, *directions: {"B": directional(z[:n], z[n:], p, *directions)}
 
 
 def _native(system: System, key: Any, function: Callable, sizes: dict[str, int], p: Vector) -> Callable:

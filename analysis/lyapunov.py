@@ -23,7 +23,8 @@ from ..integrators.methods import ADAPTIVE
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
 from ..integrators.tableaux import TABLEAUX, Tableau
 from ..integrators.times import number
-from .tangent import Tangent
+from .tangent import LARGEST, WRITTEN_OUT, Tangent
+from .tangent_lanes import MOST, tangent_lanes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,8 +117,9 @@ def lyapunov_spectrum(
     )
     ensemble = members(system, parameters, initial, seed)
     tangent = Tangent(ensemble.system, how.k)
+    kind = _kind(tangent, how)
     width, threads = lanes(len(ensemble.y), tangent.size, ensemble.p.shape[1]), cores(workers)
-    spectra = _Spectra(ensemble, tangent, how, seed, width)
+    spectra = _Spectra(ensemble, tangent, how, seed, width, kind)
     try:
         work_off(spectra.work, parts(len(ensemble.y), threads, width, 4096), threads, progress)
     except KeyboardInterrupt:
@@ -270,9 +272,9 @@ class _Controlled:
             self.group.status[self.closed & (self.group.status == RUNNING)] = DONE
             self.group.advance(0, 0, self.nothing, tick)
 
-    @property
-    def extended(self) -> np.ndarray:
-        return self.group.y
+    def harvest(self) -> np.ndarray:
+        """Logarithms of growth ``(members, k + 1)`` since the last harvest."""
+        return _harvest(self.group.y[:, self.tangent.growth])
 
     @property
     def status(self) -> np.ndarray:
@@ -324,6 +326,81 @@ class _Stepped:
         self.reached[open[finite]] = self.step * self.how.step
 
 
+    def harvest(self) -> np.ndarray:
+        """Logarithms of growth ``(members, k + 1)`` since the last harvest."""
+        return _harvest(self.extended[:, self.tangent.growth])
+
+
+class _Wide:
+    """Members that take equal steps one after the other, their many tangent vectors side by side."""
+
+    def __init__(self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int):
+        self.tangent, self.how, self.step = tangent, how, 0
+        tableau = None if how.method == "iterate" else TABLEAUX[how.method]
+        self.lanes = tangent_lanes(tangent.with_volume, tangent.system.program("jvp"), tableau, how.k)
+        self.work = self.lanes.memory(t0=0.0, dt=how.step)
+        self.y = np.zeros((len(y), self.lanes.size))
+        self.y[:, : tangent.system.dimension] = y
+        self.p = np.ascontiguousarray(p)
+        self.vectors = np.zeros((len(y), tangent.system.dimension, self.lanes.width))
+        self.vectors[..., : how.k] = tangent.vectors(seed)
+        self.growth = np.zeros((len(y), how.k + 1))
+        self.reached, self.status = np.zeros(len(y)), np.full(len(y), RUNNING)
+        self.closed = np.zeros(len(y), dtype=bool)
+        self.pace = Pace(100)
+
+    def go(self, duration: float, times: int, tick: Tick) -> None:
+        """Let the members go on."""
+        steps, n = round(duration * times / self.how.step), self.tangent.system.dimension
+        for member in np.flatnonzero(~self.closed & (self.status != NONFINITE)):
+            done = 0
+            while done < steps:
+                rounds, every = divmod(steps - done, self.how.every)[0], self.how.every
+                rounds, every = (rounds, every) if rounds else (1, steps - done)
+                part, amount = min(rounds, self.pace.amount), self.pace.amount
+                with self.pace:
+                    squares = self.lanes.run(
+                        self.work, self.y[member], self.p[member], self.vectors[member], self.step + done, part, every
+                    )
+                if part < amount:
+                    self.pace.amount = amount  # there was less to do than that
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    self.growth[member, :-1] += 0.5 * np.log(squares).sum(axis=0)
+                done += part * every
+                tick(0.0)
+            finite = np.isfinite(self.y[member, :n]).all()
+            self.status[member] = DONE if finite else NONFINITE
+            self.reached[member] = (self.step + done) * self.how.step if finite else self.reached[member]
+        self.step += steps
+        self.growth[:, -1] = self.y[:, n] if self.lanes.size > n else np.nan
+
+    def harvest(self) -> np.ndarray:
+        """Logarithms of growth ``(members, k + 1)`` since the last harvest."""
+        self.y[:, self.tangent.system.dimension :] = 0.0
+        return _harvest(self.growth)
+
+
+def _harvest(sums: np.ndarray) -> np.ndarray:
+    found, sums[:] = sums.copy(), 0.0
+    return found
+
+
+def _kind(tangent: Tangent, how: _Settings) -> type:
+    """How the tangent vectors are best moved."""
+    if how.step and tangent.operations <= WRITTEN_OUT:
+        return _Stepped
+    if how.step:
+        if how.k > MOST:
+            raise InputError(f"at most {MOST} exponents can be had, not {how.k}")
+        return _Wide
+    if tangent.operations > LARGEST:
+        raise InputError(
+            f"{how.k} tangent vectors of system {tangent.system.name!r} are too many for steps with error control; "
+            "give dt, the length of equal steps, or ask for fewer exponents"
+        )
+    return _Controlled
+
+
 class _Renormalised(Compiled):
     """Equal steps and the projection, compiled."""
 
@@ -347,8 +424,8 @@ _renormalised = remembered(_Renormalised)
 class _Spectra:
     """What the members have found."""
 
-    def __init__(self, ensemble: Members, tangent: Tangent, how: _Settings, seed: int, width: int):
-        self.ensemble, self.tangent, self.how, self.seed, self.width = ensemble, tangent, how, seed, width
+    def __init__(self, ensemble: Members, tangent: Tangent, how: _Settings, seed: int, width: int, kind: type):
+        self.ensemble, self.tangent, self.how, self.seed, self.width, self.kind = ensemble, tangent, how, seed, width, kind
         count = len(ensemble.y)
         self.points = how.points if count * how.points * how.k <= LARGE else BATCHES
         self.times = how.points // self.points
@@ -360,8 +437,7 @@ class _Spectra:
     def work(self, part: slice, tick: Tick) -> None:
         """Run the members of a part."""
         how, points = self.how, self.points
-        kind = _Stepped if how.step else _Controlled
-        run = kind(self.tangent, how, self.ensemble.y[part], self.ensemble.p[part], self.seed, self.width)
+        run = self.kind(self.tangent, how, self.ensemble.y[part], self.ensemble.p[part], self.seed, self.width)
         grown = np.empty((len(run.status), points, how.k + 1))
         doublings = self.doublings[part]
         total = how.transient + self.interval * points
@@ -371,9 +447,7 @@ class _Spectra:
             nonlocal passed
             run.go(duration, times, lambda _: tick(min(1.0, passed / total)))
             passed += duration * times
-            sums = run.extended[:, self.tangent.growth]
-            growth, sums[:] = sums.copy(), 0.0
-            return growth
+            return run.harvest()
 
         if how.transient:
             go(how.transient, 1)

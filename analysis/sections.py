@@ -17,8 +17,8 @@ from ..engine.system import System
 from ..integrators.ensemble import Ensemble, members
 from ..integrators.fields import RUNNING
 from ..integrators.groups import AdaptiveGroup, adaptive, lanes
+from ..integrators.methods import ADAPTIVE, right_hand_side
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
-from ..integrators.methods import ADAPTIVE, METHODS, right_hand_side
 from ..integrators.times import number, whole
 from .expressions import Formula
 
@@ -75,8 +75,8 @@ def as_section(system: System, given: str | Function) -> Section:
     sides = re.split(r"==?|<|>", given)
     if len(sides) != 2:
         raise InputError(f"section {given!r} is not understood; expected 'y = 0', 'y > 0', 'y < 0', 'max x' or 'min x'")
-    for formula in sides:
-        Formula(formula, system)
+    for text in sides:
+        Formula(text, system)
     side = 1 if ">" in given else -1 if "<" in given else 0
     return Section(_scalar(system, Formula(f"({sides[0]}) - ({sides[1]})", system), given), side, given)
 
@@ -135,7 +135,7 @@ def crossing_group(
     system: System, section: Section, how: Settings, y: np.ndarray, p: np.ndarray, t_start: float, width: int
 ) -> AdaptiveGroup:
     """Members that record their crossings, until they have enough of them or ``t_max`` after the transient."""
-    compiled = adaptive(right_hand_side(system, how.method), METHODS[how.method], width, True, section.program)
+    compiled = adaptive(right_hand_side(system, how.method), ADAPTIVE[how.method], width, True, section.program)
     return AdaptiveGroup(
         compiled,
         y,

@@ -12,12 +12,15 @@ from functools import cached_property
 
 import numpy as np
 
-from ..engine.errors import InputError
 from ..engine.program import Builder, Program
 from ..engine.system import System
 
+WRITTEN_OUT = 400
+"""Operations of all products with the Jacobian up to which they are written out one after the other, if steps are equal."""
 LARGEST = 4000
-"""Number of operations of the extended right-hand side up to which it is written out."""
+"""The same if steps have error control."""
+LARGEST_DETERMINANT = 6
+"""Maps of more states do without the growth of volumes."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,10 @@ class Tangent:
     system: System
     k: int
 
-    def __post_init__(self) -> None:
-        size = self.system.program("jvp").size * self.k
-        if size > LARGEST:
-            raise InputError(
-                f"{self.k} tangent vectors of system {self.system.name!r} need {size} operations per evaluation, "
-                f"more than {LARGEST}; ask for fewer exponents"
-            )
+    @cached_property
+    def operations(self) -> int:
+        """Number of operations of all products with the Jacobian."""
+        return self.system.program("jvp").size * self.k
 
     @property
     def size(self) -> int:
@@ -49,11 +49,25 @@ class Tangent:
     def start(self, y: np.ndarray, seed: int) -> np.ndarray:
         """Extended states of states ``(members, n)``, with the same random orthonormal vectors."""
         n = self.system.dimension
-        vectors = np.linalg.qr(np.random.default_rng(seed).normal(size=(n, self.k)))[0].T
         extended = np.zeros((len(y), self.size))
-        extended[:, :n], extended[:, n : n * (1 + self.k)] = y, vectors.ravel()
+        extended[:, :n], extended[:, n : n * (1 + self.k)] = y, self.vectors(seed).T.ravel()
         extended[:, self.growth.stop :] = 1.0
         return extended
+
+    def vectors(self, seed: int) -> np.ndarray:
+        """Random orthonormal vectors ``(n, k)``."""
+        normal = np.random.default_rng(seed).normal(size=(self.system.dimension, self.k))
+        return np.linalg.qr(normal)[0]
+
+    @cached_property
+    def with_volume(self) -> Program:
+        """The right-hand side of the state and the logarithm of the growth of volumes; of maps, the map alone."""
+        system, n = self.system, self.system.dimension
+        if system.kind == "map":
+            return system.program("rhs")
+        b = Builder()
+        given = {"t": b.input("t", 1), "y": b.input("y", n + 1)[:n], "p": b.input("p", system.parameter_vector.size)}
+        return b.program({"f": b.inline(system.program("rhs"), given)["f"] + b.inline(_volume(system), given)["volume"]})
 
     @cached_property
     def rhs(self) -> Program:
@@ -111,6 +125,10 @@ def _volume(system: System) -> Program:
         given = {name: b.input(name, size) for name, size in jacobian.inputs.items()}
         rows = b.inline(jacobian, given)["J"]
         return b.program({"volume": [b.sum(rows[:: n + 1])]})
+
+    if n > LARGEST_DETERMINANT:
+        b = Builder()
+        return b.program({"volume": [b.constant(np.nan)]})
 
     def volume(t, y, p):
         import jax

@@ -122,5 +122,7 @@ def _iterate(system: System, start: int, end: int, times: np.ndarray, y: Any, p:
     def step(state: Any, t: Any) -> tuple:
         return system.flat(t, state, p), state
 
+    last: Any
+    states: Any
     last, states = jax.lax.scan(step, y, jnp.arange(start, end, dtype=float))
     return jnp.concatenate([states, last[None]])[np.asarray(times, dtype=int) - start]

@@ -15,7 +15,6 @@ from ..engine.memory import Doubles, Integers, at, call, lowest
 from .fields import (
     CROSSED,
     DONE,
-    G,
     GOLD,
     GTHETA,
     HOLD,
@@ -32,13 +31,14 @@ from .fields import (
     STEPS,
     STRIDES,
     STUCK,
-    T,
     T_END,
     THETA,
     TOLD,
     TOO_MANY_STEPS,
-    Y,
     YTHETA,
+    G,
+    T,
+    Y,
 )
 
 

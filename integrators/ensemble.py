@@ -55,7 +55,7 @@ class Members:
     y: np.ndarray
     p: np.ndarray
     dims: dict[str, int] = field(default_factory=dict)
-    coords: dict[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
+    coords: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
 
 
 def members(system: System, parameters: Any, initial: Any, seed: int) -> Members:

@@ -10,16 +10,19 @@ from .rosenbrock import LARGEST, RODAS5P, Rosenbrock
 from .stochastic import STOCHASTIC, Stochastic
 from .tableaux import TABLEAUX
 
-METHODS: dict[str, Method | Stochastic] = {**TABLEAUX, RODAS5P.name: RODAS5P, **STOCHASTIC}
+WITHOUT_NOISE: dict[str, Method] = {**TABLEAUX, RODAS5P.name: RODAS5P}
+"""Methods for flows without noise."""
+
+METHODS: dict[str, Method | Stochastic] = {**WITHOUT_NOISE, **STOCHASTIC}
 """Every method for flows."""
 
-ADAPTIVE = tuple(name for name, method in METHODS.items() if method.adaptive)
-"""Names of the methods with error control."""
+ADAPTIVE: dict[str, Method] = {name: method for name, method in WITHOUT_NOISE.items() if method.adaptive}
+"""Methods with error control."""
 
 
 def right_hand_side(system: System, method: str) -> Program:
     """What steps with error control are made from: the right-hand side, with its Jacobian where the method needs it."""
-    if not isinstance(METHODS[method], Rosenbrock):
+    if not isinstance(ADAPTIVE[method], Rosenbrock):
         return system.program("rhs")
     if system.dimension > LARGEST:
         raise InputError(

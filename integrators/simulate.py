@@ -24,7 +24,7 @@ from ..engine.system import System
 from .ensemble import Ensemble, Members, members
 from .fields import DONE, RUNNING
 from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed, fixed_lanes, lanes, stochastic
-from .methods import METHODS, right_hand_side
+from .methods import ADAPTIVE, METHODS, right_hand_side
 from .parallel import Progress, Tick, cores, parts, work_off
 from .rosenbrock import Rosenbrock
 from .stochastic import Stochastic, check
@@ -229,10 +229,10 @@ class _Plan:
         system, y, p = self.members.system, self.members.y[part], self.members.p[part]
         times = np.zeros(0) if self.only_end else self.times
         if self.dt is None:
-            rhs = right_hand_side(system, self.method)
-            compiled = adaptive(rhs, METHODS[self.method], self.width, not self.only_end, None)
             return AdaptiveGroup(
-                compiled,
+                adaptive(
+                    right_hand_side(system, self.method), ADAPTIVE[self.method], self.width, not self.only_end, None
+                ),
                 y,
                 p,
                 self.start,
@@ -242,13 +242,14 @@ class _Plan:
                 atol=self.atol,
                 max_steps=self.max_steps,
             )
-        method = METHODS.get(self.method)
+        method, rhs = METHODS.get(self.method), system.program("rhs")
         if isinstance(method, Stochastic):
-            compiled = stochastic(system.program("rhs"), system.program("noise"), system.interpretation, method, self.width)
+            compiled = stochastic(rhs, system.program("noise"), system.interpretation, method, self.width)
             numbers = self.seed[1] + np.arange(part.start, part.stop)
             p = np.column_stack([p, np.full(len(p), self.seed[0]), numbers])
         else:
-            compiled = fixed(system.program("rhs"), method, self.width, None)
+            assert not isinstance(method, Rosenbrock)
+            compiled = fixed(rhs, method, self.width, None)
         return FixedGroup(
             compiled,
             y,
@@ -365,7 +366,7 @@ class _Run:
             for name, values in group.result().items():
                 self.endings[name][part] = values
 
-    def _segment(self, group: Group, part: slice, first: int, last: int, tick: Callable[[float], None]) -> None:
+    def _segment(self, group: Group, part: slice, first: int, last: int, tick: Tick) -> None:
         if self.raw is not None:
             out = self.raw[part, first:last]
         else:

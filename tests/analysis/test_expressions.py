@@ -132,7 +132,7 @@ def formulas():
 def test_means_what_python_means(text):
     names = {name: getattr(np, name) for name in FUNCTIONS}
     names |= {"x": [1.0, 2.0, 3.0], "y": 0.5, "w": np.array([[0.1, 0.2], [0.3, 0.4]]), "a": 2.0, "t": 1.5}
-    expected = eval(text, names)  # noqa: S307
+    expected = eval(text, names)
     program = system.expression(Formula(text, system))
     blocks = dict(t=np.array([[1.5]]), y=system.initial_vector[:, None], p=system.parameter_vector[:, None])
     assert float(program(**blocks)["value"].ravel()[0]) == pytest.approx(expected, rel=1e-12, abs=1e-12)

@@ -151,6 +151,68 @@ def test_linear_systems():
     np.testing.assert_allclose(found.exponents, expected, atol=2e-3)
 
 
+@ax.flow(
+    state={"x": ("n",)},
+    parameters={"n": 40, "F": 8.0},
+    initial={"x": lambda p: 8 + np.sin(1.7 * np.arange(p.n))},
+    source="E. N. Lorenz, Proc. Seminar on Predictability, ECMWF (1996)",
+)
+def lorenz96(t, s, p):
+    x = s.x
+    return {"x": (jnp.roll(x, -1) - jnp.roll(x, 2)) * jnp.roll(x, 1) - x + p.F}
+
+
+def test_many_vectors():
+    """Lorenz 1996 with 40 places: 13 positive exponents, the largest 1.68 (Lorenz & Emanuel 1998: doubling in 2.1 days
+    of 0.2 time units; Karimi & Paul 2010: dimension 27.1)."""
+    found = lyapunov_spectrum(lorenz96, t_total=500, transient=20, dt=0.02)
+    error = found.standard_error.values
+    assert abs(float(found.exponents[0]) - 1.68) < 4 * error[0] + 0.01
+    assert (found.exponents.values > 3 * error).sum() in (12, 13)
+    assert float(found.mean_divergence) == pytest.approx(-40.0, abs=1e-10)
+    assert float(found.sum_minus_divergence) == pytest.approx(0.0, abs=1e-3)
+    assert float(found.kaplan_yorke) == pytest.approx(27.1, abs=0.3)
+    with pytest.raises(InputError, match="give dt"):
+        lyapunov_spectrum(lorenz96)
+
+
+@pytest.mark.parametrize("how", [{"dt": 0.01}, {"dt": 0.01, "method": "dop853"}])
+def test_vectors_in_lanes_move_as_vectors_in_a_row(how, monkeypatch):
+    system = lorenz96.with_parameters(n=6)
+    given = {"t_total": 3, "transient": 0, "parameters": {"F": [8.0, 9.0]}, **how}
+    expected = lyapunov_spectrum(system, 5, **given)
+    monkeypatch.setattr("attrax.analysis.lyapunov.WRITTEN_OUT", 0)
+    found = lyapunov_spectrum(system, 5, **given)
+    for name in ("exponents", "history", "mean_divergence", "t_stop"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-9)
+
+
+def test_lattice_of_maps():
+    """Uncoupled logistic maps at r = 4 all have ln 2; NumPy's QR finds the same in a coupled lattice."""
+
+    @ax.map(
+        state={"x": ("n",)},
+        parameters={"n": 20, "coupling": 0.0},
+        initial={"x": lambda p: 0.1 + 0.8 * np.modf(np.arange(p.n) * 0.618034)[0]},
+    )
+    def lattice(t, s, p):
+        f = 4 * s.x * (1 - s.x)
+        return {"x": f + 0.5 * p.coupling * (jnp.roll(f, 1) + jnp.roll(f, -1) - 2 * f)}
+
+    found = lyapunov_spectrum(lattice, t_total=20_000, transient=100)
+    np.testing.assert_allclose(found.exponents, np.log(2), atol=0.01)
+    assert np.isnan(found.mean_divergence) and np.isnan(found.sum_minus_divergence)
+    steps, coupled = 512, lattice.with_parameters(coupling=0.1)
+    found = lyapunov_spectrum(coupled, t_total=steps, transient=0)
+    states = ax.simulate(coupled, steps - 1).x.values
+    q = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 20)))[0]
+    grown = np.zeros(20)
+    for jacobian in coupled.jacobian(states):
+        q, r = np.linalg.qr(jacobian @ q)
+        grown += np.log(np.abs(np.diag(r)))
+    np.testing.assert_allclose(found.exponents, np.sort(grown)[::-1] / steps, atol=1e-6)
+
+
 def test_against_two_nearby_trajectories():
     """The leading exponent of a forced oscillator is the mean growth of a small distance, by SciPy's solver."""
 

@@ -195,7 +195,7 @@ def test_ctrl_c_keeps_what_was_computed(how, tmp_path):
     told = json.loads(out)
     assert told["message"].startswith("interrupted")
     assert 1 in told["status"]
-    assert 0 < told["t_stop"] < 2e6
+    assert 0 < told["t_stop"] <= 2e6
     assert not told["gaps"]
     if how["sample"] != "end":
         assert told["finite"] > 0
