@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import analysis, systems
+    from .analysis.drawing import plot
     from .engine import errors
     from .engine.declaration import known, normal, parameter, uniform
     from .engine.storage import load, save
@@ -30,6 +31,7 @@ __all__ = [
     "map",
     "normal",
     "parameter",
+    "plot",
     "save",
     "simulate",
     "systems",
@@ -39,6 +41,7 @@ __all__ = [
 
 _SUBMODULES = {"analysis": ".analysis", "errors": ".engine.errors", "systems": ".systems"}
 _HOMES = {
+    ".analysis.drawing": ("plot",),
     ".engine.declaration": ("known", "normal", "parameter", "uniform"),
     ".engine.storage": ("load", "save"),
     ".engine.system": ("System", "flow", "map"),

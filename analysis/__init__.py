@@ -12,6 +12,7 @@ from .lyapunov import lyapunov_spectrum
 from .orbit_diagram import orbit_diagram
 from .sections import poincare_section
 from .synchrony import kuramoto_order_parameter, synchronisation_error
+from .tracking import track_attractors
 
 __all__ = [
     "Branch",
@@ -30,6 +31,7 @@ __all__ = [
     "permutation_entropy",
     "poincare_section",
     "synchronisation_error",
+    "track_attractors",
     "uncertainty_exponent",
     "zero_one_test",
 ]

@@ -59,9 +59,7 @@ class Motion:
 
     def _run(self, y: np.ndarray, t: float, duration: float, sample: Any, progress: Progress | None) -> np.ndarray:
         end = t + duration if isinstance(sample, str) else float(sample[-1])
-        run = simulate(
-            self.system, end, t_start=t, sample=sample, initial=y, progress=progress, **self.options
-        )
+        run = simulate(self.system, end, t_start=t, sample=sample, initial=y, progress=progress, **self.options)
         count = 1 if isinstance(sample, str) else len(sample)
         states = np.concatenate([run[name].values.reshape(len(y), count, -1) for name in self.system.state], axis=2)
         states[run["status"].values != 0] = np.nan
@@ -70,6 +68,8 @@ class Motion:
 
 def motion(system: System, transient: Any, period: Any, **options: Any) -> Motion:
     """Check the arguments that say how states are moved."""
+    if system.noise is not None:
+        raise InputError(f"{system.name!r} is noisy; attractors are sought in systems without noise")
     passing = number("transient", transient)
     if not passing > 0:
         raise InputError(f"transient must be positive, not {transient}")
@@ -160,20 +160,28 @@ class Attractors:
         return points[np.sort(np.unique(_keys(np.floor(points / self.cell), 0), return_index=True)[1])]
 
     def _period(self, states: np.ndarray) -> int:
-        """Number of samples after which all states of a window recur within a cell; 0 if it is beyond half the window."""
+        """Number of samples after which all states of a window recur within a cell; 0 beyond half the window."""
         for lag in range(1, SAMPLES // 2 + 1):
             if (np.abs(states[lag:] - states[:-lag]) <= self.cell).all():
                 return lag
         return 0
 
 
-def cells(resolution: Any, *states: np.ndarray) -> np.ndarray:
-    """Size of a cell: a fraction of the range of the states, outliers aside."""
+def cells(resolution: Any, starts: np.ndarray, early: np.ndarray, late: np.ndarray) -> np.ndarray:
+    """Size of a cell: a fraction of the range of the states, outliers aside.
+
+    Of initial states ``(members, n)``, of what a member sees at first, or of all in a late window ``(members, time,
+    n)``, whichever is largest.
+    """
     if not 0 < number("resolution", resolution) < 1:
         raise InputError(f"resolution is a fraction of the range of the states between 0 and 1, not {resolution}")
-    together = np.concatenate([s.reshape(-1, s.shape[-1]) for s in states])
-    low, high = np.percentile(together[np.isfinite(together).all(axis=1)], [1, 99], axis=0)
-    extent = high - low
+    ranges = [
+        np.ptp(np.percentile(states, [1, 99], axis=0), axis=0) for states in (starts, late.reshape(-1, late.shape[-1]))
+    ]
+    whole = early[np.isfinite(early).all(axis=(1, 2))]
+    if len(whole):
+        ranges.append(np.percentile(np.ptp(whole, axis=1), 90, axis=0))
+    extent = np.max(ranges, axis=0)
     return float(resolution) * np.where(extent > 0, extent, 1.0)
 
 

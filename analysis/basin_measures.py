@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def basin_entropy(basins: Any, box: int = 5) -> xr.Dataset:
     """Basin entropy of a grid of basins (Daza et al., Sci. Rep. 6, 31416, 2016).
 
-    The grid is covered with boxes of ``box`` points a side; the entropy of a box is that of the fractions of the basins in
-    it. Points left over at the upper ends are not used. States that reach no attractor (-1) count as a basin.
+    The grid is covered with boxes of ``box`` points a side; the entropy of a box is that of the fractions of the
+    basins in it. Points left over at the upper ends are not used. States that reach no attractor (-1) count as a
+    basin.
 
     Parameters
     ----------
@@ -28,8 +29,9 @@ def basin_entropy(basins: Any, box: int = 5) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``entropy``, the mean over all boxes, and ``boundary_entropy``, over those with more than one basin (in nats; NaN without
-        such); above ln 2 the boundary is fractal. ``entropy_error`` and ``boundary_entropy_error``: standard errors of the means.
+        ``entropy``, the mean over all boxes, and ``boundary_entropy``, over those with more than one basin (in
+        nats; NaN without such); above ln 2 the boundary is fractal. ``entropy_error`` and
+        ``boundary_entropy_error``: standard errors of the means.
     """
     import xarray as xr
 
@@ -60,9 +62,9 @@ def basin_entropy(basins: Any, box: int = 5) -> xr.Dataset:
 def uncertainty_exponent(basins: Any) -> xr.Dataset:
     """Uncertainty exponent of basins on a grid (McDonald, Grebogi, Ott & Yorke, Physica D 17, 125, 1985).
 
-    A point is uncertain at distance d if the points d away from it along an axis are not all in its basin; the fraction of
-    such points falls as d to the power alpha, and the boundary has dimension D - alpha in D dimensions. Distances grow
-    in powers of two from one spacing of the grid to a 32nd of its shortest side.
+    A point is uncertain at distance d if the points d away from it along an axis are not all in its basin; the
+    fraction of such points falls as d to the power alpha, and the boundary has dimension D - alpha in D dimensions.
+    Distances grow in powers of two from one spacing of the grid to a 32nd of its shortest side.
 
     Parameters
     ----------
@@ -72,8 +74,8 @@ def uncertainty_exponent(basins: Any) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``uncertain`` ``(distance)``, ``exponent`` and ``boundary_dimension`` with the ``standard_error`` of the straight line that is
-        fitted to their logarithms; distances in spacings of the grid.
+        ``uncertain`` ``(distance)``, ``exponent`` and ``boundary_dimension`` with the ``standard_error`` of the
+        straight line that is fitted to their logarithms; distances in spacings of the grid.
 
     Raises
     ------
@@ -85,8 +87,8 @@ def uncertainty_exponent(basins: Any) -> xr.Dataset:
     grid = _grid(basins)
     distances = 2 ** np.arange(int(np.log2(max(min(grid.shape) / 32, 1))) + 1)
     if len(distances) < 3:
-        raise InputError(f"an uncertainty exponent needs at least 128 points along each axis, not a grid of shape {grid.shape}")
-    uncertain = np.array([_uncertain(grid, distance, distances[-1]) for distance in distances])
+        raise InputError(f"the grid needs at least 128 points along each axis, not the shape {grid.shape}")
+    uncertain = np.array([_uncertain(grid, int(distance), int(distances[-1])) for distance in distances])
     if not uncertain.all():
         raise InputError("there is no boundary: all points of the grid are in one basin")
     exponent, error = _slope(np.log(distances), np.log(uncertain))

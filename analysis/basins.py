@@ -44,19 +44,21 @@ def basins(
     """Find the attractors that initial states lead to, and which state leads to which.
 
     Up to 500 of the states are followed for a transient and for two windows of observation as long as it (200 iterates
-    or periods where there are such). Those whose windows look alike have settled; two of them are on the same attractor if
-    they, or others between them, visit the same cells of state space. Then all states are followed, and belong to the
-    attractor that they are within a cell of at two looks in a row, an eighth of the transient apart, or when the transient
-    is over. Those near none are searched for further attractors and followed on, until ``t_max``. Attractors closer than a
-    cell are not told apart, and a state that passes an attractor closely may be taken for one of its basin: if a smaller
-    ``resolution`` or a longer ``transient`` changes the fractions, they were too coarse or too short.
+    or periods where there are such). Those whose windows look alike have settled; two of them are on the same
+    attractor if they, or others between them, visit the same cells of state space. Then all states are followed,
+    and belong to the attractor that they are within a cell of at two looks in a row, an eighth of the transient
+    apart, or when the transient is over. Those near none are searched for further attractors and followed on, until
+    ``t_max``. Attractors closer than a cell are not told apart, and a state that passes an attractor closely may be
+    taken for one of its basin: if a smaller ``resolution`` or a longer ``transient`` changes the fractions, they
+    were too coarse or too short.
 
     Parameters
     ----------
     system : System
     initial : grid(...) or zip(...) of state blocks, dict, or array
-        The initial states: all combinations of values, or, in a dictionary with ``attrax.uniform`` or ``attrax.normal``,
-        ``number`` random ones; a flat array ``(members, dimension)``. Other blocks start as the system says.
+        The initial states: all combinations of values, or, in a dictionary with ``attrax.uniform`` or
+        ``attrax.normal``, ``number`` random ones; a flat array ``(members, dimension)``. Other blocks start as the
+        system says.
     number : int
         How many random states.
     transient, t_max : float
@@ -74,10 +76,11 @@ def basins(
     Returns
     -------
     xarray.Dataset
-        ``basin`` ``(member...)``: number of the attractor, the largest basin first, -1 for states that diverge or are lost;
-        ``fraction`` of the states in each basin and ``fraction_error``, the standard error if states are random (basin
-        stability, Menck et al. 2013); the attractors' ``period`` in iterates or periods of forcing (autonomous flows: 1 for
-        fixed points), 0 if longer than 100; and up to 1000 of their states ``(attractor, point, block axes)``.
+        ``basin`` ``(member...)``: number of the attractor, the largest basin first, -1 for states that diverge or
+        are lost; ``fraction`` of the states in each basin and ``fraction_error``, the standard error if states are
+        random (basin stability, Menck et al. 2013); the attractors' ``period`` in iterates or periods of forcing
+        (autonomous flows: 1 for fixed points), 0 if longer than 100; and up to 1000 of their states ``(attractor,
+        point, block axes)``.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def basins(
         Ctrl-C; what had been labelled is in its ``partial``.
     """
     system = system.with_parameters(**dict(parameters or {}))
-    starts = _starts(system, initial, number, seed)
+    starts = starting_states(system, initial, number, seed)
     how = motion(
         system,
         TRANSIENT[system.kind] if transient is None else transient,
@@ -95,7 +98,7 @@ def basins(
         **{"method": method, "dt": dt, "rtol": rtol, "atol": atol, "workers": workers},
     )
     longest = 8 * how.transient if t_max is None else checked("t_max", t_max)
-    search = _Search(how, starts, resolution, seed)
+    search = Search(how, starts, resolution, seed)
     settings = {
         "transient": how.transient,
         "t_max": longest,
@@ -117,7 +120,7 @@ def basins(
 def find_attractors(
     system: System, initial: Mapping[str, Any] | Ensemble | np.ndarray, *, number: int = 1000, **options: Any
 ) -> xr.Dataset:
-    """Find the attractors that ``number`` initial states lead to: :func:`basins` (whose options it takes) without the states.
+    """Find the attractors that ``number`` initial states lead to: :func:`basins`, with its options, without the states.
 
     Returns
     -------
@@ -130,7 +133,8 @@ def find_attractors(
     return kept.assign_attrs(analysis="find_attractors")
 
 
-def _starts(system: System, initial: Any, number: Any, seed: int) -> Members:
+def starting_states(system: System, initial: Any, number: Any, seed: int) -> Members:
+    """The initial states that ``initial`` of :func:`basins` means."""
     if isinstance(initial, Ensemble):
         if strangers := [name for name in initial.values if name not in system.state]:
             raise InputError(f"{strangers[0]!r} is no state block; basins are for one set of parameters at a time")
@@ -147,11 +151,11 @@ def _starts(system: System, initial: Any, number: Any, seed: int) -> Members:
         }
     found = members(system, None, initial, seed)
     if not found.dims:
-        raise InputError("basins need many initial states: grid(x=...), a dictionary with uniform(...), or an array of states")
+        raise InputError("basins need many initial states: grid(x=...), a dictionary with uniform(...), or an array")
     return found
 
 
-class _Search:
+class Search:
     """States on their way to attractors, and what was found."""
 
     def __init__(self, how: Motion, starts: Members, resolution: float, seed: int):
@@ -202,13 +206,16 @@ class _Search:
             return
         second = how.observe(first[:, -1], t + how.transient + how.window)
         if self.attractors is None:
-            self.attractors = Attractors(cells(self.resolution, self.starts.y, how.observe(y, t), second))
+            settled = second[np.isfinite(second).all(axis=(1, 2))]
+            if not len(settled):
+                return
+            self.attractors = Attractors(cells(self.resolution, self.starts.y, how.observe(y, t), settled))
         self.attractors.learn(first, second)
 
     def result(self, settings: dict[str, Any]) -> xr.Dataset:
         """What was found, as a Dataset: basins numbered by size."""
-        system, found = self.starts.system, self.attractors
-        sizes = np.bincount(self.labels[self.labels >= 0], minlength=len(found or ()))
+        system, found = self.starts.system, self.attractors or Attractors(np.ones(self.starts.y.shape[1]))
+        sizes = np.bincount(self.labels[self.labels >= 0], minlength=len(found))
         order = np.argsort(-sizes, kind="stable")
         rank = np.empty(len(order) + 1, dtype=np.int64)
         rank[order], rank[-1] = np.arange(len(order)), -1
@@ -228,7 +235,7 @@ class _Search:
             "basin": rank[self.labels].reshape(tuple(self.starts.dims.values())),
             "fraction": fraction,
             "fraction_error": np.sqrt(fraction * (1 - fraction) / len(self.labels)),
-            "period": np.array([found.periods[k] for k in order], dtype=np.int64) if found else np.zeros(0, np.int64),
+            "period": np.array([found.periods[k] for k in order], dtype=np.int64),
         }
         return trajectory.dataset(self._layout(len(order), most, settings), arrays)
 
@@ -240,7 +247,8 @@ class _Search:
         )
         dims = plain.variables["status"].dims
         variables = {
-            name: Variable(("attractor", "point", *plain.variables[name].dims[len(dims) + 1 :])) for name in system.state
+            name: Variable(("attractor", "point", *plain.variables[name].dims[len(dims) + 1 :]))
+            for name in system.state
         }
         meaning = {"long_name": "number of the attractor reached; -1: none"}
         variables |= {

@@ -40,11 +40,12 @@ def _of_series(function: Callable[..., np.ndarray]) -> Callable[..., Any]:
 
 @_of_series
 def zero_one_test(series: np.ndarray, *, frequencies: int = 100, seed: int = 0) -> np.ndarray:
-    """0-1 test for chaos: close to 0 for regular, to 1 for chaotic motion (Gottwald & Melbourne, SIAM J. Appl. Dyn. Syst. 8, 129, 2009).
+    """0-1 test for chaos: close to 0 for regular, to 1 for chaotic motion.
 
-    The series drives a motion in a plane at an angular frequency c; the result is the median over ``frequencies`` random
-    c in (pi/5, 4 pi/5) of the correlation of its mean square displacement, without the oscillating part, with time.
-    Flows must be sampled coarsely, about at the first minimum of the mutual information: oversampled, chaos looks regular.
+    (Gottwald & Melbourne, SIAM J. Appl. Dyn. Syst. 8, 129, 2009.) The series drives a motion in a plane at an
+    angular frequency c; the result is the median over ``frequencies`` random c in (pi/5, 4 pi/5) of the correlation
+    of its mean square displacement, without the oscillating part, with time. Flows must be sampled coarsely, about
+    at the first minimum of the mutual information: oversampled, chaos looks regular.
 
     Parameters
     ----------
@@ -91,10 +92,11 @@ def _correlation(rows: np.ndarray, with_: np.ndarray) -> np.ndarray:
 
 @_of_series
 def permutation_entropy(series: np.ndarray, *, order: int = 3, delay: int = 1) -> np.ndarray:
-    """Permutation entropy, as a fraction of its largest value ln(order!) (Bandt & Pompe, Phys. Rev. Lett. 88, 174102, 2002).
+    """Permutation entropy, as a fraction of its largest value, ln(order!).
 
-    Of the frequencies with which ``order`` values, ``delay`` apart, come in each order of size; equal values are taken to
-    grow in time. Too small by about (order! - 1) / (2 N ln order!) for N values: N should be much larger than order!.
+    (Bandt & Pompe, Phys. Rev. Lett. 88, 174102, 2002.) Of the frequencies with which ``order`` values, ``delay``
+    apart, come in each order of size; equal values are taken to grow in time. Too small by about (order! - 1) / (2
+    N ln order!) for N values: N should be much larger than order!.
 
     Parameters
     ----------
@@ -126,9 +128,9 @@ def permutation_entropy(series: np.ndarray, *, order: int = 3, delay: int = 1) -
 def correlation_dimension(points: Any, *, theiler: int = 0, radii: int = 24) -> xr.Dataset:
     """Correlation dimension of a set of points (Grassberger & Procaccia, Phys. Rev. Lett. 50, 346, 1983).
 
-    The slope of the logarithm of the correlation sum, the fraction of pairs closer than r, by that of r. It is fitted where
-    the sum is between 10 / points (a few neighbours each) and 1/100: look at ``slope``, which must be level there. The error is that of
-    the fit; it does not know of slow drifts of the slope.
+    The slope of the logarithm of the correlation sum, the fraction of pairs closer than r, by that of r. It is
+    fitted where the sum is between 10 / points (a few neighbours each) and 1/100: look at ``slope``, which must be
+    level there. The error is that of the fit; it does not know of slow drifts of the slope.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ def correlation_dimension(points: Any, *, theiler: int = 0, radii: int = 24) -> 
     points = points[:, None] if points.ndim == 1 else points
     count = len(points)
     if points.ndim != 2 or count < 500 or not np.isfinite(points).all():
-        raise InputError(f"expected at least 500 finite points (points, dimension), got an array of shape {points.shape}")
+        raise InputError(f"expected at least 500 finite points (points, dimension), not the shape {points.shape}")
     if not 0 <= theiler < count // 2:
         raise InputError(f"theiler must lie from 0 to {count // 2 - 1}, not {theiler}")
     pairs = (count - theiler) * (count - theiler - 1) / 2

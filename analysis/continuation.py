@@ -21,6 +21,8 @@ Matrix = np.ndarray
 CONVERGED = 1e-9
 """Newton's method ends with the first update below this (in units of the scale); the error is its square."""
 EPSILON = float(np.finfo(float).eps)
+FINEST = 1e-7
+"""Steps are not cut below this in order to tell events apart."""
 SHARPEST_TURN = math.cos(0.5)
 
 
@@ -116,6 +118,10 @@ class Curve:
 
     def adopt(self, point: Point) -> None:
         """A point was accepted: move auxiliary vectors along."""
+
+    def explained(self, before: Point, after: Point, events: Sequence[Event]) -> bool:
+        """Whether the events between two points account for what is different; if not, the step is cut."""
+        return True
 
     def ends(self, point: Point) -> str | None:
         """Why the curve should end at a point, if it should."""
@@ -249,9 +255,15 @@ def follow(
             length /= 2 if length > 1e-3 * largest else 8
             if length < stepping.smallest:
                 return _explain(curve, here, largest, length, tried)
-        events = _events(curve, here, there, length, stepping) if fresh else []
+        events = _events(curve, here, there, length) if fresh else []
+        if fresh and length > FINEST and not curve.explained(here, there, events):
+            length /= 4
+            continue
+        if length > FINEST and any(e.kind != "UZ" and _distance(curve, there, e.point) < FINEST for e in events):
+            length *= 0.9  # a step must not end on a special point
+            continue
         fresh = True
-        leaving = _leaving(curve, here, there, stepping)
+        leaving = _leaving(curve, here, there)
         if leaving is not None:
             end, ending = leaving
             reach = _distance(curve, here, end)
@@ -380,7 +392,7 @@ def locate(curve: Curve, here: Point, length: float, test: Callable[[Point], flo
     return best
 
 
-def _events(curve: Curve, here: Point, there: Point, length: float, stepping: Stepping) -> list[Event]:
+def _events(curve: Curve, here: Point, there: Point, length: float) -> list[Event]:
     found: list[Event] = []
     for index, value in curve.marks:
         if (here.u[index] - value) * (there.u[index] - value) < 0:
@@ -399,7 +411,7 @@ def _events(curve: Curve, here: Point, there: Point, length: float, stepping: St
             event = curve.refine(name, near, lambda test=test: locate(curve, here, length, test, 1e-13))
             if event is not None:
                 found.append(event)
-    if not found and (name := curve.jumps(here, there)):
+    if all(event.kind == "UZ" for event in found) and (name := curve.jumps(here, there)):
         differs = lambda p: 1.0 if curve.jumps(here, p) else -1.0  # noqa: E731
         near = locate(curve, here, length, differs, 1e-10)
         event = near and curve.refine(name, near, lambda: near)
@@ -416,7 +428,7 @@ def _events(curve: Curve, here: Point, there: Point, length: float, stepping: St
     return [replace(e, sides=(sides[k], sides[k + 1])) for k, e in enumerate(found)]
 
 
-def _leaving(curve: Curve, here: Point, there: Point, stepping: Stepping) -> tuple[Point, str] | None:
+def _leaving(curve: Curve, here: Point, there: Point) -> tuple[Point, str] | None:
     """Where and why the curve leaves its bounds between two points."""
     for index, low, high in curve.bounds:
         value = there.u[index]

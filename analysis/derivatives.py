@@ -211,16 +211,30 @@ def check(system: System, active: tuple[str, ...], iterates: int = 1) -> None:
         raise InputError(f"parameter {active[0]!r} is given twice; name two different ones")
     if isinstance(iterates, bool) or not isinstance(iterates, (int, np.integer)) or iterates < 1:
         raise InputError(f"iterates must be a whole number of at least 1, not {iterates!r:.40}")
-    if _depends_on_time(system):
+    used = _used(system)
+    if "t" in used:
         raise InputError(f"system {system.name!r} depends on time and has no fixed points; remove the time dependence")
+    for name in active:
+        if ("p", system.parameter_slices[name].start) not in used and "p" not in used:
+            raise InputError(
+                f"parameter {name!r} does not occur in the right-hand side of {system.name!r}; follow another"
+            )
     if system.kind == "flow" and iterates != 1:
         raise InputError(f"{system.name!r} is a flow, which has no iterates; leave out iterates")
 
 
-def _depends_on_time(system: System) -> bool:
+def _used(system: System) -> set[Any]:
+    """What the right-hand side reads: "t", ("p", index) for each parameter, or "p" where it is not looked into."""
+    if system.dimension <= LARGEST_UNROLLED:
+        try:
+            read = {i.payload for i in system.program("rhs").instructions if i.op == "input"}
+        except UnsupportedPrimitive:
+            pass
+        else:
+            return read | ({"t"} if ("t", 0) in read else set())
     import jax
 
     with jax.enable_x64(True):
         shapes = [jax.ShapeDtypeStruct(s, float) for s in ((), (system.dimension,), system.parameter_vector.shape)]
         jaxpr = jax.make_jaxpr(system.flat)(*shapes).jaxpr
-    return any(v is jaxpr.invars[0] for equation in jaxpr.eqns for v in equation.invars)
+    return {"p"} | ({"t"} if any(v is jaxpr.invars[0] for equation in jaxpr.eqns for v in equation.invars) else set())

@@ -248,7 +248,7 @@ def lyapunov_spectrum(data: xr.Dataset, axes: Axes | None = None, *, exponent: i
     """
     members = [dim for dim in data["exponents"].dims if dim != "exponent"]
     if len(members) > 2:
-        raise InputError(f"expected at most two parameters, got {', '.join(map(str, members))}; choose values with .sel(...)")
+        raise InputError(f"expected at most two parameters, got {', '.join(map(str, members))}; choose by .sel(...)")
     if axes is None:
         axes = _new_figure(data, (7.0, 4.5)).subplots()
     if len(members) == 2:
@@ -301,7 +301,7 @@ def basins(data: xr.Dataset, axes: Axes | None = None) -> Figure:
 
     grid = data["basin"]
     if grid.ndim != 2:
-        raise InputError(f"expected basins on a grid of two dimensions, not {', '.join(map(str, grid.dims)) or 'one state'}")
+        raise InputError(f"expected basins on a grid of two dimensions, not of {grid.ndim}")
     if axes is None:
         axes = _new_figure(data, (6.4, 5.2)).subplots()
     x, y = (str(dim) for dim in grid.dims)
@@ -318,8 +318,38 @@ def basins(data: xr.Dataset, axes: Axes | None = None) -> Figure:
     return axes.figure
 
 
+def plot(data: xr.Dataset, kind: str | None = None, **options) -> Figure:
+    """Draw a result of attrax, in the first of the ways that suit it or in the one that is named.
+
+    Parameters
+    ----------
+    data : Dataset
+        A trajectory or the result of an analysis, from memory or from a file.
+    kind : str, optional
+        ``"time_series"``, ``"phase_portrait"``, ``"orbit_diagram"``...: one of `kinds` of the data.
+    options
+        Passed on to the function of that name.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InputError
+        If the data cannot be drawn so.
+    """
+    possible = kinds(data)
+    if kind is None and possible:
+        kind = possible[0]
+    if kind not in possible:
+        told = f"they can be drawn as {', '.join(possible)}" if possible else "nothing is known of how to draw them"
+        raise InputError(f"these data cannot be drawn{f' as {kind!r}' if kind else ''}; {told}")
+    return globals()[kind](data, **options)
+
+
 def kinds(data: xr.Dataset) -> list[str]:
-    """Name the figures that can be drawn of a Dataset: time_series, phase_portrait, orbit_diagram, lyapunov_spectrum, basins."""
+    """Name the figures that can be drawn of a Dataset, which are functions of this module."""
     if data.attrs.get("analysis") == "lyapunov_spectrum":
         return ["lyapunov_spectrum"]
     if data.attrs.get("analysis") == "basins":

@@ -148,6 +148,12 @@ class FixedPoints(_Fixed):
             return "NS" if self.eq.map else "H"
         return "PD" if self.eq.map and critical.real < 0 else "BP"
 
+    def explained(self, before, after, events):
+        if any("degenerate" in event.note or "family" in event.note for event in events):
+            return True
+        crossing = sum({"H": 2, "NS": 2, "LP": 1, "BP": 1, "PD": 1}.get(event.kind, 0) for event in events)
+        return abs(after.data.unstable - before.data.unstable) <= crossing
+
     def refine(self, name, near, locate):
         define = {"LP": Folds, "PD": Folds, "BP": BranchPoints, "H": Pairs, "NS": Pairs}[name]
         u = define.start(self.eq, near.u, near.data.eigenvalues)

@@ -12,7 +12,7 @@ from ..engine.cache import remembered
 from ..engine.driver import driver
 from ..engine.errors import InputError, Interrupted
 from ..engine.layout import Layout, Variable
-from ..engine.native import Loop, Straight
+from ..engine.native import Straight
 from ..engine.program import Builder, Program
 from ..engine.system import System
 from ..integrators import explicit
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 DURATION = {"flow": 10_000.0, "map": 100_000}
 TRANSIENT = {"flow": 500.0, "map": 1000}
 POINTS = 256
-"""Points of the history of convergence, fewer for short runs of maps; in ensembles beyond `LARGE` numbers there are 16."""
+"""Points of the history of convergence; fewer for short runs of maps."""
 LARGE = 2**20
+"""Ensembles whose histories would hold more numbers keep the batches alone."""
 BATCHES = 16
 """Stretches of a run from whose differences the standard errors are taken."""
 LONGEST = 64
@@ -61,12 +62,13 @@ def lyapunov_spectrum(
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> xr.Dataset:
-    """Lyapunov exponents from tangent vectors that are kept orthonormal (Benettin et al. 1980; Shimada & Nagashima 1979).
+    """Lyapunov exponents, from tangent vectors that are kept orthonormal.
 
-    The tangent vectors follow the exact derivative of the system, and are subject to the same tolerances as the state.
-    Gram-Schmidt comes after each accepted step, or every few equal steps; the mean rates at which it finds the vectors
-    grown are the exponents. Standard errors come from the differences between 16 batches: they mean something once a
-    batch is much longer than the correlations of the motion.
+    (Benettin et al., Meccanica 15, 9, 1980; Shimada & Nagashima, Prog. Theor. Phys. 61, 1605, 1979.) The tangent
+    vectors follow the exact derivative of the system, and are subject to the same tolerances as the state.
+    Gram-Schmidt comes after each accepted step, or every few equal steps; the mean rates at which it finds the
+    vectors grown are the exponents. Standard errors come from the differences between 16 batches: they mean
+    something once a batch is much longer than the correlations of the motion.
 
     Parameters
     ----------
@@ -75,13 +77,14 @@ def lyapunov_spectrum(
     k : int
         How many exponents, from the largest (default: all).
     t_total, transient : float
-        Time (iterates) of averaging, and before it, during which the vectors turn too. Default: 10000 after 500 for flows,
-        100000 after 1000 for maps; choose them by the system's time scale.
+        Time (iterates) of averaging, and before it, during which the vectors turn too. Default: 10000 after 500 for
+        flows, 100000 after 1000 for maps; choose them by the system's time scale.
     tolerance, t_max : float
-        Go on, doubling the time of averaging, until the standard errors are below ``tolerance``, but for at most ``t_max``
-        (default: 64 ``t_total``). What was not reached shows in ``standard_error``.
+        Go on, doubling the time of averaging, until the standard errors are below ``tolerance``, but for at most
+        ``t_max`` (default: 64 ``t_total``). What was not reached shows in ``standard_error``.
     method, dt, rtol, atol
-        Flows: a method with error control (default ``dop853``), or any explicit one with steps of length ``dt`` (default ``rk4``).
+        Flows: a method with error control (default ``dop853``), or any explicit one with steps of length ``dt``
+        (default ``rk4``).
     max_steps, initial, parameters, seed, progress, workers
         As in :func:`attrax.simulate`; ``seed`` also draws the first tangent vectors.
 
@@ -89,11 +92,12 @@ def lyapunov_spectrum(
     -------
     xarray.Dataset
         ``exponents`` and ``standard_error`` ``(member..., exponent)``, falling, in units of inverse time (per iterate);
-        ``history`` ``(member..., time, exponent)``, the means up to a time (at 256 times; 16 in very large ensembles); ``kaplan_yorke`` and ``kaplan_yorke_error``, the
-        dimension of Kaplan & Yorke 1979 (NaN where ``k`` exponents do not suffice); ``mean_divergence``, the mean
-        rate of growth of volumes along the orbit, and with all exponents ``sum_minus_divergence``, which must be zero;
-        ``zero_exponent``, for autonomous flows the exponent nearest to zero (zero unless the orbit ends in a fixed point);
-        ``status`` and ``t_stop``. NaN for members that fail.
+        ``history`` ``(member..., time, exponent)``, the means up to a time (at 256 times; 16 in very large
+        ensembles); ``kaplan_yorke`` and ``kaplan_yorke_error``, the dimension of Kaplan & Yorke 1979 (NaN where
+        ``k`` exponents do not suffice); ``mean_divergence``, the mean rate of growth of volumes along the orbit,
+        and with all exponents ``sum_minus_divergence``, which must be zero; ``zero_exponent``, for autonomous flows
+        the exponent nearest to zero (zero unless the orbit ends in a fixed point); ``status`` and ``t_stop``. NaN
+        for members that fail.
 
     Raises
     ------
@@ -115,6 +119,8 @@ def lyapunov_spectrum(
         atol=atol,
         max_steps=max_steps,
     )
+    if system.noise is not None:
+        raise InputError(f"{system.name!r} is noisy; Lyapunov exponents are for systems without noise")
     ensemble = members(system, parameters, initial, seed)
     tangent = Tangent(ensemble.system, how.k)
     kind = _kind(tangent, how)
@@ -131,8 +137,8 @@ def lyapunov_spectrum(
 class _Settings:
     """The arguments, checked.
 
-    ``interval`` is the time between the ``points`` of the history; ``step`` the length of equal steps, of which ``every`` lie
-    between two projections, and a whole number of projections in an interval.
+    ``interval`` is the time between the ``points`` of the history; ``step`` the length of equal steps, of which
+    ``every`` lie between two projections, and a whole number of projections in an interval.
     """
 
     k: int
@@ -202,7 +208,7 @@ def _settings(
         if method not in (None, "iterate") or dt is not None:
             raise InputError(f"{system.name!r} is a map; leave out method and dt")
         if not (total.is_integer() and passing.is_integer()):
-            raise InputError(f"t_total and transient of a map are whole numbers of iterates, not {total:g} and {passing:g}")
+            raise InputError(f"t_total and transient of a map are whole numbers, not {total:g} and {passing:g}")
         every, step, points = (8 if k == 1 else 2), 1.0, POINTS
         while points > BATCHES and points * every > total:
             points //= 2
@@ -325,7 +331,6 @@ class _Stepped:
         self.status[open] = np.where(finite, DONE, NONFINITE)
         self.reached[open[finite]] = self.step * self.how.step
 
-
     def harvest(self) -> np.ndarray:
         """Logarithms of growth ``(members, k + 1)`` since the last harvest."""
         return _harvest(self.extended[:, self.tangent.growth])
@@ -425,7 +430,8 @@ class _Spectra:
     """What the members have found."""
 
     def __init__(self, ensemble: Members, tangent: Tangent, how: _Settings, seed: int, width: int, kind: type):
-        self.ensemble, self.tangent, self.how, self.seed, self.width, self.kind = ensemble, tangent, how, seed, width, kind
+        self.ensemble, self.tangent, self.how, self.kind = ensemble, tangent, how, kind
+        self.seed, self.width = seed, width
         count = len(ensemble.y)
         self.points = how.points if count * how.points * how.k <= LARGE else BATCHES
         self.times = how.points // self.points
@@ -471,7 +477,7 @@ class _Spectra:
 
     def result(self) -> xr.Dataset:
         """Everything as a Dataset."""
-        how, k = self.how, self.how.k
+        k = self.how.k
         interval = self.interval * 2.0**self.doublings
         with np.errstate(invalid="ignore"):
             exponents = self.grown[:, -1, :k] / (interval * self.points)[:, None]
@@ -535,7 +541,8 @@ class _Spectra:
         used = {d for v in (*variables.values(), *coords.values()) for d in v.dims}
         sizes = {**plain.sizes, "exponent": self.how.k}
         layout = Layout({d: n for d, n in sizes.items() if d in used}, coords, variables, plain.attrs)
-        return trajectory.dataset(layout, {name: value.reshape((*shape, *value.shape[1:])) for name, value in found.items()})
+        arrays = {name: value.reshape((*shape, *value.shape[1:])) for name, value in found.items()}
+        return trajectory.dataset(layout, arrays)
 
 
 MEANINGS = {
@@ -551,9 +558,10 @@ MEANINGS = {
 
 
 def kaplan_yorke(exponents: np.ndarray, batches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Kaplan-Yorke dimension of spectra ``(members, k)`` that fall, and its standard error from ``batches`` ``(members, batch, k)``.
+    """Kaplan-Yorke dimension of falling spectra ``(members, k)``, and its standard error from those of batches.
 
-    The number of exponents where the sum of them all is not negative.
+    ``batches`` are ``(members, batch, k)``. The dimension is the number of exponents where the sum of them all is
+    not negative.
     """
     members, k = exponents.shape
     sums = np.cumsum(exponents, axis=1)

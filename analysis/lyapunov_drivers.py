@@ -22,7 +22,7 @@ def rounds(
     count: int,
     every: int,
 ) -> int:
-    """Advance members by ``count`` times ``every`` steps from step ``origin`` on, with a projection after each ``every``."""
+    """Advance members by ``count`` times ``every`` steps from step ``origin`` on; project after each ``every``."""
     y, lane_p, index = at(work, field[0]), at(work, field[1]), at(work, field[2])
     for block in range(0, members, width):
         present = min(width, members - block)

@@ -4,17 +4,18 @@ Formulas and normalisation of Kuznetsov, Elements of Applied Bifurcation Theory 
 has unit length, ``<q, q> = 1``, and the adjoint one ``<p, q> = 1``. Then the critical dynamics are
 
 ========  =======================================  =========================================
-LP        x' = a x^2                               a (MatCont's convention)
+LP        x' = b + a x^2                           a, oriented so that b grows with the parameter
 BP        x' = a x^2, or x' = c x^3                a; c of a pitchfork, c < 0 supercritical
 H         z' = i omega z + omega l1 z |z|^2         l1 < 0 supercritical (Eq. 5.62)
 PD        x -> -x + c x^3                           c > 0 supercritical (Eq. 5.66)
 NS        z -> e^{i theta} z (1 + d |z|^2)          d is the real part, < 0 supercritical (Eq. 5.74)
 ========  =======================================  =========================================
 
-and, for maps, LP x -> x + a x^2. Codimension two (Sec. 8.7; Beyn, Champneys, Doedel, Govaerts, Kuznetsov & Sandstede,
-Handbook of Dynamical Systems 2, 2002): CP x' = c x^3; BT x' = y, y' = a x^2 + b x y; GH z' = i omega z + omega l2 z |z|^4;
-ZH the ratio theta = Re H110 / G200 and the sign s of G200 G011; HH theta = p12 / p22, delta = p21 / p11 and the product
-p11 p22, where |z1|' = |z1| (p11 |z1|^2 + p12 |z2|^2) and |z2|' = |z2| (p21 |z1|^2 + p22 |z2|^2).
+and, for maps, LP x -> x + b + a x^2. Codimension two (Sec. 8.7; Beyn, Champneys, Doedel, Govaerts, Kuznetsov &
+Sandstede, Handbook of Dynamical Systems 2, 2002): CP x' = c x^3; BT x' = y, y' = a x^2 + b x y; GH
+z' = i omega z + omega l2 z |z|^4. ZH: the ratio theta = Re H110 / G200 and the sign s of G200 G011.
+HH: theta = p12 / p22, delta = p21 / p11 and the product p11 p22, where |z1|' = |z1| (p11 |z1|^2 + p12 |z2|^2) and
+|z2|' = |z2| (p21 |z1|^2 + p22 |z2|^2).
 """
 
 from __future__ import annotations
@@ -54,9 +55,12 @@ def solve_singular(matrix: Matrix, right: Vector, q: Vector, p: Vector) -> Vecto
 
 
 def fold(equations: Equations, z: Vector) -> dict[str, float]:
-    """LP: the quadratic coefficient a."""
-    q, p = _real_pair(_jacobian(equations, z))
-    return {"a": float(p @ equations.directional(z, q, q)) / 2}
+    """LP: the quadratic coefficient a, positive where the two fixed points exist at smaller parameter values."""
+    _, d = equations.values(z)
+    d = d.copy()
+    q, p = _real_pair(d[:, : equations.n])
+    a = float(p @ equations.directional(z, q, q)) / 2
+    return {"a": a if p @ d[:, equations.n] > 0 else -a}
 
 
 def cubic(equations: Equations, z: Vector) -> float:
@@ -91,7 +95,7 @@ def branch_point(equations: Equations, z: Vector, scale: Vector) -> BranchPoint:
     if any(abs(t[n] / scale[n]) < 1e-6 for t in tangents):
         coefficient = cubic(equations, z)
         return BranchPoint(tangents, {"c": coefficient}, f"pitchfork, {_criticality(coefficient)}")
-    return BranchPoint(tangents, fold(equations, z), "transcritical")
+    return BranchPoint(tangents, {"a": abs(fold(equations, z)["a"])}, "transcritical")
 
 
 def tangents(equations: Equations, z: Vector, scale: Vector, starts: int = 200) -> list[Vector]:
@@ -179,7 +183,7 @@ def neimark_sacker(equations: Equations, z: Vector, theta: float) -> tuple[dict[
 
 
 def bogdanov_takens(equations: Equations, z: Vector) -> dict[str, float]:
-    """BT: the coefficients a and b, for ``<q0, q0> = 1`` and ``<q1, q0> = 0``."""
+    """BT: the coefficients a and b, for ``<q0, q0> = 1`` and ``<q1, q0> = 0``, oriented so that a > 0."""
     jacobian = _jacobian(equations, z)
     right, left = null_vectors(jacobian)
     q0, p1 = right[:, 0], left[:, 0]
@@ -189,7 +193,8 @@ def bogdanov_takens(equations: Equations, z: Vector) -> dict[str, float]:
     p1, p0 = p1 / (p1 @ q1), p0 / (p0 @ q0)
     p0 = p0 - (p0 @ q1) * p1
     b = equations.directional(z, q0, q0)
-    return {"a": float(p1 @ b) / 2, "b": float(p0 @ b + p1 @ equations.directional(z, q0, q1))}
+    sign = 1.0 if p1 @ b > 0 else -1.0
+    return {"a": sign * float(p1 @ b) / 2, "b": sign * float(p0 @ b + p1 @ equations.directional(z, q0, q1))}
 
 
 def bautin(equations: Equations, z: Vector, omega: float) -> dict[str, float]:

@@ -52,7 +52,7 @@ def orbit_diagram(
 ) -> xr.Dataset:
     """Long-run values of an observable over a parameter: every iterate of a map, the crossings of a flow.
 
-    Where nothing crosses (a fixed point), an extremum section records the last value. A member that blows up or
+    At a fixed point, which has no extrema, an extremum section records the last value, once. A member that blows up or
     gets stuck has no points and its ``status`` says so; the next value then starts from the initial state.
 
     Parameters
@@ -327,13 +327,28 @@ class _Crossings:
         result = group.result()
         failed = result["status"] > RUNNING
         count = np.where(failed, 0, group.counts)
+        p = job.parameters(where[1])
         if self.section.extremum:
-            still = (count == 0) & ~failed
+            still = ~failed & ((count == 0) | self._at_rest(group.crossings, count, p))
             group.crossings[still, 0, 0] = result["t_stop"][still]
             group.crossings[still, 0, 1:] = group.y[still]
             count[still] = 1
         flat = group.crossings.reshape(-1, 1 + n).T
-        p = np.repeat(job.parameters(where[1]), job.points, axis=0)
+        p = np.repeat(p, job.points, axis=0)
         found = evaluate(job.program, t=flat[:1], y=flat[1:], p=p.T)["value"].reshape(group.members, job.points)
         job.found[where] = np.where(np.arange(job.points) < count[:, None], found, np.nan)
         job.count[where], job.status[where] = count, result["status"]
+
+    def _at_rest(self, crossings: np.ndarray, count: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """Whether the extrema are those of the rounding and truncation errors about a fixed point.
+
+        So it is where, in the time between two of them, the state moves by no more than a hundred tolerances.
+        """
+        rhs = self.job.system.program("rhs")
+        if any(i.op == "input" and i.payload == ("t", 0) for i in rhs.instructions):
+            return np.zeros(len(count), dtype=bool)
+        last = crossings[np.arange(len(count)), np.maximum(count, 1) - 1]
+        between = (last[:, 0] - crossings[:, 0, 0]) / np.maximum(count - 1, 1)
+        slope = evaluate(rhs, t=last[:, :1].T, y=last[:, 1:].T, p=p.T)["f"].T
+        small = 100 * (self.how.atol + self.how.rtol * np.abs(last[:, 1:]))
+        return (count > 1) & (np.abs(slope * between[:, None]) <= small).all(axis=1)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Function = Callable[[Any, Any, Any], Any]
 
+LARGE = 60
+"""Number of states beyond which the many stages of ``dop853`` take too long to compile."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -117,7 +120,7 @@ def settings(
     """Check the arguments of an analysis of crossings."""
     if system.kind != "flow":
         raise InputError(f"{system.name!r} is a map; sections are for flows")
-    method = method or "dop853"
+    method = method or ("dop853" if system.dimension <= LARGE else "tsit5")
     if method not in ADAPTIVE:
         raise InputError(f"sections need a method with error control ({', '.join(ADAPTIVE)}), not {method!r}")
     points = whole("points", points, 1)
@@ -185,7 +188,8 @@ def poincare_section(
     transient, t_max : float
         Time before the first crossing is recorded, and longest time after that.
     method, rtol, atol, max_steps, initial, parameters, seed, progress, workers
-        As in :func:`attrax.simulate`; the default method is ``dop853``.
+        As in :func:`attrax.simulate`; the default method is ``dop853``
+        (``tsit5`` beyond 60 states).
 
     Returns
     -------

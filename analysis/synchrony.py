@@ -10,7 +10,7 @@ from ..engine.errors import InputError
 
 
 def kuramoto_order_parameter(phases: Any, dim: str | None = None) -> Any:
-    """Length of the mean of ``exp(i phase)`` over the units: 1 if all phases agree, of order 1/sqrt(N) if they are random.
+    """Length of the mean of ``exp(i phase)`` over the units: 1 if they agree, about 1/sqrt(N) if they are random.
 
     Parameters
     ----------

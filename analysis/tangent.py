@@ -16,9 +16,9 @@ from ..engine.program import Builder, Program
 from ..engine.system import System
 
 WRITTEN_OUT = 400
-"""Operations of all products with the Jacobian up to which they are written out one after the other, if steps are equal."""
+"""Operations of all products with the Jacobian up to which equal steps write them out one after the other."""
 LARGEST = 4000
-"""The same if steps have error control."""
+"""The same for steps with error control."""
 LARGEST_DETERMINANT = 6
 """Maps of more states do without the growth of volumes."""
 
@@ -67,7 +67,8 @@ class Tangent:
             return system.program("rhs")
         b = Builder()
         given = {"t": b.input("t", 1), "y": b.input("y", n + 1)[:n], "p": b.input("p", system.parameter_vector.size)}
-        return b.program({"f": b.inline(system.program("rhs"), given)["f"] + b.inline(_volume(system), given)["volume"]})
+        moved = b.inline(system.program("rhs"), given)["f"]
+        return b.program({"f": moved + b.inline(_volume(system), given)["volume"]})
 
     @cached_property
     def rhs(self) -> Program:

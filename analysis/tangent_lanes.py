@@ -1,4 +1,4 @@
-"""Many tangent vectors of one member: each vector is a lane, and the state that they belong to is shared by all lanes."""
+"""Many tangent vectors of one member: each is a lane, and the state that they belong to is shared by all lanes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class TangentLanes(Compiled):
     ) -> np.ndarray:
         """Take ``rounds`` times ``every`` steps from step ``origin`` on, with Gram-Schmidt after each ``every``.
 
-        Changes the state ``y`` and the vectors ``(n, lanes)``; returns the squares ``(rounds, k)`` of the lengths found.
+        Changes the state ``y`` and the vectors ``(n, lanes)``; returns the squares ``(rounds, k)`` of the lengths
+        found.
         """
         squares, scratch = np.empty((rounds, self.k)), np.empty(self.width)
         driver("attrax.analysis.lyapunov_drivers", "vectors_in_lanes")(
@@ -62,7 +63,8 @@ class _Noted(Stages):
 
     def __init__(self, b: Builder, rhs: Program, *arguments):
         super().__init__(b, rhs, *arguments)
-        self.rhs, self.noted = rhs, []
+        self.rhs = rhs
+        self.noted: list[list[int]] = []
 
     def derivative(self, t, y):
         self.noted.append(list(y))

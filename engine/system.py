@@ -7,6 +7,7 @@ Everything else, machine code and derivatives included, is derived from the func
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import inspect
 import math
@@ -278,17 +279,23 @@ class System:
             if name not in declared:
                 raise InputError(f"system {self.name!r} has no parameter {name!r}; {suggest(name, self.parameters)}")
             declared[name] = replace(declared[name], value=self._checked(name, value))
+            given, shape = np.shape(declared[name].value), self.numeric.get(name)
+            if name in self.numeric and not callable(declared[name].value) and given != shape:
+                raise InputError(f"parameter {name!r} of system {self.name!r} has shape {shape}, not {given}")
+        if all(name in self.numeric and name not in self.frozen for name in values):
+            return self._with_numbers(declared)
         structure = {k: v.value for k, v in declared.items() if v.structural}
         programs = self._programs if structure == self.structure else {}
         system = replace(self, declared=declared, starts=starts, _programs=programs)
         system._check()
-        if system.numeric != self.numeric and structure == self.structure:
-            for name in values:
-                if system.numeric.get(name) != self.numeric.get(name):
-                    raise InputError(
-                        f"parameter {name!r} of system {self.name!r} has shape {self.numeric[name]}, "
-                        f"not {system.numeric[name]}"
-                    )
+        return system
+
+    def _with_numbers(self, declared: dict[str, Parameter]) -> System:
+        """The same system but for numbers: all that does not depend on them is kept."""
+        system = copy.copy(self)
+        for name in ("parameters", "parameter_vector"):
+            system.__dict__.pop(name, None)
+        system.__dict__["declared"] = declared
         return system
 
     def with_initial(self, **values: Any) -> System:

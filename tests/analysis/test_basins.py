@@ -78,7 +78,9 @@ def test_cycle_and_chaos_of_a_forced_oscillator():
     assert (equal.basin == found.basin).mean() > 0.98
     for k in range(2):
         start = {name: float(found[name][k, 0]) for name in ("x", "v")}
-        leading = float(ax.analysis.lyapunov_spectrum(duffing, 1, t_total=2000, transient=0, initial=start).exponents[0])
+        leading = float(
+            ax.analysis.lyapunov_spectrum(duffing, 1, t_total=2000, transient=0, initial=start).exponents[0]
+        )
         assert leading > 0.05 if found.period[k] == 0 else leading < -0.05
     cycle = int(found.period.values.argmax())
     again = ax.simulate(
@@ -92,7 +94,9 @@ def test_magnetic_pendulum():
     rng = np.random.default_rng(1)
     radius, angle = 1.5 * np.sqrt(rng.uniform(size=400)), rng.uniform(0, np.pi, 400)
     upper = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    rotated = [upper @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) for a in (0, 2 * np.pi / 3, -2 * np.pi / 3)]
+    rotated = [
+        upper @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) for a in (0, 2 * np.pi / 3, -2 * np.pi / 3)
+    ]
     states = np.concatenate(rotated)
     found = basins(pendulum, np.hstack([states, 0 * states]), transient=100, rtol=1e-9, atol=1e-11)
     assert found.sizes["attractor"] == 3 and (found.period == 1).all()

@@ -274,6 +274,16 @@ def test_a_start_without_a_fixed_point_is_explained():
         continue_fixed_points(none, "mu", (0, 2), start={"x": 1.0})
 
 
+def test_a_parameter_that_does_not_occur_is_refused():
+    with pytest.raises(InputError, match="parameter 'D' does not occur"):
+
+        @ax.flow(state={"x": ()}, parameters={"a": 1.0, "D": 1.0})
+        def simple(t, s, p):
+            return {"x": p.a - s.x}
+
+        continue_fixed_points(simple, "D", (0, 2))
+
+
 def test_a_start_near_a_fold_is_corrected():
     @ax.flow(state={"x": ()}, parameters={"mu": -0.01})
     def fold(t, s, p):

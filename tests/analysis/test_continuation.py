@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import attrax as ax
-from attrax.analysis import bifurcation_diagram, continue_bifurcation, continue_fixed_points
+from attrax.analysis import Branch, bifurcation_diagram, continue_bifurcation, continue_fixed_points
 from attrax.analysis.continuation import Curve, Stepping, begin, follow
 from attrax.engine.errors import InputError, NumericsError
 
@@ -48,7 +48,7 @@ def system(change=None, undo=None, parameter=lambda p: p, extra=0):
 def summary(branch, parameter=lambda p: p):
     """Kinds, parameter values, verdicts and signs of the special points."""
     points = [p for p in branch.special() if p.kind not in ("EP", "NSE")]
-    kinds = [(p.kind, p.note, p.unstable) for p in points]
+    kinds = [(p.kind, p.note, p.unstable, np.sign(p.coefficients.get("a", 0))) for p in points]
     return kinds, np.array([parameter(p.parameters["P"]) for p in points])
 
 
@@ -94,7 +94,7 @@ def test_a_branch_continued_backwards_returns():
     kinds, values = summary(back)
     expected_kinds, expected_values = summary(PLAIN)
     if not np.allclose(values, expected_values):
-        kinds = [(kind, note, verdict[::-1]) for kind, note, verdict in kinds[::-1]]
+        kinds = [(kind, note, verdict[::-1], sign) for kind, note, verdict, sign in kinds[::-1]]
         values = values[::-1]
     assert kinds == expected_kinds
     np.testing.assert_allclose(values, expected_values, rtol=1e-11)
@@ -147,6 +147,27 @@ def test_the_cascade_of_the_logistic_map_as_a_diagram():
 
     diagram = bifurcation_diagram(logistic, "r", (0.2, 3.56), depth=4)
     assert [b.data.attrs["iterates"] for b in diagram] == [1, 1, 2, 4, 8]
+
+
+@pytest.mark.parametrize("apart", [1e-3, 1e-5])
+def test_events_within_one_step_are_told_apart(apart):
+    """Two Hopf points, and a pitchfork between them."""
+
+    @ax.flow(state={"x": (2,), "y": (2,), "z": ()}, parameters={"a": -1.0})
+    def oscillators(t, s, p):
+        def hopf(v, a, omega):
+            return (a - jnp.sum(v**2)) * v + omega * jnp.array([-v[1], v[0]])
+
+        return {
+            "x": hopf(s.x, p.a, 1.0),
+            "y": hopf(s.y, p.a - apart, 2.0),
+            "z": (p.a - apart / 2) * s.z - s.z**3,
+        }
+
+    points = continue_fixed_points(oscillators, "a", (-1, 1.3)).special()
+    assert [p.kind for p in points] == ["EP", "H", "BP", "H", "EP"]
+    assert [p.unstable for p in points[1:-1]] == [(0, 2), (2, 3), (3, 5)]
+    np.testing.assert_allclose([p.parameters["a"] for p in points[1:-1]], [0, apart / 2, apart], atol=1e-12)
 
 
 def test_a_closed_branch_is_recognised():
@@ -208,6 +229,19 @@ def test_a_network_of_forty_states():
     np.testing.assert_allclose([p.parameters["g"] for p in points], expected[:2], rtol=1e-10)
     assert [p.note for p in points] == ["pitchfork, supercritical"] * 2
     assert [p.unstable for p in points] == [(0, 1), (1, 2)]
+
+
+def test_names_that_the_result_uses_itself(tmp_path):
+    @ax.flow(state={"label": ("special",), "kind": ()}, parameters={"special": 2, "point": 0.5, "tangent": 1.0})
+    def odd(t, s, p):
+        return {"label": p.point - s.label, "kind": p.tangent * p.point**2 - s.kind}
+
+    branch = continue_fixed_points(odd, "point", (0, 1))
+    end = branch["EP2"]
+    np.testing.assert_allclose(end.state["label"], [1, 1])
+    assert end.parameters == {"point": 1.0} and end.state["kind"] == pytest.approx(1)
+    branch.save(tmp_path / "odd.h5")
+    np.testing.assert_allclose(Branch(ax.load(tmp_path / "odd.h5"))["EP2"].vector, end.vector)
 
 
 def test_a_curve_needs_two_parameters():

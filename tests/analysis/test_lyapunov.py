@@ -34,7 +34,7 @@ FLOWS = {
     ),
     "Hadley": (
         lambda y, p: [
-            -y[1] ** 2 - y[2] ** 2 - p.a * y[0] + p.a * p.f,
+            -(y[1] ** 2) - y[2] ** 2 - p.a * y[0] + p.a * p.f,
             y[0] * y[1] - p.b * y[0] * y[2] - y[1] + p.g,
             p.b * y[0] * y[1] + y[0] * y[2] - y[2],
         ],
@@ -240,7 +240,9 @@ def test_against_two_nearby_trajectories():
 
 
 def test_sweep_and_history():
-    found = lyapunov_spectrum(LORENZ, t_total=200, transient=20, parameters=ax.grid(rho=[10.0, 28.0], sigma=[9.0, 10.0, 11.0]))
+    found = lyapunov_spectrum(
+        LORENZ, t_total=200, transient=20, parameters=ax.grid(rho=[10.0, 28.0], sigma=[9.0, 10.0, 11.0])
+    )
     assert found.exponents.dims == ("rho", "sigma", "exponent") and found.exponents.shape == (2, 3, 3)
     assert found.history.dims == ("rho", "sigma", "time", "exponent")
     np.testing.assert_array_equal(found.history[:, :, -1], found.exponents)
@@ -257,7 +259,9 @@ def test_a_member_does_not_depend_on_its_company(how):
 
 
 def test_runs_until_the_wanted_error():
-    found = lyapunov_spectrum(LORENZ, 1, t_total=200, transient=20, tolerance=0.01, parameters={"rho": [10.0, 28.0, 60.0]})
+    found = lyapunov_spectrum(
+        LORENZ, 1, t_total=200, transient=20, tolerance=0.01, parameters={"rho": [10.0, 28.0, 60.0]}
+    )
     assert (found.standard_error < 0.01).all()
     assert float(found.t_stop[0]) == 220.0 and float(found.t_stop[1]) > 400.0
     assert float(found.exponents[1, 0]) == pytest.approx(0.9056, abs=0.04)

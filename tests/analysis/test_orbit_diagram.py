@@ -136,7 +136,8 @@ def test_values_that_escape_are_data():
 
 
 @pytest.mark.parametrize(
-    ("observable", "name", "factor"), [("twice", "twice", 2.0), ("3*x", "3_x", 3.0), ("x", "x", 1.0), ("x + 0*t", "x_0_t", 1.0)]
+    ("observable", "name", "factor"),
+    [("twice", "twice", 2.0), ("3*x", "3_x", 3.0), ("x", "x", 1.0), ("x + 0*t", "x_0_t", 1.0)],
 )
 def test_observables_of_maps(observable, name, factor):
     data = orbit_diagram(logistic, "r", [2.5], observable=observable, transient=500, points=3)
@@ -182,7 +183,9 @@ def test_hopf_circle():
 def test_roessler_period_doubling():
     """Doublings of the maxima of x at c = 2.832445 and 3.837358, and the maxima of SciPy."""
     c = [2.5, 2.8, 2.87, 3.5, 3.8, 3.87, 4.0]
-    data = orbit_diagram(ROESSLER, "c", c, transient=4000.0, t_max=800.0, points=16, rtol=1e-9, atol=1e-9).isel(direction=0)
+    data = orbit_diagram(ROESSLER, "c", c, transient=4000.0, t_max=800.0, points=16, rtol=1e-9, atol=1e-9).isel(
+        direction=0
+    )
     assert [len(levels(row, 1e-3)) for row in data.x.values] == [1, 1, 2, 2, 2, 4, 4]
     f = ROESSLER.with_parameters(c=3.5).as_scipy()
     turning = lambda t, y: -y[1] - y[2]  # noqa: E731
@@ -243,7 +246,13 @@ def test_blow_up_is_data_and_the_next_starts_afresh():
 
 def test_provenance():
     data = orbit_diagram(logistic, "r", [2.0, 3.0], points=2, seed=3)
-    expected = {"analysis": "orbit_diagram", "parameter": "r", "observable": "x", "method": "iterate", "transient": 1000}
+    expected = {
+        "analysis": "orbit_diagram",
+        "parameter": "r",
+        "observable": "x",
+        "method": "iterate",
+        "transient": 1000,
+    }
     assert expected.items() <= data.attrs.items()
     assert data.r.attrs == {"units": "1/year", "long_name": "growth"}
     data = orbit_diagram(hopf, "mu", [0.5], points=2, transient=10.0)

@@ -18,7 +18,10 @@ from attrax.integrators import groups
     state={"x": (), "v": ()},
     parameters={"w": 1.0, "loss": 0.0},
     initial={"x": 1.0},
-    observables={"energy": lambda t, s, p: (s.v**2 + p.w**2 * s.x**2) / 2, "both": lambda t, s, p: jnp.stack([s.x, s.v])},
+    observables={
+        "energy": lambda t, s, p: (s.v**2 + p.w**2 * s.x**2) / 2,
+        "both": lambda t, s, p: jnp.stack([s.x, s.v]),
+    },
 )
 def oscillator(t, s, p):
     return {"x": s.v, "v": -(p.w**2) * s.x - 2 * p.loss * s.v}

@@ -118,7 +118,9 @@ def decay(t, s, p):
 def test_work_grows_with_accuracy_as_the_order_says(method):
     """Steps per decade of tolerance: tol ** (-1 / order)."""
     tolerances = (1e-5, 1e-8)
-    steps = [ax.simulate(oscillator, 200.0, method=method, rtol=t, atol=t, sample="end").steps.item() for t in tolerances]
+    steps = [
+        ax.simulate(oscillator, 200.0, method=method, rtol=t, atol=t, sample="end").steps.item() for t in tolerances
+    ]
     assert steps[1] / steps[0] == pytest.approx(1e3 ** (1 / TABLEAUX[method].error_order), rel=0.25)
 
 

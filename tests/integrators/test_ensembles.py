@@ -115,8 +115,6 @@ def test_the_order_of_dimensions_is_that_of_the_call():
     assert end(parameters=ax.grid(scale=[1.0], rate=[1.0, 2.0])).x.dims[:2] == ("scale", "rate")
 
 
-
-
 REFUSED = [
     (dict(t_end=0.0), "t_end"),
     (dict(t_end=np.nan), "t_end"),

@@ -33,11 +33,9 @@ def stiffish(t, s, p):
     return {"x": jnp.array([[98.0, 198.0], [-99.0, -199.0]]) @ s.x + jnp.array([jnp.sin(t), 0.0])}
 
 
-@ax.flow(
-    state={"x": ("n",)}, parameters={"n": 5, "gain": 3.0}, initial={"x": lambda p: np.linspace(-1.0, 1.0, p.n)}
-)
+@ax.flow(state={"x": ("n",)}, parameters={"n": 5, "gain": 3.0}, initial={"x": lambda p: np.linspace(-1.0, 1.0, p.n)})
 def ring(t, s, p):
-    return {"x": -s.x + p.gain * jnp.tanh(jnp.roll(s.x, 1)) + jnp.exp(-s.x**2) * jnp.sin(t)}
+    return {"x": -s.x + p.gain * jnp.tanh(jnp.roll(s.x, 1)) + jnp.exp(-(s.x**2)) * jnp.sin(t)}
 
 
 HOW = {
@@ -73,7 +71,6 @@ def test_width_of_lanes(how, sample, width, monkeypatch):
     together = ax.simulate(LORENZ, 3.0, **given)
     for one, rho in zip(alone, RHO[::10], strict=True):
         same(one, together.sel(rho=rho))
-
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -180,7 +177,9 @@ def test_scipy_agrees(problem, method):
 def test_scipy_agrees_backwards(problem):
     """Back along the way from the end, at samples of falling time."""
     system, t_end, accuracy = PROBLEMS[problem]
-    t_end = min(t_end, {"lorenz": 0.5, "roessler": 1.0, "van der pol": 3.0, "stiff-ish": 0.03, "ring": 6.0}.get(problem, t_end))
+    t_end = min(
+        t_end, {"lorenz": 0.5, "roessler": 1.0, "van der pol": 3.0, "stiff-ish": 0.03, "ring": 6.0}.get(problem, t_end)
+    )
     times = np.linspace(0.0, t_end, 101)
     there = reference(system, t_end, times)
     back = ax.simulate(

@@ -53,7 +53,9 @@ def test_spacing(how, spacing, count):
     np.testing.assert_allclose(data.x, data.time - 2.0, atol=1e-11)
 
 
-@pytest.mark.parametrize(("t_end", "spacing"), [(1.0, 0.1), (0.3, 0.1), (1e5, 0.1), (1e-5, 1e-6), (1e6 - 5e-7, 1.0), (-0.3, 0.1)])
+@pytest.mark.parametrize(
+    ("t_end", "spacing"), [(1.0, 0.1), (0.3, 0.1), (1e5, 0.1), (1e-5, 1e-6), (1e6 - 5e-7, 1.0), (-0.3, 0.1)]
+)
 def test_rounding_of_the_spacing(t_end, spacing):
     """As many intervals as fit, up to rounding; no sample beyond the end, and none lost."""
     data = ax.simulate(clock, t_end, sample=spacing)
@@ -157,7 +159,10 @@ def test_observables_are_those_of_the_samples():
         state={"x": (), "v": ()},
         parameters={"k": 2.0},
         initial={"x": 1.0},
-        observables={"energy": lambda t, s, p: p.k * s.x**2 / 2 + s.v**2 / 2, "pair": lambda t, s, p: jnp.stack([t, s.x])},
+        observables={
+            "energy": lambda t, s, p: p.k * s.x**2 / 2 + s.v**2 / 2,
+            "pair": lambda t, s, p: jnp.stack([t, s.x]),
+        },
     )
     def spring(t, s, p):
         return {"x": s.v, "v": -p.k * s.x}

@@ -71,7 +71,9 @@ HOW = {"tsit5": {}, "dop853": {"method": "dop853"}, "rk4": {"method": "rk4", "dt
 
 
 @pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("sample", [0.05, "end", np.sort(np.random.default_rng(0).uniform(0, 2, 30))], ids=["regular", "end", "irregular"])
+@pytest.mark.parametrize(
+    "sample", [0.05, "end", np.sort(np.random.default_rng(0).uniform(0, 2, 30))], ids=["regular", "end", "irregular"]
+)
 @pytest.mark.parametrize("stored", [False, True])
 def test_the_others_go_on(how, sample, stored, tmp_path):
     start = np.linspace(-1.0, 1.0, 101)

@@ -52,7 +52,11 @@ HOW = {
     "equal steps, samples between them": {"method": "dopri5", "dt": 0.06, "sample": 0.025},
     "several samples in a step": {"method": "dopri5", "dt": 0.1, "sample": 0.011},
     "irregular": {"sample": np.sort(np.random.default_rng(3).uniform(0.0, 5.0, 113))},
-    "irregular, equal steps": {"method": "heun", "dt": 0.05, "sample": np.sort(np.random.default_rng(3).uniform(0.0, 5.0, 113))},
+    "irregular, equal steps": {
+        "method": "heun",
+        "dt": 0.05,
+        "sample": np.sort(np.random.default_rng(3).uniform(0.0, 5.0, 113)),
+    },
     "end": {"sample": "end"},
 }
 
