@@ -11,6 +11,7 @@ from .fixed_points import fixed_points
 from .lyapunov import lyapunov_spectrum
 from .orbit_diagram import orbit_diagram
 from .sections import poincare_section
+from .stroboscopic import stroboscopic_map
 from .synchrony import kuramoto_order_parameter, synchronisation_error
 from .tracking import track_attractors
 
@@ -30,6 +31,7 @@ __all__ = [
     "orbit_diagram",
     "permutation_entropy",
     "poincare_section",
+    "stroboscopic_map",
     "synchronisation_error",
     "track_attractors",
     "uncertainty_exponent",

@@ -348,10 +348,63 @@ def plot(data: xr.Dataset, kind: str | None = None, **options) -> Figure:
     return globals()[kind](data, **options)
 
 
+@_styled
+def track_attractors(data: xr.Dataset, axes: Sequence[Axes] | None = None, *, variable: str | None = None) -> Figure:
+    """Draw attractors over a parameter: their states, and below the fractions of the states that lead to them.
+
+    Parameters
+    ----------
+    data : Dataset
+        The result of :func:`attrax.analysis.track_attractors`.
+    axes : two Axes, optional
+        A new figure by default.
+    variable : str, optional
+        A state block, or an element such as ``"x[0]"``; the first element by default.
+
+    Raises
+    ------
+    InputError
+        If there is no such element.
+    """
+    parameter = str(data["fraction"].dims[0])
+    states = _elements(data, variable)
+    if axes is None:
+        axes = _new_figure(data, (7.0, 5.0)).subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above, below = axes
+    across = np.broadcast_to(np.asarray(data[parameter])[:, None], states.isel(attractor=0).shape)
+    colours = _colours(data.sizes["attractor"])
+    for k, colour in enumerate(colours):
+        above.plot(across, states.isel(attractor=k), ".", markersize=2, color=colour, rasterized=True)
+    shares = [*data["fraction"].fillna(0.0).transpose("attractor", parameter).values, data["lost"].fillna(0.0).values]
+    below.stackplot(data[parameter], shares, colors=[*colours, "0.9"], step="mid")
+    below.set_ylim(0.0, 1.0)
+    below.margins(x=0.0)
+    above.set_ylabel(str(states.name))
+    below.set_ylabel("fraction")
+    below.set_xlabel(_described(data[parameter]))
+    return above.figure
+
+
+def _elements(data: xr.Dataset, variable: str | None) -> xr.DataArray:
+    """States of attractors: an array over parameter, attractor and point."""
+    blocks = {str(name): each for name, each in data.data_vars.items() if "point" in each.dims}
+    name, _, index = (variable or next(iter(blocks))).partition("[")
+    if name not in blocks:
+        raise InputError(f"{name!r} is not among the states of the attractors: {', '.join(blocks)}")
+    extra = blocks[name].dims[3:]
+    chosen = [int(i) for i in re.findall(r"\d+", index)] or ([0] * len(extra) if variable is None else [])
+    if len(chosen) != len(extra) or any(i >= data.sizes[d] for i, d in zip(chosen, extra, strict=True)):
+        raise InputError(f"{variable!r} is not one element of a block of shape {blocks[name].shape[3:]}")
+    label = f"{name}[{', '.join(map(str, chosen))}]" if extra else name
+    return blocks[name].isel(dict(zip(extra, chosen, strict=True))).rename(label)
+
+
 def kinds(data: xr.Dataset) -> list[str]:
     """Name the figures that can be drawn of a Dataset, which are functions of this module."""
     if data.attrs.get("analysis") == "lyapunov_spectrum":
         return ["lyapunov_spectrum"]
+    if data.attrs.get("analysis") == "track_attractors":
+        return ["track_attractors"]
     if data.attrs.get("analysis") == "basins":
         return ["basins"] if data["basin"].ndim == 2 else []
     if {"direction", "point"} <= set(data.dims):

@@ -67,8 +67,10 @@ def lyapunov_spectrum(
     (Benettin et al., Meccanica 15, 9, 1980; Shimada & Nagashima, Prog. Theor. Phys. 61, 1605, 1979.) The tangent
     vectors follow the exact derivative of the system, and are subject to the same tolerances as the state.
     Gram-Schmidt comes after each accepted step, or every few equal steps; the mean rates at which it finds the
-    vectors grown are the exponents. Standard errors come from the differences between 16 batches: they mean
-    something once a batch is much longer than the correlations of the motion.
+    vectors grown are the exponents. Standard errors come from the differences
+    between 16 batches: they mean something once a batch is much longer than the correlations of the motion; before,
+    they are too large for flows (twice for Lorenz's after 500 time units), as growth within a batch also depends on
+    the directions at its ends.
 
     Parameters
     ----------

@@ -337,6 +337,7 @@ def save(
 def load(path: str | os.PathLike, group: str = "/") -> xr.Dataset:
     """Read a group of a file: into memory, or from 256 MiB on each array where and when it is used.
 
+    A coordinate of that size alone gets no index, so that it need not be read: select by ``isel`` there.
     The attribute ``complete = 0`` is there only when the writer did not finish. Strings come as ``<U``.
 
     Raises
@@ -358,7 +359,9 @@ def load(path: str | os.PathLike, group: str = "/") -> xr.Dataset:
         for name, item in arrays.items():
             target = coords if item.is_scale or name in auxiliary else variables
             target[name] = (_dims(name, item), _values(item, lazy, path), _attributes(item))
-        return xr.Dataset(variables, coords, _attributes(node))
+        large = {name for name, (_, values, _) in coords.items() if values.size * values.dtype.itemsize >= LAZY_BYTES}
+        data = xr.Dataset(variables, {k: v for k, v in coords.items() if k not in large}, _attributes(node))
+        return data.assign_coords(xr.Coordinates({k: coords[k] for k in large}, indexes={})) if large else data
 
 
 def groups(path: str | os.PathLike) -> list[str]:

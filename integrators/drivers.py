@@ -94,7 +94,7 @@ def adaptive(
 
     A member is DONE when it arrives at the end or has recorded all its points, PAUSED when it has delivered the
     samples up to ``last_sample`` and there are more. Samples go to ``samples[member, sample - first_sample]``,
-    crossings (time and state) to ``crossings[member, point]``.
+    ``times`` begins with that of the first sample and goes up to the one after the last; crossings (time and state) to ``crossings[member, point]``.
     """
     t, y = at(work, field[T]), at(work, field[Y])
     told, hold = at(work, field[TOLD]), at(work, field[HOLD])
@@ -167,15 +167,15 @@ def adaptive(
                 bits &= bits - 1
                 s = int(sample[lane])
                 record = at(samples, (slot[lane] * (last_sample - first_sample) + s - first_sample) * dimension)
-                if s < last_sample and times[s] == t[lane]:
+                if s < last_sample and times[s - first_sample] == t[lane]:
                     for j in range(dimension):
                         record[j] = y[j * width + lane]
                     s += 1
-                if s < last_sample and direction * (t[lane] - times[s]) >= 0.0:
-                    theta[lane] = (times[s] - told[lane]) / hold[lane]
+                if s < last_sample and direction * (t[lane] - times[s - first_sample]) >= 0.0:
+                    theta[lane] = (times[s - first_sample] - told[lane]) / hold[lane]
                     waiting |= 1 << lane
                 sample[lane] = s
-                sample_time[lane] = times[s] if s < all_samples else direction * inf
+                sample_time[lane] = times[s - first_sample] if s < all_samples else direction * inf
             if waiting == 0:
                 break
             if prepared == 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from .fields import DONE, FIELDS, NONFINITE, PAUSED, RUNNING, STEP_FIELDS
 from .parallel import Tick
 from .stochastic import Stochastic, stochastic_kernels
 from .tableaux import Tableau
+from .times import MANY, Spaced, Times
 
 SLICE = 0.05
 """Seconds between two looks at Ctrl-C and the progress bar."""
@@ -152,7 +154,7 @@ class AdaptiveGroup:
         t_start: float,
         t_end: float,
         *,
-        times: np.ndarray,
+        times: Times,
         rtol: float,
         atol: float,
         max_steps: float,
@@ -169,7 +171,7 @@ class AdaptiveGroup:
         self.columns = np.zeros((self.members, len(compiled.rows)))
         self._of("t")[:] = t_start
         self._of("y")[:], self._of("p")[:] = y, p
-        self._of("sample_time")[:] = times[0] if len(times) else self.direction * np.inf
+        self._of("sample_time")[:] = times[:1][0] if len(times) else self.direction * np.inf
         self.work = compiled.memory(
             t_end=t_end,
             direction=self.direction,
@@ -203,6 +205,7 @@ class AdaptiveGroup:
         """
         c, left = self.compiled, 1
         self.status[self.status == PAUSED] = RUNNING
+        times = self.times[first : last + 1]
         run = driver(DRIVERS, "adaptive")
         while left:
             amount = self.pace.amount
@@ -211,7 +214,7 @@ class AdaptiveGroup:
                     *(c.kernels["step"], c.kernels["prepare"], c.kernels["interpolate"]),
                     *(self.work, c.field, c.width, c.dimension, self.direction),
                     *(c.rows, len(c.rows), self.columns, self.status, self.members),
-                    *(self.times, first, last, len(self.times), out),
+                    *(times, first, last, len(self.times), out),
                     *(self.record_from, self.points, self.crossings, self.counts),
                     *(self.max_steps, self.slot, self.scratch, self.pace.amount),
                 )
@@ -254,6 +257,34 @@ class AdaptiveGroup:
         }
 
 
+@dataclass(frozen=True)
+class Positions:
+    """Times in equal steps from ``start``, as whole numbers where they are so but for rounding."""
+
+    times: Times
+    start: float
+    dt: float
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        positions = (self.times[part] - self.start) / self.dt
+        near = np.rint(positions)
+        return np.where(np.abs(positions - near) <= 1e-9 * np.maximum(1.0, near), near, positions)
+
+
+def _regular(positions: Positions | np.ndarray) -> int:
+    """Number of steps between samples if it is the same everywhere, else 0."""
+    spaced = isinstance(positions, Positions) and isinstance(positions.times, Spaced)
+    some = positions[:MANY] if spaced else positions[:]
+    gaps = np.diff(some)
+    same = len(gaps) and (gaps == gaps[0]).all() and (some == np.floor(some)).all()
+    if spaced and same:
+        same = positions[len(positions) - 1 :][0] == some[0] + gaps[0] * (len(positions) - 1)
+    return int(gaps[0]) if same else 0
+
+
 class FixedGroup:
     """Members that take equal steps together (or the iterates of a map).
 
@@ -266,7 +297,7 @@ class FixedGroup:
         Flows: first time and step.
     steps : int
         Number of steps.
-    positions : ndarray
+    positions : Positions, or ndarray
         When to sample, in steps from the first; the part after the decimal point lies within a step.
     origin : int
         Number of the first step (the time of a map).
@@ -281,7 +312,7 @@ class FixedGroup:
         t_start: float,
         dt: float,
         steps: int,
-        positions: np.ndarray,
+        positions: Positions | np.ndarray,
         origin: int = 0,
     ):
         self.compiled = compiled
@@ -292,10 +323,8 @@ class FixedGroup:
         self.status = np.full(self.members, RUNNING)
         self.reached = np.zeros(self.members, dtype=np.int64)
         self.positions = positions
-        self.whole = np.floor(positions).astype(np.int64)
-        self.theta = np.ascontiguousarray(positions - self.whole)
-        gaps = np.diff(self.whole)
-        self.every = int(gaps[0]) if len(gaps) and (gaps == gaps[0]).all() and not self.theta.any() else 0
+        self.every = _regular(positions)
+        self.segment, self.whole = 0, np.zeros(0, dtype=np.int64)
         self.work = compiled.memory(t0=t_start, dt=dt)
         record = compiled.width * max(compiled.outputs, compiled.dimension)
         self.chunk = max(1, 4096 // record)
@@ -308,10 +337,14 @@ class FixedGroup:
 
         With the last sample, members go on to the end.
         """
+        places = self.positions[first:last]
+        self.segment, self.whole = first, np.floor(places).astype(np.int64)
+        theta = places - self.whole
         r = first
         while r < last:
             most = max(1, self.pace.amount // self.members)
-            gap = int(self.whole[r]) - self.step
+            here = self.whole[r - first :]
+            gap = int(here[0]) - self.step
             lead = gap - self.every if self.every else gap - most
             if lead > 0:
                 self._go(self.step + min(most, lead), tick)
@@ -320,20 +353,21 @@ class FixedGroup:
             if regular:
                 count = max(1, most // gap)
             else:
-                count = 1 if self.every else int(np.searchsorted(self.whole[r:last], self.step + most, side="right"))
+                count = 1 if self.every else int(np.searchsorted(here, self.step + most, side="right"))
             count = min(count, last - r)
-            self._call(self.every if regular else 0, count, self.whole[r:], self.theta[r:], out, (last - first, r - first))
-            self.step = int(self.whole[r + count - 1])
+            place = (last - first, r - first)
+            self._call(self.every if regular else 0, count, here, theta[r - first :], out, place)
+            self.step = int(here[count - 1])
             self.samples = r = r + count
             tick(self.fraction)
-        if last == len(self.whole):
+        if last == len(self.positions):
             while self.step < self.steps:
                 most = max(1, self.pace.amount // self.members)
                 self._go(min(self.steps, self.step + most), tick)
             self.status[self.status == RUNNING] = DONE
 
     def _go(self, step: int, tick: Tick) -> None:
-        self._call(0, 0, np.array([step]), self.theta, self.buffer, (0, 0))
+        self._call(0, 0, np.array([step]), self.buffer, self.buffer, (0, 0))
         self.step = step
         tick(self.fraction)
 
@@ -357,7 +391,7 @@ class FixedGroup:
     @property
     def delivered(self) -> np.ndarray:
         """Number of samples that each member has delivered."""
-        finite = np.searchsorted(self.whole, self.reached, side="right")
+        finite = self.segment + np.searchsorted(self.whole, self.reached, side="right")
         return np.where(self.status == NONFINITE, np.minimum(finite, self.samples), self.samples)
 
     @property

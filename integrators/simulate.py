@@ -23,12 +23,12 @@ from ..engine.storage import Writer, load
 from ..engine.system import System
 from .ensemble import Ensemble, Members, members
 from .fields import DONE, RUNNING
-from .groups import AdaptiveGroup, FixedGroup, adaptive, fixed, fixed_lanes, lanes, stochastic
+from .groups import AdaptiveGroup, FixedGroup, Positions, adaptive, fixed, fixed_lanes, lanes, stochastic
 from .methods import ADAPTIVE, METHODS, right_hand_side
 from .parallel import Progress, Tick, cores, parts, work_off
 from .rosenbrock import Rosenbrock
 from .stochastic import Stochastic, check
-from .times import INTERVALS, number, samples, span, whole
+from .times import INTERVALS, Spaced, Times, number, samples, span, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,6 +137,8 @@ def simulate(
     ensemble = members(system, parameters, initial, seed)
     system = ensemble.system
     times = samples(system, start, end, keep, sample)
+    if store is None or backend == "jax" or system.noise is not None:
+        times = times[:]
     only_end = isinstance(sample, str)
     plan = _Plan(ensemble, method, step, start, end, times, only_end, rtol, atol, most, (seed, first_member))
     if system.noise is not None:
@@ -145,7 +147,7 @@ def simulate(
     steps_known = plan.dt is not None and system.kind == "flow"
     layout = trajectory.layout(
         system,
-        time=times,
+        time=len(times) if isinstance(times, Spaced) else times,
         members=ensemble.dims,
         member_coords=ensemble.coords,
         observables=system.observable_shapes,
@@ -177,7 +179,7 @@ class _Plan:
     step: float | None
     start: float
     end: float
-    times: np.ndarray
+    times: Times
     only_end: bool
     rtol: float
     atol: float
@@ -205,29 +207,28 @@ class _Plan:
             return fixed_lanes(members, dimension, self.members.p.shape[1])
         return lanes(members, dimension, self.members.p.shape[1], dense=not self.only_end)
 
-    @property
-    def positions(self) -> np.ndarray:
+    def positions(self) -> Positions:
         """When to sample, in equal steps."""
         assert self.dt is not None
-        positions = (self.times - self.start) / self.dt
-        near = np.rint(positions)
-        return np.where(np.abs(positions - near) <= 1e-9 * np.maximum(1.0, near), near, positions)
+        return Positions(self.times, self.start, self.dt)
 
     def on_steps(self, sample: Any) -> np.ndarray:
         """The times of the samples of a noisy system, which lie on its steps."""
         assert self.dt is not None
+        positions = self.positions()[:]
         if sample is None:
             every = max(1, self.steps // INTERVALS)
-            first = math.ceil(self.positions[0])
-            return self.start + self.dt * np.arange(first, self.steps + 1, every)
-        if (self.positions != np.rint(self.positions)).any():
-            raise InputError(f"samples of a system with noise lie on its steps: choose times that are multiples of {self.dt:g}")
-        return self.times
+            return self.start + self.dt * np.arange(math.ceil(positions[0]), self.steps + 1, every)
+        if (positions != np.rint(positions)).any():
+            raise InputError(
+                f"samples of a system with noise lie on its steps: choose times that are multiples of {self.dt:g}"
+            )
+        return self.times[:]
 
     def group(self, part: slice) -> Group:
         """The members of ``part``, ready to go."""
         system, y, p = self.members.system, self.members.y[part], self.members.p[part]
-        times = np.zeros(0) if self.only_end else self.times
+        times: Times = np.zeros(0) if self.only_end else self.times
         if self.dt is None:
             return AdaptiveGroup(
                 adaptive(
@@ -257,7 +258,7 @@ class _Plan:
             t_start=self.start,
             dt=self.dt,
             steps=self.steps,
-            positions=np.zeros(0) if self.only_end else self.positions,
+            positions=np.zeros(0) if self.only_end else self.positions(),
             origin=int(self.start) if self.method == "iterate" else 0,
         )
 
@@ -271,13 +272,13 @@ def _by_diffrax(plan: _Plan, layout: Layout, writer: Writer | None) -> xr.Datase
         start=plan.start,
         end=plan.end,
         dt=plan.dt,
-        times=plan.times,
+        times=plan.times[:],
         rtol=plan.rtol,
         atol=plan.atol,
         max_steps=plan.max_steps,
     )
     shape = tuple(plan.members.dims.values())
-    found = state_blocks(plan.members.system, raw) | observables(plan.members, raw, plan.times) | endings
+    found = state_blocks(plan.members.system, raw) | observables(plan.members, raw, plan.times[:]) | endings
     arrays = {name: values.reshape((*shape, *values.shape[1:])) for name, values in found.items()}
     if writer is None:
         return trajectory.dataset(layout, arrays)
@@ -392,8 +393,11 @@ class _Run:
     def _write(self, part: slice, first: int, out: np.ndarray) -> None:
         assert self.writer is not None
         p = self.plan.members.p[part]
+        times = self.plan.times[first : first + out.shape[1]]
         with self.lock:
-            for name, values in blocks(self.plan, out, p, self.plan.times[first : first + out.shape[1]]).items():
+            if isinstance(self.plan.times, Spaced):
+                self.writer.write("time", times, time=first)
+            for name, values in blocks(self.plan, out, p, times).items():
                 for rows, shape, offsets in self._boxes(part):
                     box = values[rows.start - part.start : rows.stop - part.start]
                     self.writer.write(name, box.reshape(*shape, *values.shape[1:]), time=first, **offsets)
@@ -424,7 +428,7 @@ class _Run:
             self.writer.close(complete=complete)
             return load(self.writer.path, self.writer.group)
         assert self.raw is not None
-        split = blocks(self.plan, self.raw, self.plan.members.p, self.plan.times)
+        split = blocks(self.plan, self.raw, self.plan.members.p, self.plan.times[:])
         arrays = {name: values.reshape(*self.shape, *values.shape[1:]) for name, values in split.items()}
         return trajectory.dataset(self.layout, arrays | endings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,32 @@ from ..engine.system import System
 
 INTERVALS = 1000
 """Number of intervals between samples where nothing is asked for."""
+
+MANY = 10**6
+"""Number of samples beyond which equally spaced times are computed when they are needed."""
+
+
+@dataclass(frozen=True)
+class Spaced:
+    """Equally spaced times, the last one exactly at ``last``: a sequence of which slices are arrays."""
+
+    first: float
+    spacing: float
+    count: int
+    last: float
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        start, stop, _ = part.indices(self.count)
+        times = self.first + self.spacing * np.arange(start, stop)
+        if stop == self.count and stop > start:
+            times[-1] = self.last
+        return times
+
+
+Times = np.ndarray | Spaced
 
 
 def span(system: System, t_start: Any, t_end: Any, transient: Any) -> tuple[float, float, float]:
@@ -29,7 +56,7 @@ def span(system: System, t_start: Any, t_end: Any, transient: Any) -> tuple[floa
     return start, end, start + passing if end > start else start - passing
 
 
-def samples(system: System, start: float, end: float, keep: float, sample: Any) -> np.ndarray:
+def samples(system: System, start: float, end: float, keep: float, sample: Any) -> Times:
     """The times of the samples that ``sample`` asks for."""
     direction = 1.0 if end > start else -1.0
     if isinstance(sample, str):
@@ -51,10 +78,11 @@ def samples(system: System, start: float, end: float, keep: float, sample: Any) 
         if system.kind == "map" and not spacing.is_integer():
             raise InputError(f"the spacing of samples of a map is a whole number, not {spacing:g}")
         count = int(np.floor(abs(end - keep) / spacing * (1 + 1e-12) + 1e-9))
-        times = keep + direction * spacing * np.arange(count + 1)
-        if direction * (times[-1] - end) >= -1e-9 * spacing:
-            times[-1] = end
-        return times
+        last = keep + direction * spacing * count
+        if direction * (last - end) >= -1e-9 * spacing:
+            last = end
+        spaced = Spaced(keep, direction * spacing, count + 1, last)
+        return spaced if count >= MANY else spaced[:]
     if times.ndim != 1 or not times.size:
         raise InputError(f"the times of samples must be a list, not an array of shape {times.shape}")
     if not (np.diff(times) * direction > 0).all():

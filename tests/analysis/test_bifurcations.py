@@ -112,6 +112,19 @@ def test_fitzhugh_nagumo():
     assert [p.unstable for p in hopf] == [(0, 2), (2, 0)]
 
 
+def test_adaptive_dissipation():
+    """x'' = (mu - V) x' - V' with V = x^3/3 - x^2/2: at x = 1, Hopf at mu = V(1) = -1/6 with omega^2 = V''(1) = 1."""
+
+    @ax.flow(state={"x": (), "v": ()}, parameters={"mu": -0.3}, initial={"x": 1.0})
+    def well(t, s, p):
+        return {"x": s.v, "v": (p.mu - s.x**3 / 3 + s.x**2 / 2) * s.v - s.x**2 + s.x}
+
+    hopf = only(continue_fixed_points(well, "mu", (-0.5, 0.1)), "H")
+    assert hopf.parameters["mu"] == pytest.approx(-1 / 6, rel=1e-12)
+    assert hopf.coefficients["omega"] == pytest.approx(1, rel=1e-12)
+    np.testing.assert_allclose(hopf.vector, [1, 0], atol=1e-14)
+
+
 @pytest.mark.parametrize(("p2", "p1"), [(14, 0.16504205), (15, 0.14688248), (16, 0.13253844)])
 def test_auto_demo_ab(p2, p1):
     first = continue_fixed_points(ab.with_parameters(p2=float(p2)), "p1", (0, 0.5)).special("H")[0]

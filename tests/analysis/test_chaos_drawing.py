@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import attrax as ax
-from attrax.analysis import basins, drawing, lyapunov_spectrum
+from attrax.analysis import basins, drawing, lyapunov_spectrum, track_attractors
 from attrax.engine.errors import InputError
 
 HENON = ax.systems.maps.henon
@@ -46,3 +46,15 @@ def test_basins():
     assert drawing.kinds(line) == []
     with pytest.raises(InputError, match="two dimensions"):
         drawing.basins(line)
+
+
+def test_tracks():
+    found = track_attractors(HENON, "a", [0.2, 0.3, 0.4], {"x": [0.0, 0.1], "y": [0.0, 0.1]})
+    assert drawing.kinds(found) == ["track_attractors"]
+    above, below = drawing.track_attractors(found, variable="y").axes
+    np.testing.assert_array_equal(above.lines[0].get_ydata(), found.y[:, 0, 0])
+    assert above.get_ylabel() == "y" and below.get_xlabel().startswith("a")
+    with pytest.raises(InputError, match="not among the states"):
+        drawing.track_attractors(found, variable="z")
+    with pytest.raises(InputError, match="not one element"):
+        drawing.track_attractors(found, variable="x[0]")

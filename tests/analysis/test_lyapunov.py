@@ -258,6 +258,19 @@ def test_a_member_does_not_depend_on_its_company(how):
     np.testing.assert_array_equal(together.exponents[7], alone.exponents)
 
 
+@pytest.mark.parametrize("system, t_total", [(LORENZ, 3000), (HENON, 8192)])
+def test_standard_errors_are_those_between_runs(system, t_total):
+    rng = np.random.default_rng(0)
+    starts = system.initial_vector + rng.uniform(0, 0.05, (100, system.dimension))
+    found = lyapunov_spectrum(system, t_total=t_total, transient=100, initial=starts)
+    scatter = found.exponents.std("member", ddof=1)[0]
+    reported = np.sqrt((found.standard_error**2).mean("member"))[0]
+    assert 0.85 * scatter < reported < 1.6 * scatter
+    scatter = found.kaplan_yorke.std("member", ddof=1)
+    reported = np.sqrt((found.kaplan_yorke_error**2).mean("member"))
+    assert 0.85 * scatter < reported < 1.6 * scatter
+
+
 def test_runs_until_the_wanted_error():
     found = lyapunov_spectrum(
         LORENZ, 1, t_total=200, transient=20, tolerance=0.01, parameters={"rho": [10.0, 28.0, 60.0]}

@@ -137,7 +137,7 @@ def test_parts_of_an_array_on_disk(tmp_path, monkeypatch):
         {"time": 7},
         {"time": xr.DataArray([3, 1], dims="k"), "unit": xr.DataArray([0, 1], dims="k")},
     ):
-        xr.testing.assert_identical(load(tmp_path / "a.h5").isel(part).load(), whole.isel(part))
+        xr.testing.assert_identical(load(tmp_path / "a.h5").isel(part).load(), whole.drop_indexes("time").isel(part))
     assert "..." in repr(load(tmp_path / "a.h5"))
 
 
