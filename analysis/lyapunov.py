@@ -394,7 +394,7 @@ def _harvest(sums: np.ndarray) -> np.ndarray:
 
 def _kind(tangent: Tangent, how: _Settings) -> type:
     """How the tangent vectors are best moved."""
-    if how.step and tangent.operations <= WRITTEN_OUT:
+    if how.step and how.k * tangent.system.dimension <= WRITTEN_OUT:
         return _Stepped
     if how.step:
         if how.k > MOST:

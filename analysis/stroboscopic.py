@@ -14,7 +14,7 @@ from ..integrators.times import number
 from .expressions import Formula
 
 
-def stroboscopic_map(system: System, period: float | str, *, steps: int = 20, method: str = "dop853") -> System:
+def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, method: str = "dop853") -> System:
     """The map that takes the state of a flow over one period.
 
     Its fixed points are cycles of the flow; its Lyapunov exponents are those of the flow times the period. It is
@@ -28,7 +28,7 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 20, me
     period : float or str
         A number, or a formula of parameters such as ``"2*pi/omega"``, which holds when they are varied.
     steps : int
-        Steps in a period. The map is written out step by step: more take longer to compile.
+        Steps in a period.
     method : str
         An explicit method.
 

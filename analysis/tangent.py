@@ -15,10 +15,10 @@ import numpy as np
 from ..engine.program import Builder, Program
 from ..engine.system import System
 
-WRITTEN_OUT = 400
-"""Operations of all products with the Jacobian up to which equal steps write them out one after the other."""
+WRITTEN_OUT = 64
+"""Numbers in all tangent vectors up to which equal steps write them out one after the other."""
 LARGEST = 4000
-"""The same for steps with error control."""
+"""Operations of all products with the Jacobian up to which steps with error control are possible."""
 LARGEST_DETERMINANT = 6
 """Maps of more states do without the growth of volumes."""
 

@@ -23,6 +23,8 @@ from .lowering import Array, Lowering, plain, traced
 from .program import FLOAT, INT, Builder, Program
 
 RULES = primitives.RULES | linear_algebra.RULES
+WRITTEN_OUT = 2000
+"""Operations of all rounds of a scan up to which they are written out one after the other."""
 
 
 def trace(
@@ -114,6 +116,30 @@ class _Interpreter:
         """Outputs of a jaxpr, closed or open."""
         return self.run(getattr(closed, "jaxpr", closed), getattr(closed, "consts", ()), arguments)
 
+    def round(
+        self, closed, arguments: Sequence[Array], count: int
+    ) -> Callable[[Sequence[Array]], list[Array]] | None:
+        """A jaxpr of numbers that is large and called ``count`` times, as a function of its own in the program."""
+        if any(not a.size or self.low.kind(a) != FLOAT for a in arguments):
+            return None
+        apart = _Interpreter(Builder(), self.name)
+        apart._path = self._path
+        blocks = {f"in{k}": a for k, a in enumerate(arguments)}
+        results = apart.call(closed, [traced(apart.low.builder.input(k, a.size), a.shape) for k, a in blocks.items()])
+        if any(not r.size or apart.low.kind(r) != FLOAT for r in results):
+            return None
+        shapes = {f"out{k}": r.shape for k, r in enumerate(results)}
+        values = dict(zip(shapes, map(apart.low.values, results), strict=True))
+        program = apart.low.builder.program(values).fused()
+        if program.size * count <= WRITTEN_OUT:
+            return None
+
+        def run(given: Sequence[Array]) -> list[Array]:
+            called = self.low.builder.call(program, dict(zip(blocks, map(self.low.values, given), strict=True)))
+            return [traced(called[name], shape) for name, shape in shapes.items()]
+
+        return run
+
     def _equation(self, eqn, arguments: list[Array]) -> list[Array]:
         primitive = eqn.primitive.name
         if any(getattr(getattr(v.aval, "dtype", None), "kind", "") == "c" for v in eqn.outvars):
@@ -178,8 +204,10 @@ def _scan(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
     sequences = arguments[constants + carries :]
     rounds = range(params["length"])
     kept: list[list[Array]] = []
+    run = self.round(params["jaxpr"], [*fixed, *carry, *(s[0, ...] for s in sequences)], len(rounds)) if rounds else None
     for k in reversed(rounds) if params["reverse"] else rounds:
-        results = self.call(params["jaxpr"], [*fixed, *carry, *(s[k, ...] for s in sequences)])
+        given = [*fixed, *carry, *(s[k, ...] for s in sequences)]
+        results = run(given) if run else self.call(params["jaxpr"], given)
         carry = results[:carries]
         kept.append(results[carries:])
     if params["reverse"]:

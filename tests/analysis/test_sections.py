@@ -62,7 +62,7 @@ PI = np.pi
         ("sin(t) > 0", 2 * PI, 2 * PI),
         (lambda t, s, p: s.x - s.v, 3 * PI / 4, PI),
     ],
-    ids=str,
+    ids=lambda v: "function" if callable(v) else str(v),
 )
 @pytest.mark.parametrize("method", ["dop853", "tsit5", "dopri5"])
 def test_times_of_crossings(section, first, period, method):
