@@ -96,10 +96,10 @@ def lyapunov_spectrum(
         ``exponents`` and ``standard_error`` ``(member..., exponent)``, falling, in units of inverse time (per iterate);
         ``history`` ``(member..., time, exponent)``, the means up to a time (at 256 times; 16 in very large
         ensembles); ``kaplan_yorke`` and ``kaplan_yorke_error``, the dimension of Kaplan & Yorke 1979 (NaN where
-        ``k`` exponents do not suffice); ``mean_divergence``, the mean rate of growth of volumes along the orbit,
-        and with all exponents ``sum_minus_divergence``, which must be zero; ``zero_exponent``, for autonomous flows
-        the exponent nearest to zero (zero unless the orbit ends in a fixed point); ``status`` and ``t_stop``. NaN
-        for members that fail.
+        ``k`` exponents do not suffice); ``mean_divergence``, the mean rate of growth of volumes along the orbit (NaN
+        for maps of more than 6 states), and with all exponents ``sum_minus_divergence``, which must be zero;
+        ``zero_exponent``, for autonomous flows the exponent nearest to zero (zero unless the orbit ends in a fixed
+        point); ``status`` and ``t_stop``. NaN for members that fail.
 
     Raises
     ------

@@ -573,9 +573,15 @@ class _Code:
         width = 1 if shared else self.width
         type = self.module.type(FLOAT, width)
         for k, v in enumerate(values):
-            text = v.text if shared else self.use(v, FLOAT)
+            text = self.first(v) if shared else self.use(v, FLOAT)
             pointer = self.new(self._place(name, k))
             self.line(f"store {type} {text}, ptr {pointer}, align {min(64, 8 * width)}")
+
+    def first(self, value: _Value) -> str:
+        """Text of a number that all lanes have in common."""
+        if value.width == 1:
+            return value.text
+        return self.new(f"extractelement {self.module.type(FLOAT, value.width)} {value.text}, i32 0")
 
     def _place(self, name: str, k: int) -> str:
         """Address of number ``k`` of a field."""

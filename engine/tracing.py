@@ -204,7 +204,8 @@ def _scan(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
     sequences = arguments[constants + carries :]
     rounds = range(params["length"])
     kept: list[list[Array]] = []
-    run = self.round(params["jaxpr"], [*fixed, *carry, *(s[0, ...] for s in sequences)], len(rounds)) if rounds else None
+    first = [*fixed, *carry, *(s[0, ...] for s in sequences)] if rounds else []
+    run = self.round(params["jaxpr"], first, len(rounds)) if rounds else None
     for k in reversed(rounds) if params["reverse"] else rounds:
         given = [*fixed, *carry, *(s[k, ...] for s in sequences)]
         results = run(given) if run else self.call(params["jaxpr"], given)

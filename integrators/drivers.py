@@ -141,10 +141,10 @@ def adaptive(
                 bits &= bits - 1
                 if crossed[lane] != 0.0:
                     crossed[lane] = 0.0
-                    crossing |= 1 << lane
+                    if direction * (t[lane] - record_from[0]) >= 0.0:
+                        crossing |= 1 << lane
             if crossing != 0:
-                call(prepare, work, work, attention, 0)
-                prepared = 1
+                call(prepare, work, work, crossing, 0)
                 _locate(interpolate, work, field, width, crossing, scratch)
                 bits = crossing
                 while bits != 0:

@@ -23,7 +23,7 @@ def blocks(page: Path, language: str) -> list[str]:
     return ["\n" * text.count("\n", 0, match.start(2)) + match[2] for match in found]
 
 
-@pytest.fixture(params=PAGES, ids=lambda page: page.stem)
+@pytest.fixture(params=PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def page(request, monkeypatch, tmp_path):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)

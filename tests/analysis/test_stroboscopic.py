@@ -75,3 +75,17 @@ def test_wrong_arguments(strobed):
         stroboscopic_map(strobed, 1.0)
     with pytest.raises(InputError, match="period must be positive"):
         stroboscopic_map(duffing, -1.0)
+
+
+def test_many_vectors():
+    """Lorenz 1996 seen ten times a time unit: exponents in proportion, from the same first vectors."""
+
+    @ax.flow(state={"x": (12,)}, initial={"x": 8 + np.sin(1.7 * np.arange(12))})
+    def lorenz96(t, s, p):
+        x = s.x
+        return {"x": (jnp.roll(x, -1) - jnp.roll(x, 2)) * jnp.roll(x, 1) - x + 8.0}
+
+    strobed = stroboscopic_map(lorenz96, 0.1, steps=32, method="rk4")
+    found = lyapunov_spectrum(strobed, t_total=32, transient=0)
+    flow = lyapunov_spectrum(lorenz96, t_total=3.2, transient=0, dt=0.01)
+    np.testing.assert_allclose(found.exponents / 0.1, flow.exponents, atol=1e-8)
