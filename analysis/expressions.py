@@ -82,7 +82,9 @@ def _check(system: System, node: ast.AST, text: str) -> None:
             for argument in arguments:
                 _check(system, argument, text)
         case _:
-            raise InputError(f"{ast.unparse(node)!r} in {text!r} is not understood; expected a formula such as 'x[0] - 2*y'")
+            raise InputError(
+                f"{ast.unparse(node)!r} in {text!r} is not understood; expected a formula such as 'x[0] - 2*y'"
+            )
 
 
 def _index(node: ast.AST, text: str) -> tuple[int, ...]:

@@ -67,8 +67,8 @@ def orbit_diagram(
     section : str or function
         Flows: when to record (see :func:`attrax.analysis.poincare_section`). Default: ``"max <observable>"``.
     direction : "up", "down", "both" or "fixed"
-        Carry the state (and time) along growing or falling values, both, so that hysteresis shows; or start afresh at each
-        value (all values in lanes).
+        Carry the state (and time) along growing or falling values, both, so that hysteresis shows; or start afresh at
+        each value (all values in lanes).
     transient, t_max : float
         Time (iterates) that passes at each value before anything is recorded (default 500; maps 1000), and the longest
         time of recording (flows; default: as long as the transient).
@@ -80,8 +80,8 @@ def orbit_diagram(
     Returns
     -------
     xarray.Dataset
-        The observable, under its name (``x[0]`` as ``x_0``), with dimensions ``(direction, <parameter>, point)``, NaN where there
-        are fewer points; ``count`` and ``status`` ``(direction, <parameter>)``.
+        The observable, under its name (``x[0]`` as ``x_0``), with dimensions ``(direction, <parameter>, point)``, NaN
+        where there are fewer points; ``count`` and ``status`` ``(direction, <parameter>)``.
 
     Raises
     ------
@@ -344,9 +344,9 @@ class _Crossings:
 
         So it is where, in the time between two of them, the state moves by no more than a hundred tolerances.
         """
-        rhs = self.job.system.program("rhs")
-        if any(i.op == "input" and i.payload == ("t", 0) for i in rhs.instructions):
+        if not self.job.system.autonomous:
             return np.zeros(len(count), dtype=bool)
+        rhs = self.job.system.program("rhs")
         last = crossings[np.arange(len(count)), np.maximum(count, 1) - 1]
         between = (last[:, 0] - crossings[:, 0, 0]) / np.maximum(count - 1, 1)
         slope = evaluate(rhs, t=last[:, :1].T, y=last[:, 1:].T, p=p.T)["f"].T

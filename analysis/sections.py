@@ -59,8 +59,8 @@ def as_section(system: System, given: str | Function) -> Section:
     ----------
     system : System
     given : str or function ``(t, s, p)``
-        ``"y = 0"`` (crossed either way), ``"y > 0"`` (on the way up), ``"y < 0"`` (on the way down), ``"max x"``, ``"min x"``;
-        both sides of the comparison may be formulas. A function's zeros are crossed either way.
+        ``"y = 0"`` (crossed either way), ``"y > 0"`` (on the way up), ``"y < 0"`` (on the way down), ``"max x"``,
+        ``"min x"``; both sides of the comparison may be formulas. A function's zeros are crossed either way.
 
     Raises
     ------
@@ -182,7 +182,8 @@ def poincare_section(
     system : System
         A flow.
     section : str or function
-        ``"y = 0"``, ``"y > 0"`` (upwards), ``"y < 0"`` (downwards), ``"max x"``, ``"min x"``, or a function ``(t, s, p)``.
+        ``"y = 0"``, ``"y > 0"`` (upwards), ``"y < 0"`` (downwards), ``"max x"``, ``"min x"``, or a function ``(t, s,
+        p)``.
     points : int
         Crossings to record of each member.
     transient, t_max : float
@@ -194,12 +195,19 @@ def poincare_section(
     Returns
     -------
     xarray.Dataset
-        ``t_cross`` and the state blocks ``(member..., point, block axes)``, NaN where there are fewer crossings; ``count``
-        and ``status`` ``(member...)``.
+        ``t_cross`` and the state blocks ``(member..., point, block axes)``, NaN where there are fewer crossings;
+        ``count`` and ``status`` ``(member...)``.
     """
     surface = as_section(system, section)
     how = settings(
-        system, method=method, rtol=rtol, atol=atol, transient=transient, t_max=t_max, points=points, max_steps=max_steps
+        system,
+        method=method,
+        rtol=rtol,
+        atol=atol,
+        transient=transient,
+        t_max=t_max,
+        points=points,
+        max_steps=max_steps,
     )
     ensemble = members(system, parameters, initial, whole("seed", seed, 0))
     count, n = len(ensemble.y), system.dimension

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.declaration import Namespace
 from ..engine.errors import InputError
-from ..engine.system import System
+from ..engine.system import Function, System
 from ..integrators.tableaux import TABLEAUX
 from ..integrators.times import number
 from .expressions import Formula
@@ -68,13 +68,15 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, me
         start = {name: s[name] for name in system.state}
         return jax.lax.scan(step, start, jax.numpy.arange(steps, dtype=float))[0]
 
-    observables = {name: lambda t, s, p, f=f: f(t * duration(p), s, p) for name, f in system.observables.items()}
+    def observed(f: Function) -> Function:
+        return lambda t, s, p: f(t * duration(p), s, p)
+
     return replace(
         system,
         name=f"{system.name} once a period",
         kind="map",
         function=function,
-        observables=observables,
+        observables={name: observed(f) for name, f in system.observables.items()},
         time_unit="",
         known=(),
         _programs={},

@@ -17,7 +17,6 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import TypeVar
 
-
 Function = TypeVar("Function", bound=Callable)
 _building = threading.RLock()
 

@@ -53,7 +53,9 @@ def _sources(module: str) -> dict[str, str]:
     sources = {module: Path(spec.origin).read_text()}
     for statement in ast.walk(ast.parse(sources[module])):
         if isinstance(statement, ast.ImportFrom) and statement.level:
-            sources |= _sources(importlib.util.resolve_name("." * statement.level + (statement.module or ""), spec.parent))
+            sources |= _sources(
+                importlib.util.resolve_name("." * statement.level + (statement.module or ""), spec.parent)
+            )
     return sources
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from . import cache
@@ -33,8 +32,7 @@ class _Evaluator:
         bound = {k: builder.input(f"in {k}", v) for k, v in program.inputs.items()}
         convert = {FLOAT: lambda v: v, INT: builder.to_float, BOOL: builder.bool_to_float}
         results = {
-            f"out {k}": [convert[builder.type(v)](v) for v in ids]
-            for k, ids in builder.inline(program, bound).items()
+            f"out {k}": [convert[builder.type(v)](v) for v in ids] for k, ids in builder.inline(program, bound).items()
         }
         self.kernel = load({"evaluate": Straight(builder.program(results))}, workspace)["evaluate"]
         self.size = workspace.size

@@ -99,13 +99,6 @@ def load(kernels: Mapping[str, Kernel], workspace: Workspace) -> dict[str, int]:
     return _load(text, tuple(kernels))
 
 
-def evaluate(program: Program, **blocks):
-    """Stands in for :func:`attrax.engine.evaluation.evaluate`."""
-    from .evaluation import evaluate
-
-    return evaluate(program, **blocks)
-
-
 class Function:
     """A program as a plain function of numbers, for solvers that ask for one value at a time."""
 
@@ -628,7 +621,11 @@ class _Code:
         if op == "neg":
             text = f"fneg {type} {texts[0]}"
         elif op in ("not", "ineg"):
-            text = f"xor {type} {texts[0]}, {self._ones(width)}" if op == "not" else f"sub {type} {self._zero(width)}, {texts[0]}"
+            text = (
+                f"xor {type} {texts[0]}, {self._ones(width)}"
+                if op == "not"
+                else f"sub {type} {self._zero(width)}, {texts[0]}"
+            )
         elif op in _UNARY:
             text = f"call {type} {self.module.intrinsic(_UNARY[op], kind, width, len(texts))}({operands})"
         elif op in ("imin", "imax"):
@@ -672,5 +669,3 @@ def _constant(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
-
-

@@ -53,9 +53,7 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], str]] = {
     **dict.fromkeys(("and", "or", "xor"), ((BOOL, BOOL), BOOL)),
     "not": ((BOOL,), BOOL),
     # 64-bit integers (two's complement, wrapping; shift counts below 64; idiv and irem truncate)
-    **dict.fromkeys(
-        ("iadd", "isub", "imul", "idiv", "irem", "imin", "imax", "iand", "ior", "ixor"), _III
-    ),
+    **dict.fromkeys(("iadd", "isub", "imul", "idiv", "irem", "imin", "imax", "iand", "ior", "ixor"), _III),
     **dict.fromkeys(("ishl", "ilshr", "iashr"), _III),
     **dict.fromkeys(("ineg", "iabs"), _II),
     # conversion: to_int truncates and needs a finite argument in range; bits reinterpret
@@ -76,8 +74,8 @@ _COMMUTATIVE = frozenset(
 class Instruction:
     """One scalar operation: ``op`` is in :data:`OPERATIONS`, or one of four others.
 
-    ``arguments`` are the numbers of earlier instructions; ``type`` is one of FLOAT, INT, BOOL. ``"input"`` has the
-    slot ``(block, index)`` as its ``payload``, ``"constant"`` its value. ``"call"`` runs the program in its payload on all
+    ``arguments`` are the numbers of earlier instructions; ``type`` is one of FLOAT, INT, BOOL. ``"input"`` has the slot
+    ``(block, index)`` as its ``payload``, ``"constant"`` its value. ``"call"`` runs the program in its payload on all
     its inputs; ``"part"`` is the output number ``payload`` of such a call.
     """
 
@@ -295,9 +293,7 @@ class Builder:
         result = self._emit(Instruction("call", arguments, FLOAT, program))
         outputs, number = {}, 0
         for name, ids in program.outputs.items():
-            outputs[name] = [
-                self._emit(Instruction("part", (result,), FLOAT, number + k)) for k in range(len(ids))
-            ]
+            outputs[name] = [self._emit(Instruction("part", (result,), FLOAT, number + k)) for k in range(len(ids))]
             number += len(ids)
         return outputs
 

@@ -279,12 +279,16 @@ class System:
             if name not in declared:
                 raise InputError(f"system {self.name!r} has no parameter {name!r}; {suggest(name, self.parameters)}")
             declared[name] = replace(declared[name], value=self._checked(name, value))
-            given, shape = np.shape(declared[name].value), self.numeric.get(name)
-            if name in self.numeric and not callable(declared[name].value) and given != shape:
-                raise InputError(f"parameter {name!r} of system {self.name!r} has shape {shape}, not {given}")
-        if all(name in self.numeric and name not in self.frozen for name in values):
-            return self._with_numbers(declared)
         structure = {k: v.value for k, v in declared.items() if v.structural}
+        if structure == self.structure:
+            for name in values:
+                if name in self.frozen or callable(declared[name].value):
+                    continue
+                given, shape = np.shape(declared[name].value), self.numeric.get(name)
+                if name in self.numeric and given != shape:
+                    raise InputError(f"parameter {name!r} of system {self.name!r} has shape {shape}, not {given}")
+            if not any(name in self.frozen or callable(declared[name].value) for name in values):
+                return self._with_numbers(declared)
         programs = self._programs if structure == self.structure else {}
         system = replace(self, declared=declared, starts=starts, _programs=programs)
         system._check()
@@ -321,17 +325,17 @@ class System:
     def program(self, quantity: str = "rhs") -> Program:
         """The straight-line program of a quantity, from the flat inputs ``t``, ``y`` and ``p``.
 
-        ``rhs`` (block ``f``: derivative or next state), ``jacobian`` (``J`` = df/dy, row by row),
-        ``linearisation`` (``f``, ``J`` and ``ft`` = df/dt), ``parameter_jacobian`` (``Jp`` = df/dp), ``jvp`` (``Jv`` for the extra input ``v``),
-        ``second_derivative`` (``B`` = D2f[v, w] for the extra inputs ``v`` and ``w``), ``noise`` (``g`` or ``G``, ``Dg``, ``c``), or the name of an
-        observable (block of that name).
+        ``rhs`` (block ``f``: derivative or next state), ``jacobian`` (``J`` = df/dy, row by row), ``linearisation``
+        (``f``, ``J`` and ``ft`` = df/dt), ``parameter_jacobian`` (``Jp`` = df/dp), ``jvp`` (``Jv`` for the extra input
+        ``v``), ``second_derivative`` (``B`` = D2f[v, w] for the extra inputs ``v`` and ``w``), ``noise`` (``g`` or
+        ``G``, ``Dg``, ``c``), or the name of an observable (block of that name).
         """
         if quantity not in self._programs:
             self._programs[quantity] = self._trace(quantity)
         return self._programs[quantity]
 
     def expression(self, function: Function, *, rate: bool = False) -> Program:
-        """The program (block ``value``) of a function ``(t, s, p)`` of the state; of its time derivative if ``rate``."""
+        """The program (block ``value``) of a function ``(t, s, p)`` of the state, or with ``rate`` of its time derivative."""
         key = ("expression", function, rate)
         if key not in self._programs:
             import jax
@@ -441,7 +445,9 @@ class System:
         assert self.noise is not None
         given = self.noise(t, *self._namespaces(y, p))
         if not isinstance(given, Mapping):
-            raise DeclarationError(f"system {self.name!r}: its noise must return a dictionary, not {type(given).__name__}")
+            raise DeclarationError(
+                f"system {self.name!r}: its noise must return a dictionary, not {type(given).__name__}"
+            )
         if unknown := [k for k in given if k not in self.shapes]:
             raise DeclarationError(
                 f"system {self.name!r}: its noise names {unknown[0]!r}, which is no state block; "
@@ -453,8 +459,8 @@ class System:
         if not fits or len(extra) > 1 or len(next(iter(extra), ())) > 1:
             told = ", ".join(f"{k} {v.shape}" for k, v in values.items())
             raise DeclarationError(
-                f"system {self.name!r}: an amplitude has the shape of its state block, or that and one last axis, the same "
-                f"for all blocks; given: {told}"
+                f"system {self.name!r}: an amplitude has the shape of its state block, or that and one last axis, "
+                f"the same for all blocks; given: {told}"
             )
         axes = next(iter(extra), ())
         blocks = [
@@ -617,7 +623,9 @@ class System:
                     f"which is no integer parameter; {suggest(d, self.structure)}"
                 )
             if not isinstance(size, (int, np.integer)) or size < 1:
-                raise InputError(f"system {self.name!r}: axis {d!r} of state block {block!r} must be at least 1, not {size}")
+                raise InputError(
+                    f"system {self.name!r}: axis {d!r} of state block {block!r} must be at least 1, not {size}"
+                )
             sizes.append(int(size))
         return tuple(sizes)
 
@@ -655,7 +663,9 @@ class System:
     def _check(self) -> None:
         for name in (*self.shapes, *self.declared, *self.observables):
             if not str(name).isidentifier() or name.startswith("_"):
-                raise DeclarationError(f"system {self.name!r}: {name!r} is not a name that Python could read as s.{name}")
+                raise DeclarationError(
+                    f"system {self.name!r}: {name!r} is not a name that Python could read as s.{name}"
+                )
         if not self.shapes:
             raise DeclarationError(f"system {self.name!r} declares no state")
         names = [*self.shapes, *self.declared, *self.observables, "t", "time"]
@@ -665,7 +675,9 @@ class System:
                 "time share one set of names)"
             )
         if self.noise is not None and self.kind == "map":
-            raise DeclarationError(f"system {self.name!r}: noise is for flows; a map takes random numbers as parameters")
+            raise DeclarationError(
+                f"system {self.name!r}: noise is for flows; a map takes random numbers as parameters"
+            )
         if self.interpretation not in ("ito", "stratonovich"):
             raise DeclarationError(
                 f"system {self.name!r}: interpretation must be 'ito' or 'stratonovich', not {self.interpretation!r}"
@@ -674,7 +686,8 @@ class System:
             for name in given:
                 if name not in self.shapes:
                     raise DeclarationError(
-                        f"system {self.name!r}: {what} name {name!r}, which is no state block; {suggest(name, self.shapes)}"
+                        f"system {self.name!r}: {what} name {name!r}, which is no state block; "
+                        + suggest(name, self.shapes)
                     )
         for name, p in self.declared.items():
             if not (p.structural or callable(p.value)):

@@ -27,9 +27,7 @@ WRITTEN_OUT = 2000
 """Operations of all rounds of a scan up to which they are written out one after the other."""
 
 
-def trace(
-    function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[int, ...]], *, name: str
-) -> Program:
+def trace(function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[int, ...]], *, name: str) -> Program:
     """The straight-line program of ``function``.
 
     Parameters
@@ -62,8 +60,7 @@ def trace(
         results = interpreter.run(closed.jaxpr, closed.consts, arrays)
         low = interpreter.low
         outputs: dict[str, Sequence[int]] = {
-            n: low.values(low.convert(r, FLOAT)) if r.size else []
-            for n, r in zip(names, results, strict=True)
+            n: low.values(low.convert(r, FLOAT)) if r.size else [] for n, r in zip(names, results, strict=True)
         }
     return builder.program(outputs)
 
@@ -116,9 +113,7 @@ class _Interpreter:
         """Outputs of a jaxpr, closed or open."""
         return self.run(getattr(closed, "jaxpr", closed), getattr(closed, "consts", ()), arguments)
 
-    def round(
-        self, closed, arguments: Sequence[Array], count: int
-    ) -> Callable[[Sequence[Array]], list[Array]] | None:
+    def round(self, closed, arguments: Sequence[Array], count: int) -> Callable[[Sequence[Array]], list[Array]] | None:
         """A jaxpr of numbers that is large and called ``count`` times, as a function of its own in the program."""
         if any(not a.size or self.low.kind(a) != FLOAT for a in arguments):
             return None
@@ -150,9 +145,7 @@ class _Interpreter:
         if primitive in _WITH_FUNCTIONS:
             return _WITH_FUNCTIONS[primitive](self, eqn.params, arguments)
         if primitive in _NESTED:
-            return self.call(
-                next(eqn.params[k] for k in ("jaxpr", "call_jaxpr") if k in eqn.params), arguments
-            )
+            return self.call(next(eqn.params[k] for k in ("jaxpr", "call_jaxpr") if k in eqn.params), arguments)
         if primitive in RULES:
             try:
                 result = RULES[primitive](self.low, eqn.params, *arguments)

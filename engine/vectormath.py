@@ -41,9 +41,9 @@ def expand(builder: Builder, op: str, *arguments: int) -> int:
 
 
 def rough_log2(builder: Builder, x: int, factor: float, addend: int) -> int:
-    """``addend + factor * log2(x)`` for ``x >= 0``, the logarithm to 0.05 (of 0: about -1023, of infinity or NaN: 1024 or more).
+    """``addend + factor * log2(x)`` for ``x >= 0``, the logarithm to 0.05.
 
-    The bits of a number, read as an integer, are its logarithm but for a small error.
+    That of 0 is about -1023, that of infinity or NaN 1024 or more. The bits of a number, read as an integer, are its logarithm but for a small error.
     """
     bits = builder.ior(builder.ilshr(builder.bits(x), builder.constant(11)), builder.constant(_TWO52_BITS))
     offset = builder.constant(factor * (2048.0 + 1023.0 - 0.043))
@@ -53,9 +53,7 @@ def rough_log2(builder: Builder, x: int, factor: float, addend: int) -> int:
 def rough_exp2(builder: Builder, x: int) -> int:
     """``2**x`` for ``abs(x) < 1000``, exact for integers, up to 6.2 % too large in between."""
     fixed = builder.bits(builder.add(x, builder.constant(1.5 * 2.0**32)))
-    return builder.from_bits(
-        builder.iadd(builder.ishl(fixed, builder.constant(32)), builder.constant(_ONE_BITS))
-    )
+    return builder.from_bits(builder.iadd(builder.ishl(fixed, builder.constant(32)), builder.constant(_ONE_BITS)))
 
 
 # -- exponentials --------------------------------------------------------------------------------------

@@ -27,11 +27,11 @@ def adaptive_kernels(
 ) -> dict[str, Kernel]:
     """Kernels of a step with error control.
 
-    ``start`` computes the first derivative ``k`` and a first step ``h``; ``step`` tries a step. With
-    ``dense``, ``step`` keeps what ``prepare`` turns into the coefficients that ``interpolate`` evaluates at
-    ``theta``. With ``section`` (a program with output ``value``), the sign of that function is watched, and
-    ``interpolate`` gives its value ``gtheta`` as well. ``projection`` (blocks ``y`` and ``k`` from the same) changes the
-    state and its derivative at the end of every step, as tangent vectors are made orthonormal.
+    ``start`` computes the first derivative ``k`` and a first step ``h``; ``step`` tries a step. With ``dense``,
+    ``step`` keeps what ``prepare`` turns into the coefficients that ``interpolate`` evaluates at ``theta``. With
+    ``section`` (a program with output ``value``), the sign of that function is watched, and ``interpolate`` gives its
+    value ``gtheta`` as well. ``projection`` (blocks ``y`` and ``k`` from the same) changes the state and its derivative
+    at the end of every step, as tangent vectors are made orthonormal.
     """
     kernels: dict[str, Kernel] = {
         "start": Straight(_start(rhs, method, section)),
@@ -96,16 +96,11 @@ def _start(rhs: Program, method: Method, section: Program | None) -> Program:
     return b.program(outputs).fused()
 
 
-def _step(
-    rhs: Program, method: Method, dense: bool, section: Program | None, projection: Program | None
-) -> Program:
+def _step(rhs: Program, method: Method, dense: bool, section: Program | None, projection: Program | None) -> Program:
     b = Builder()
     n = rhs.inputs["y"]
     y, k, p = b.input("y", n), b.input("k", n), b.input("p", rhs.inputs["p"])
-    lane = {
-        name: b.input(name, 1)[0]
-        for name in ("t", "h", "memory", "held", "steps", "rejected", "sample_time", "g")
-    }
+    lane = {name: b.input(name, 1)[0] for name in ("t", "h", "memory", "held", "steps", "rejected", "sample_time", "g")}
     shared = {name: b.input(name, 1)[0] for name in ("t_end", "direction", "max_steps", "side")}
     t, h = lane["t"], lane["h"]
 

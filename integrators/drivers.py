@@ -90,11 +90,12 @@ def adaptive(
     scratch: Doubles,
     budget: int,
 ) -> int:
-    """Advance the members whose status is RUNNING, by at most ``budget`` steps of all lanes; returns whether some are left.
+    """Advance the members whose status is RUNNING, by at most ``budget`` steps; returns whether some are left.
 
-    A member is DONE when it arrives at the end or has recorded all its points, PAUSED when it has delivered the
-    samples up to ``last_sample`` and there are more. Samples go to ``samples[member, sample - first_sample]``,
-    ``times`` begins with that of the first sample and goes up to the one after the last; crossings (time and state) to ``crossings[member, point]``.
+    A member is DONE when it arrives at the end or has recorded all its points, PAUSED when it has delivered the samples
+    up to ``last_sample`` and there are more. Samples go to ``samples[member, sample - first_sample]``, ``times`` begins
+    with that of the first sample and goes up to the one after the last; crossings (time and state) to
+    ``crossings[member, point]``.
     """
     t, y = at(work, field[T]), at(work, field[Y])
     told, hold = at(work, field[TOLD]), at(work, field[HOLD])
@@ -303,7 +304,8 @@ def steps(
     With ``every`` above 0: ``records`` records, ``every`` steps apart, or without ``records``, ``every`` steps. With
     ``every`` 0: a record at fraction ``thetas[r]`` of the step that begins at ``nearest[r]``, for each r. Records go to
     ``out[member, offset + record]``, where a member has room for ``row`` records. A member that becomes infinite or NaN
-    gets status NONFINITE and keeps its last finite state, whose step is ``reached``; its records from there on mean nothing.
+    gets status NONFINITE and keeps its last finite state, whose step is ``reached``; its records from there on mean
+    nothing.
     """
     y, lane_p = at(work, field[LANE_Y]), at(work, field[LANE_P])
     index, strides = at(work, field[INDEX]), at(work, field[STRIDES])

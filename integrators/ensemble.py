@@ -138,8 +138,8 @@ def _combine(system: System, start: np.ndarray, swept: dict[str, np.ndarray], pr
 def _shape_of(system: System, name: str) -> tuple[int, ...]:
     if name in system.structure:
         raise InputError(
-            f"parameter {name!r} of system {system.name!r} is an integer that shapes the system and cannot differ between "
-            "members; make one run for each value"
+            f"parameter {name!r} of system {system.name!r} is an integer that shapes the system and cannot differ "
+            "between members; make one run for each value"
         )
     shapes = {**system.state, **system.numeric}
     if name not in shapes:
@@ -176,7 +176,9 @@ def _initial(system: System, initial: Any, seed: int) -> tuple[np.ndarray, Any]:
     if not isinstance(initial, Mapping):
         flat = _finite(system, system.pack(numbers("initial", initial)))
         if flat.ndim > 2:
-            raise InputError(f"initial has shape {flat.shape}; expected ({system.dimension},) or (members, {system.dimension})")
+            raise InputError(
+                f"initial has shape {flat.shape}; expected ({system.dimension},) or (members, {system.dimension})"
+            )
         if not len(flat):
             raise InputError("the initial values have no members; give at least one")
         return flat, (len(flat) if flat.ndim == 2 else None)
@@ -190,7 +192,8 @@ def _initial(system: System, initial: Any, seed: int) -> tuple[np.ndarray, Any]:
             cloud[name] = value
         elif value.shape != shape and value.ndim:
             raise InputError(
-                f"the initial value of {name!r} needs shape {shape}, or (members, ...) for an ensemble, not {value.shape}"
+                f"the initial value of {name!r} needs shape {shape}, or (members, ...) for an ensemble, "
+                f"not {value.shape}"
             )
         elif value.ndim == 0:
             values[name] = np.broadcast_to(value, shape)
@@ -206,7 +209,9 @@ def _initial(system: System, initial: Any, seed: int) -> tuple[np.ndarray, Any]:
 def _finite(system: System, flat: np.ndarray) -> np.ndarray:
     if not np.isfinite(flat).all():
         bad = int(np.argwhere(~np.isfinite(flat))[0][-1])
-        raise InputError(f"the initial value of {system.component_names[bad]!r} is infinite or NaN; give a finite number")
+        raise InputError(
+            f"the initial value of {system.component_names[bad]!r} is infinite or NaN; give a finite number"
+        )
     return flat
 
 

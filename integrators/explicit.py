@@ -13,6 +13,7 @@ from .tableaux import Tableau
 INLINED = 500
 """Number of operations of all stages up to which the right-hand side is written out at every stage."""
 
+
 class Stages:
     """The stages of one step of ``tableau``, written into a builder.
 

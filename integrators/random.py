@@ -1,6 +1,7 @@
 """Random numbers as programs: a function of a key and a counter, so that any of them can be computed at any time.
 
-Threefry-2x64 with 13 rounds (J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, SC'11, 2011), the Box-Muller transform.
+Threefry-2x64 with 13 rounds (J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, SC'11, 2011), the Box-Muller
+transform.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ LARGEST = 24
 class Rosenbrock:
     """A stiffly accurate Rosenbrock-Wanner method, in the form that needs no product with the Jacobian.
 
-    ``k_i`` solves ``(1/(gamma h) - J) k_i = f(t + c_i h, y + sum_j a_ij k_j) + h d_i df/dt + sum_j C_ij k_j / h``. Of the
-    stages beyond the rows of ``a``, each has the argument of the one before plus its ``k``; the last ``k`` is the
-    error estimate and completes the step. ``dense`` are the rows of the continuous extension
-    ``(1-x) y0 + x (y1 + (1-x) (D1 + x (D2 + x D3)))``, ``x`` the fraction of the step.
+    ``k_i`` solves ``(1/(gamma h) - J) k_i = f(t + c_i h, y + sum_j a_ij k_j) + h d_i df/dt + sum_j C_ij k_j / h``. Of
+    the stages beyond the rows of ``a``, each has the argument of the one before plus its ``k``; the last ``k`` is the
+    error estimate and completes the step. ``dense`` are the rows of the continuous extension ``(1-x) y0 + x (y1 + (1-x)
+    (D1 + x (D2 + x D3)))``, ``x`` the fraction of the step.
     """
 
     name: str
@@ -127,8 +127,7 @@ def attempt(
     jacobian, ft = local["J"], local["ft"]
     rate = b.div(b.constant(1.0), b.mul(h, b.constant(method.gamma)))
     matrix = [
-        [b.sub(rate, jacobian[i * n + j]) if i == j else b.neg(jacobian[i * n + j]) for j in range(n)]
-        for i in range(n)
+        [b.sub(rate, jacobian[i * n + j]) if i == j else b.neg(jacobian[i * n + j]) for j in range(n)] for i in range(n)
     ]
     solve = _factorised(b, matrix)
     per_h = b.div(b.constant(1.0), h)
@@ -138,7 +137,11 @@ def attempt(
         if i == 0:
             slope: Values = k
         else:
-            argument = _combined(b, y, method.a[i], stages) if i < len(method.a) else _combined(b, argument, (1.0,), stages[-1:])
+            argument = (
+                _combined(b, y, method.a[i], stages)
+                if i < len(method.a)
+                else _combined(b, argument, (1.0,), stages[-1:])
+            )
             time = end if c == 1.0 else b.fma(b.constant(c), h, t)
             slope = derivative(time, argument, p)
         right = [b.fma(b.mul(b.constant(d), h), x, f) for f, x in zip(slope, ft, strict=True)] if d else list(slope)

@@ -80,8 +80,8 @@ def simulate(
     t_end, t_start : float
         Last and first time, in the system's unit (maps: whole numbers of iterations). Flows may run backwards.
     method : str
-        ``tsit5`` (default), ``dopri5``, ``dop853``, ``bs3`` choose their steps by ``rtol`` and ``atol``; ``euler``, ``heun``,
-        ``rk4`` need ``dt``, as do the others if a ``dt`` is given. Maps: ``iterate``.
+        ``tsit5`` (default), ``dopri5``, ``dop853``, ``bs3`` choose their steps by ``rtol`` and ``atol``; ``euler``,
+        ``heun``, ``rk4`` need ``dt``, as do the others if a ``dt`` is given. Maps: ``iterate``.
     dt : float
         Equal steps of this length, shortened where necessary so that a whole number of them fits.
     rtol, atol : float
@@ -98,11 +98,11 @@ def simulate(
     max_steps : int
         Members that need more steps, refused ones included, end with status ``too_many_steps``.
     backend : "numba" or "jax"
-        ``numba``: machine code for this processor. ``jax``: diffrax on whatever JAX runs on, for functions that cannot be
-        lowered to machine code, and for GPUs; its results are not the same to the last bit. Also has ``kvaerno5``.
+        ``numba``: machine code for this processor. ``jax``: diffrax on whatever JAX runs on, for functions that cannot
+        be lowered to machine code, and for GPUs; its results are not the same to the last bit. Also has ``kvaerno5``.
     seed : int, or (int, int)
-        For noise and for initial values that are drawn. A second number is that of the first member (default 0): with it, a
-        member of a noisy ensemble is computed again alone.
+        For noise and for initial values that are drawn. A second number is that of the first member (default 0): with
+        it, a member of a noisy ensemble is computed again alone.
     store : path or Writer
         HDF5 file to write while the run goes on; the result is then read from it when it is used.
     force : bool
@@ -115,8 +115,8 @@ def simulate(
     Returns
     -------
     xarray.Dataset
-        State blocks and observables ``(member..., time, block axes)``, NaN where not reached; ``status``, ``t_stop``, ``steps``,
-        ``rejected`` ``(member...)``. How each member ended is data: see the attributes of ``status``.
+        State blocks and observables ``(member..., time, block axes)``, NaN where not reached; ``status``, ``t_stop``,
+        ``steps``, ``rejected`` ``(member...)``. How each member ended is data: see the attributes of ``status``.
 
     Raises
     ------
@@ -292,7 +292,8 @@ def _by_diffrax(plan: _Plan, layout: Layout, writer: Writer | None) -> xr.Datase
 def state_blocks(system: System, raw: np.ndarray) -> dict[str, np.ndarray]:
     """State blocks ``(members, samples, block axes)`` of flat states ``(members, samples, dimension)``."""
     return {
-        name: raw[..., system.state_slices[name]].reshape(*raw.shape[:2], *shape) for name, shape in system.state.items()
+        name: raw[..., system.state_slices[name]].reshape(*raw.shape[:2], *shape)
+        for name, shape in system.state.items()
     }
 
 

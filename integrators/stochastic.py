@@ -96,9 +96,7 @@ def _stochastic_heun(s: Step) -> list[int]:
 def _milstein(s: Step) -> list[int]:
     b, noise = s.b, s.noise(s.t, s.y)
     squares = [b.mul(c, b.fma(w, w, b.neg(s.h))) for c, w in zip(noise["c"], s.dw, strict=True)]
-    return s.moved(
-        (s.h, s.drift(s.t, s.y)), (b.constant(1.0), s.diffused(noise, s.dw)), (b.constant(0.5), squares)
-    )
+    return s.moved((s.h, s.drift(s.t, s.y)), (b.constant(1.0), s.diffused(noise, s.dw)), (b.constant(0.5), squares))
 
 
 def _sra1(s: Step) -> list[int]:

@@ -34,7 +34,8 @@ class Tableau:
         stages in the terms of ``theta**2 (1 - theta)**2 h (B0 + theta (B1 + (1 - theta) (B2 + ...)))``.
     extra_a, extra_c : stages that only the dense output needs.
     safety, beta, shrink, grow : float
-        Step-size control: the safety factor, the weight of the previous error (PI), and the bounds of the change of the step.
+        Step-size control: the safety factor, the weight of the previous error (PI), and the bounds of the change of the
+        step.
 
     The stage after the last row of ``a`` is the derivative at the end of the step (used by the next step,
     the error estimate and the dense output).

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrax.engine.errors import DeclarationError, UnsupportedPrimitive
-from attrax.engine.native import evaluate
+from attrax.engine.evaluation import evaluate
 from attrax.engine.system import flow
 from attrax.engine.tracing import RULES, trace
 
@@ -202,9 +202,7 @@ BINARY = {
     "logaddexp": (jnp.logaddexp, (-300.0, 300.0)),
     "integers": (
         lambda x, y: (
-            lambda i, j: (
-                i // j + 10 * (i % j) + 100 * abs(i) + 1000 * jnp.sign(i) + (i & j) + (~i << 2) + j**3
-            )
+            lambda i, j: i // j + 10 * (i % j) + 100 * abs(i) + 1000 * jnp.sign(i) + (i & j) + (~i << 2) + j**3
         )(x.astype(int), 1 + abs(y.astype(int))),
         (-1000.0, 1000.0),
     ),
@@ -579,9 +577,7 @@ def test_linear_system_has_the_jacobian_that_one_writes_by_hand():
 
 
 def test_blocks_are_flat_floats_in_the_order_of_the_function():
-    program = trace(
-        lambda a: {"z": a > 0, "b": a.astype(int), "a": a.T, "none": a[:0]}, {"a": (2, 2)}, name="test"
-    )
+    program = trace(lambda a: {"z": a > 0, "b": a.astype(int), "a": a.T, "none": a[:0]}, {"a": (2, 2)}, name="test")
     result = program(a=np.array([1.5, -2.5, 3.5, 0.0]))
     assert list(result) == ["z", "b", "a", "none"]
     assert [list(r) for r in result.values()] == [[1, 0, 1, 0], [1, -2, 3, 0], [1.5, 3.5, -2.5, 0.0], []]

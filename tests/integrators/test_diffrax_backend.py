@@ -1,10 +1,11 @@
 """`backend="jax"` gives the same results as machine code, and takes what machine code does not."""
 
-import attrax as ax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import attrax as ax
 from attrax.engine.errors import InputError, UnsupportedPrimitive
 
 LORENZ = ax.systems.get("chaos.lorenz")

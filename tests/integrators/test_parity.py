@@ -1,4 +1,4 @@
-"""One trajectory has one value: for every width, company, number of threads, pause and file; and other solvers agree."""
+"""A trajectory is the same for every width, company, number of threads, pause and file; and other solvers agree."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """`rodas5p` on the stiff problems of the Test Set for IVP Solvers (Mazzia & Magherini, release 2.4, Bari 2008)."""
 
-import attrax as ax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import attrax as ax
 from attrax.engine.errors import InputError
 from attrax.integrators.methods import METHODS
 

@@ -1,10 +1,11 @@
 """Noise against closed forms. Orders are measured along the very Wiener paths of the runs, which depend on the seed,
 the member and the step alone: a Wiener process simulated beside gives them."""
 
-import attrax as ax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import attrax as ax
 from attrax.engine.errors import DeclarationError, InputError
 from attrax.engine.program import Builder
 from attrax.integrators.random import normals, threefry
@@ -134,8 +135,9 @@ def test_known_answers_of_threefry():
 
 
 def test_normal_numbers():
-    from attrax.engine.evaluation import evaluate
     from scipy.stats import kstest
+
+    from attrax.engine.evaluation import evaluate
 
     b = Builder()
     (member,) = b.input("member", 1)
