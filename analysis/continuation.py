@@ -278,8 +278,8 @@ def follow(
             return "closed"
         curve.adopt(there)
         yield there, events
-        if ending := curve.ends(there):
-            return ending
+        if reason := curve.ends(there):
+            return reason
         turn = math.acos(min(1.0, max(-1.0, _cosine(curve, here, there))))
         length *= min({1: 2.0, 2: 2.0, 3: 1.5, 4: 1.0}.get(effort, 0.6), max(0.5, 0.2 / max(turn, 1e-3)))
         length = min(length, stepping.largest)
@@ -411,12 +411,12 @@ def _events(curve: Curve, here: Point, there: Point, length: float) -> list[Even
             event = curve.refine(name, near, lambda test=test: locate(curve, here, length, test, 1e-13))
             if event is not None:
                 found.append(event)
-    if all(event.kind == "UZ" for event in found) and (name := curve.jumps(here, there)):
+    if all(event.kind == "UZ" for event in found) and (kind := curve.jumps(here, there)):
         differs = lambda p: 1.0 if curve.jumps(here, p) else -1.0  # noqa: E731
         near = locate(curve, here, length, differs, 1e-10)
-        event = near and curve.refine(name, near, lambda: near)
-        if event:
-            found.append(event)
+        jump = curve.refine(kind, near, lambda: near) if near else None
+        if jump:
+            found.append(jump)
     row = here.tangent / curve.scale**2
     places = {id(event): float((event.point.u - here.u) @ row) for event in found}
     found.sort(key=lambda event: places[id(event)])

@@ -141,7 +141,7 @@ def _on_sphere(equations: Equations, z: Vector, scale: Vector, null: Matrix, rad
             step = np.linalg.solve(matrix, residual)
         except np.linalg.LinAlgError:
             return None
-        x = x - step * min(1.0, 0.5 * radius / max(np.linalg.norm(step), 1e-300))
+        x = x - step * min(1.0, 0.5 * radius / max(float(np.linalg.norm(step)), 1e-300))
         if not np.isfinite(x).all() or np.linalg.norm(x) > 3 * radius:
             return None
         if abs(step).max() < 1e-10 * radius:

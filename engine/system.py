@@ -335,7 +335,7 @@ class System:
         return self._programs[quantity]
 
     def expression(self, function: Function, *, rate: bool = False) -> Program:
-        """The program (block ``value``) of a function ``(t, s, p)`` of the state, or with ``rate`` of its time derivative."""
+        """The program (block ``value``) of a function ``(t, s, p)``, or with ``rate`` of its time derivative."""
         key = ("expression", function, rate)
         if key not in self._programs:
             import jax

@@ -43,7 +43,8 @@ def expand(builder: Builder, op: str, *arguments: int) -> int:
 def rough_log2(builder: Builder, x: int, factor: float, addend: int) -> int:
     """``addend + factor * log2(x)`` for ``x >= 0``, the logarithm to 0.05.
 
-    That of 0 is about -1023, that of infinity or NaN 1024 or more. The bits of a number, read as an integer, are its logarithm but for a small error.
+    That of 0 is about -1023, that of infinity or NaN 1024 or more. The bits of a number, read as an
+    integer, are its logarithm but for a small error.
     """
     bits = builder.ior(builder.ilshr(builder.bits(x), builder.constant(11)), builder.constant(_TWO52_BITS))
     offset = builder.constant(factor * (2048.0 + 1023.0 - 0.043))
