@@ -26,7 +26,8 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, me
     system : System
         A flow.
     period : float or str
-        A number, or a formula of parameters such as ``"2*pi/omega"``, which holds when they are varied.
+        A number, or a formula of parameters such as ``"2*pi/omega"``, which holds when they are varied. It must be a
+        period of the drive: the map does not depend on the number of the period.
     steps : int
         Steps in a period.
     method : str
@@ -63,7 +64,7 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, me
             return system.function(time, Namespace(y | rest, "state block", system.name), p)
 
         def step(y, k):
-            return _step(TABLEAUX[method], derivative, t * length + k * h, y, h), None
+            return _step(TABLEAUX[method], derivative, k * h, y, h), None
 
         start = {name: s[name] for name in system.state}
         return jax.lax.scan(step, start, jax.numpy.arange(steps, dtype=float))[0]

@@ -223,10 +223,7 @@ class Writer:
                         "give another group, or force=True (--force) to replace it"
                     )
         elif path.exists() and not force:
-            raise StorageError(
-                f"{path} exists already: give another name, force=True (--force) to replace it, "
-                "or append=True to add another group to it"
-            )
+            raise StorageError(f"{path} exists already: give another name, or force=True (--force) to replace it")
 
     def _check_homonyms(self) -> None:
         """In HDF5 groups and arrays share their names: refuse to put one where the other is."""

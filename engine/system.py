@@ -650,7 +650,10 @@ class System:
             if isinstance(value, (float, np.floating)) and float(value).is_integer():
                 value = int(value)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-                raise InputError(f"parameter {name!r} of system {self.name!r} is an integer, not {_short(value)}")
+                raise InputError(
+                    f"parameter {name!r} of system {self.name!r} was declared as the integer {old.value}, which shapes "
+                    f"the system, so it cannot be {_short(value)}; declare it as {float(old.value)} if it is a number"
+                )
             return int(value)
         if callable(value):
             return value

@@ -115,7 +115,9 @@ def layout(
     def axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
         """Name the axes of a block and note their sizes."""
         named: list[str] = []
-        wanted = system.state_dims.get(name) or [f"{name}_{axis}" for axis in range(len(shape))]
+        alike = (block for block, other in system.state.items() if name in observables and other == shape)
+        source = name if name in system.state else next(alike, "")
+        wanted = system.state_dims.get(source) or [f"{name}_{axis}" for axis in range(len(shape))]
         for dim, size in zip(wanted, shape, strict=True):
             candidates = (f"{dim}_{number}" if number else dim for number in count())
             free = next(c for c in candidates if c not in {*taken, *named} and sizes.get(c, size) == size)

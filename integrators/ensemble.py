@@ -60,6 +60,7 @@ class Members:
 
 def members(system: System, parameters: Any, initial: Any, seed: int) -> Members:
     """Bring ``parameters`` and ``initial`` of :func:`attrax.simulate` together."""
+    check_system(system)
     swept: dict[str, np.ndarray] = {}
     how = None
     if isinstance(parameters, Ensemble):
@@ -103,6 +104,13 @@ def members(system: System, parameters: Any, initial: Any, seed: int) -> Members
             f"{', '.join(swept)} all differ between members; say how they combine with grid(...) or zip(...)"
         )
     return _combine(system, start, swept, how is None or how.product)
+
+
+def check_system(system: Any) -> None:
+    """Raise an InputError if this is no system."""
+    if not isinstance(system, System):
+        hint = f"; attrax.systems.get({system!r}) gives the one of that name" if isinstance(system, str) else ""
+        raise InputError(f"expected a system made by attrax.flow or attrax.map, not {system!r:.60}{hint}")
 
 
 def _combine(system: System, start: np.ndarray, swept: dict[str, np.ndarray], product: bool) -> Members:

@@ -21,7 +21,7 @@ from ..engine.evaluation import evaluate
 from ..engine.layout import Layout
 from ..engine.storage import Writer, load
 from ..engine.system import System
-from .ensemble import Ensemble, Members, members
+from .ensemble import Ensemble, Members, check_system, members
 from .fields import DONE, RUNNING
 from .groups import AdaptiveGroup, FixedGroup, Positions, adaptive, fixed, fixed_lanes, lanes, stochastic
 from .methods import ADAPTIVE, METHODS, right_hand_side
@@ -127,6 +127,7 @@ def simulate(
     Interrupted
         Ctrl-C; what had been computed is in its ``partial``, and in the file.
     """
+    check_system(system)
     start, end, keep = span(system, t_start, t_end, transient)
     method = _method(system, method, dt, backend)
     rtol, atol = _tolerance("rtol", rtol), _tolerance("atol", atol)

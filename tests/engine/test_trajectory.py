@@ -47,7 +47,7 @@ def test_a_single_trajectory():
         "y": ("time", "n"),
         "w": ("time", "n", "n_1"),
         "energy": ("time",),
-        "rates": ("time", "rates_0"),
+        "rates": ("time", "n"),
         "status": (),
         "t_stop": (),
         "steps": (),

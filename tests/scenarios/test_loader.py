@@ -88,7 +88,10 @@ def test_everything_at_once(scenario):
             SMALL + "parameters: {omega: [1, 2, 3]}",
             "3:21: parameter 'omega' of system 'toys.decay' has shape (2,), not (3,)",
         ),
-        (SMALL + "parameters: {n: 2.5}", "3:17: parameter 'n' of system 'toys.decay' is an integer, not 2.5"),
+        (
+            SMALL + "parameters: {n: 2.5}",
+            "3:17: parameter 'n' of system 'toys.decay' was declared as the integer 2, which shapes the system",
+        ),
         (
             SMALL + "parameters: {omega: [[1, 2], [3]]}",
             "3:21: parameters.omega: expected rows of equal length, got a ragged list",
