@@ -160,12 +160,13 @@ def dataset(layout: Layout, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
     import xarray as xr
     from xarray.indexes import PandasIndex
 
-    unknown = set(arrays) - set(layout.arrays)
+    planned = layout.arrays
+    unknown = set(arrays) - set(planned)
     if unknown:
-        raise ValueError(f"the layout has no {sorted(unknown)}; it has {list(layout.arrays)}")
+        raise ValueError(f"the layout has no {sorted(unknown)}; it has {list(planned)}")
     sizes = dict(layout.sizes)
     for name, array in arrays.items():
-        for dim, length in zip(layout.arrays[name].dims, np.shape(array), strict=True):
+        for dim, length in zip(planned[name].dims, np.shape(array), strict=True):
             if sizes[dim] is None:
                 sizes[dim] = length
             if sizes[dim] != length:
@@ -180,7 +181,7 @@ def dataset(layout: Layout, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
             values = np.full([sizes[dim] or 0 for dim in variable.dims], variable.filling, variable.dtype)
         return xr.Variable(variable.dims, values, dict(variable.attrs), fastpath=True)
 
-    variables = {name: filled(name, variable) for name, variable in layout.arrays.items()}
+    variables = {name: filled(name, variable) for name, variable in planned.items()}
     indexes = {}
     for name in layout.coords:
         if variables[name].dims == (name,):
