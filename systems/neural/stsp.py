@@ -93,6 +93,11 @@ def rate(t, s, p):
     return sigmoid(p.a * (s.x - p.b))
 
 
+def largest_rate(t, s, p):
+    """Rate of the most active neuron: the same for all patterns that only differ by a rotation."""
+    return jnp.max(rate(t, s, p))
+
+
 def _ring_excitation(p):
     i = np.arange(p.n)
     return 0.4 * _neighbours(i)
@@ -194,7 +199,7 @@ def _clamped(ax, system):
         **DEPLETION,
     },
     initial=START,
-    observables={"y": rate},
+    observables={"y": rate, "y_max": largest_rate},
     time_unit="ms",
     source=STSP,
     known=(

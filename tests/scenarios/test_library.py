@@ -64,7 +64,8 @@ def test_the_ring_cycles_in_650_ms_and_freezes_at_low_gain():
     up = np.flatnonzero((y[:-1] < 0.5).values & (y[1:] >= 0.5).values)
     crossings = y.time.values[up] + 2.0 * ((0.5 - y[up]) / (y[up + 1].values - y[up].values)).values
     assert np.diff(crossings).mean() == pytest.approx(650, abs=10)
-    diagram = ax.load(file, "orbit_diagram").y_0
+    diagram = ax.load(file, "orbit_diagram").y_max
+    np.testing.assert_allclose(diagram.sel(a=1.0).max("point"), 0.262547, atol=1e-4)
     frozen = diagram.sel(a=slice(2, 6))
     assert float((frozen.max("point") - frozen.min("point")).max()) < 1e-3
     cycling = diagram.sel(a=slice(8, None))
