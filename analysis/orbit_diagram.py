@@ -113,7 +113,7 @@ def orbit_diagram(
     threads = cores(workers)
     try:
         if direction == "fixed":
-            work_off(run.afresh, parts(len(job.values), threads, job.width, 4096), threads, progress)
+            work_off(run.afresh, parts(len(job.values), threads, job.width), threads, progress)
         else:
             todo = [slice(d, d + 1) for d in range(len(job.directions))]
             work_off(lambda part, tick: run.carried(part.start, tick), todo, threads, progress)
