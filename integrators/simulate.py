@@ -319,10 +319,10 @@ class _Run:
         self.count, self.samples = len(plan.members.y), len(plan.times)
         self.shape = tuple(plan.members.dims.values())
         self.endings = {
-            "status": np.full(self.count, RUNNING),
+            "status": np.full(self.count, RUNNING, dtype=np.int8),
             "t_stop": np.full(self.count, plan.start),
-            "steps": np.zeros(self.count),
-            "rejected": np.zeros(self.count),
+            "steps": np.zeros(self.count, dtype=np.int64),
+            "rejected": np.zeros(self.count, dtype=np.int64),
         }
         self.raw = None if writer else np.empty((self.count, self.samples, self.system.dimension))
         self.workers = workers
