@@ -12,7 +12,7 @@ from ..engine.errors import InputError
 from ..engine.system import System
 from ..integrators.parallel import Progress
 from ..integrators.simulate import simulate
-from ..integrators.times import number
+from ..integrators.times import number, positive
 
 SAMPLES = 200
 """States of a member in a window of observation."""
@@ -70,9 +70,7 @@ def motion(system: System, transient: Any, period: Any, **options: Any) -> Motio
     """Check the arguments that say how states are moved."""
     if system.noise is not None:
         raise InputError(f"{system.name!r} is noisy; attractors are sought in systems without noise")
-    passing = number("transient", transient)
-    if not passing > 0:
-        raise InputError(f"transient must be positive, not {transient}")
+    passing = positive("transient", transient)
     if system.kind == "map":
         if period is not None:
             raise InputError(f"{system.name!r} is a map; leave out period")
@@ -81,10 +79,8 @@ def motion(system: System, transient: Any, period: Any, **options: Any) -> Motio
         if not system.autonomous:
             raise InputError(f"{system.name!r} depends on time; give the period of its forcing")
         unit, spacing = passing / 8, passing / SAMPLES
-    elif number("period", period) > 0:
-        unit = spacing = float(period)
     else:
-        raise InputError(f"period must be positive, not {period}")
+        unit = spacing = positive("period", period)
     piece = unit * max(1.0, np.round(passing / 8 / unit))
     return Motion(system, piece * np.ceil(passing / piece - 1e-9), piece, spacing, options)
 

@@ -15,6 +15,7 @@ from ..engine.system import System
 from ..integrators.ensemble import Ensemble, Members, members
 from ..integrators.parallel import Progress
 from ..integrators.times import number as checked
+from ..integrators.times import whole
 from .attractors import KEPT, SCOUTS, Attractors, Motion, cells, motion
 
 if TYPE_CHECKING:
@@ -140,8 +141,7 @@ def starting_states(system: System, initial: Any, number: Any, seed: int) -> Mem
             raise InputError(f"{strangers[0]!r} is no state block; basins are for one set of parameters at a time")
         return members(system, initial, None, seed)
     if isinstance(initial, Mapping) and any(isinstance(value, Draw) for value in initial.values()):
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-            raise InputError(f"number must be a whole number of at least 1, not {number!r:.40}")
+        whole("number", number, 1)
         generator = np.random.default_rng(seed)
         initial = {
             name: value.sample(generator, (int(number), *system.state.get(name, ())))
@@ -227,10 +227,7 @@ class Search:
                 states = states[np.random.default_rng(0).choice(len(states), KEPT, replace=False)]
             points[k, : len(states)] = states
         most = int(np.isfinite(points[..., 0]).sum(axis=1).max(initial=0))
-        arrays = {
-            name: points[:, :most, system.state_slices[name]].reshape(len(order), most, *shape)
-            for name, shape in system.state.items()
-        }
+        arrays = system.unpack(points[:, :most])
         arrays |= {
             "basin": rank[self.labels].reshape(tuple(self.starts.dims.values())),
             "fraction": fraction,

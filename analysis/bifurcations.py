@@ -12,6 +12,7 @@ from ..engine import trajectory
 from ..engine.errors import InputError, Interrupted, NumericsError
 from ..engine.system import System
 from ..integrators.parallel import Progress
+from ..integrators.times import whole
 from . import normal_forms
 from .branches import Branch, Record, SpecialPoint, branch
 from .continuation import Curve, Point, Stepping, advance, begin, follow, measured, newton
@@ -137,8 +138,7 @@ def bifurcation_diagram(
     InputError, NumericsError, Interrupted
         As in :func:`continue_fixed_points`; the branches so far are the ``partial`` of Interrupted.
     """
-    if isinstance(depth, bool) or not isinstance(depth, (int, np.integer)) or depth < 0:
-        raise InputError(f"depth must be a whole number of at least 0, not {depth!r:.40}")
+    whole("depth", depth, 0)
     options: dict[str, Any] = {"step": step, "max_step": max_step, "min_step": min_step, "max_points": max_points}
     found = [continue_fixed_points(system, parameter, bounds, start=start, iterates=iterates, **options)]
     stepping = _stepping(step, max_step, min_step, max_points)
@@ -377,9 +377,7 @@ def _stepping(step: float | None, largest: float, smallest: float, points: int) 
     step = min(0.005, largest) if step is None else step
     if not smallest <= step <= largest:
         raise InputError(f"steps must be ordered min_step <= step <= max_step, not {smallest}, {step}, {largest}")
-    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 1:
-        raise InputError(f"max_points must be a whole number of at least 1, not {points!r:.40}")
-    return Stepping(step, smallest, largest, int(points))
+    return Stepping(step, smallest, largest, whole("max_points", points, 1))
 
 
 def _check_bounds(bounds: Mapping[str, Bounds]) -> None:

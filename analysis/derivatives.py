@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..engine.cache import remembered
-from ..engine.declaration import suggest
 from ..engine.errors import InputError, UnsupportedPrimitive
 from ..engine.evaluation import evaluate
 from ..engine.native import Function
 from ..engine.system import System
+from ..integrators.ensemble import check_scalar
+from ..integrators.times import whole
 
 LARGEST_UNROLLED = 24
 """Systems of more states are evaluated by JAX: their derivatives are too many for straight-line code."""
@@ -203,14 +204,11 @@ def _jitted(named: _Named) -> Callable:
 
 def check(system: System, active: tuple[str, ...], iterates: int = 1) -> None:
     """Refuse parameters that cannot be followed, and systems without fixed points."""
-    scalars = [name for name, shape in system.numeric.items() if shape == ()]
     for name in active:
-        if name not in scalars:
-            raise InputError(f"system {system.name!r} has no scalar parameter {name!r}; {suggest(name, scalars)}")
+        check_scalar(system, name)
     if len(set(active)) < len(active):
         raise InputError(f"parameter {active[0]!r} is given twice; name two different ones")
-    if isinstance(iterates, bool) or not isinstance(iterates, (int, np.integer)) or iterates < 1:
-        raise InputError(f"iterates must be a whole number of at least 1, not {iterates!r:.40}")
+    whole("iterates", iterates, 1)
     used = _used(system)
     if "t" in used:
         raise InputError(f"system {system.name!r} depends on time and has no fixed points; remove the time dependence")

@@ -22,7 +22,7 @@ from ..integrators.groups import AdaptiveGroup, Compiled, Pace, adaptive, lanes
 from ..integrators.methods import ADAPTIVE
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
 from ..integrators.tableaux import TABLEAUX, Tableau
-from ..integrators.times import number
+from ..integrators.times import number, positive
 from .tangent import LARGEST, WRITTEN_OUT, Tangent
 from .tangent_lanes import MOST, tangent_lanes
 
@@ -197,8 +197,7 @@ def _settings(
         "tolerance": np.finfo(float).max if tolerance is None else tolerance,
     }
     for name, value in values.items():
-        if not number(name, value) > 0:
-            raise InputError(f"{name} must be positive, not {value}")
+        positive(name, value)
     total = float(values["t_total"])
     passing = number("transient", TRANSIENT[system.kind] if transient is None else transient)
     if passing < 0:
@@ -243,9 +242,7 @@ def _method(method: str | None, dt: Any, interval: float) -> tuple[str, float]:
         if method not in ADAPTIVE:
             raise InputError(f"method {method!r} has steps of equal length; give dt")
         return method, 0.0
-    if not number("dt", dt) > 0:
-        raise InputError(f"dt must be positive, not {dt}")
-    return method, interval / np.ceil(interval / float(dt) * (1 - 1e-9))
+    return method, interval / np.ceil(interval / positive("dt", dt) * (1 - 1e-9))
 
 
 # -- runs ----------------------------------------------------------------------------------------------------

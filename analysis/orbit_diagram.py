@@ -15,7 +15,7 @@ from ..engine.evaluation import evaluate
 from ..engine.layout import Layout, Variable
 from ..engine.program import Builder, Program
 from ..engine.system import System
-from ..integrators.ensemble import members, numbers
+from ..integrators.ensemble import members, parameter_values
 from ..integrators.fields import NONFINITE, RUNNING
 from ..integrators.groups import FixedGroup, fixed, fixed_lanes, lanes
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
@@ -201,12 +201,7 @@ def _job(
     seed: int,
     points: int,
 ) -> _Job:
-    scalars = [name for name, shape in system.numeric.items() if shape == ()]
-    if parameter not in scalars:
-        raise InputError(f"system {system.name!r} has no scalar parameter {parameter!r}; {suggest(parameter, scalars)}")
-    swept = np.sort(np.atleast_1d(numbers("values", values)))
-    if swept.ndim != 1 or not swept.size or not np.isfinite(swept).all():
-        raise InputError("values must be a list of at least one finite number")
+    swept = np.sort(parameter_values(system, parameter, values))
     if direction not in DIRECTIONS:
         raise InputError(f"direction {direction!r} does not exist; {suggest(str(direction), DIRECTIONS)}")
     points = whole("points", points, 1)

@@ -19,7 +19,7 @@ from ..integrators.fields import RUNNING
 from ..integrators.groups import AdaptiveGroup, adaptive, lanes
 from ..integrators.methods import ADAPTIVE, right_hand_side
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
-from ..integrators.times import number, whole
+from ..integrators.times import number, positive, whole
 from .expressions import Formula
 
 if TYPE_CHECKING:
@@ -127,11 +127,9 @@ def settings(
     most = float(whole("max_steps", max_steps, 1))
     if number("transient", transient) < 0:
         raise InputError(f"transient must not be negative, but is {transient}")
-    values = {"rtol": rtol, "atol": atol, "t_max": transient or 500.0 if t_max is None else t_max}
-    for name, value in values.items():
-        if not number(name, value) > 0:
-            raise InputError(f"{name} must be positive, not {value}")
-    return Settings(method, rtol, atol, float(transient), float(values["t_max"]), points, most)
+    rtol, atol = positive("rtol", rtol), positive("atol", atol)
+    longest = positive("t_max", transient or 500.0 if t_max is None else t_max)
+    return Settings(method, rtol, atol, float(transient), longest, points, most)
 
 
 def crossing_group(
@@ -233,11 +231,8 @@ def poincare_section(
             ),
         )
         shape = tuple(ensemble.dims.values())
-        blocks = {
-            name: crossings[..., 1:][..., system.state_slices[name]].reshape(*shape, points, *axes)
-            for name, axes in system.state.items()
-        }
-        blocks |= {"t_cross": crossings[..., 0].reshape(*shape, points)}
+        found = crossings.reshape(*shape, points, 1 + n)
+        blocks = system.unpack(found[..., 1:]) | {"t_cross": found[..., 0]}
         ends = {"count": counts.reshape(shape), "status": status.reshape(shape)}
         return trajectory.dataset(_of_points(layout), blocks | ends)
 

@@ -10,7 +10,7 @@ from ..engine.declaration import Namespace
 from ..engine.errors import InputError
 from ..engine.system import Function, System
 from ..integrators.tableaux import TABLEAUX
-from ..integrators.times import number
+from ..integrators.times import positive
 from .expressions import Formula
 
 
@@ -87,9 +87,8 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, me
 def _duration(system: System, period: Any) -> Any:
     """The period as a function of the parameters."""
     if not isinstance(period, str):
-        if not number("period", period) > 0:
-            raise InputError(f"period must be positive, not {period}")
-        return lambda p: float(period)
+        constant = positive("period", period)
+        return lambda p: constant
     formula = Formula(period, system)
     changing = {"t", *system.state, *system.observables} & set(re.findall(r"[A-Za-z_]\w*", period))
     if changing:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine import trajectory
-from ..engine.declaration import suggest
-from ..engine.errors import InputError, Interrupted
+from ..engine.errors import Interrupted
 from ..engine.layout import Layout, Variable
 from ..engine.system import System
-from ..integrators.ensemble import Ensemble, Members, numbers
+from ..integrators.ensemble import Ensemble, Members, parameter_values
 from ..integrators.parallel import Progress
 from ..integrators.times import number as checked
+from ..integrators.times import positive
 from .attractors import Attractors, motion
 from .basins import TRANSIENT, Search, starting_states
 
@@ -84,14 +84,8 @@ def track_attractors(
     Interrupted
         Ctrl-C; the values that had been finished are in its ``partial``.
     """
-    scalars = [name for name, shape in system.numeric.items() if shape == ()]
-    if parameter not in scalars:
-        raise InputError(f"system {system.name!r} has no scalar parameter {parameter!r}; {suggest(parameter, scalars)}")
-    swept = np.atleast_1d(numbers("values", values))
-    if swept.ndim != 1 or not swept.size or not np.isfinite(swept).all():
-        raise InputError("values must be a list of at least one finite number")
-    if not checked("match", match) > 0:
-        raise InputError(f"match must be positive, not {match}")
+    swept = parameter_values(system, parameter, values)
+    positive("match", match)
     starts = starting_states(system, initial, number, seed).y
     options = {"method": method, "dt": dt, "rtol": rtol, "atol": atol, "workers": workers}
     passing = TRANSIENT[system.kind] if transient is None else transient
@@ -183,10 +177,7 @@ class _Track:
                 fraction[k, name], period[k, name] = each["fraction"], each["period"]
                 states = each["points"][:: -(-len(each["points"]) // POINTS)]
                 points[k, name, : len(states)] = states
-        arrays = {
-            block: points[..., system.state_slices[block]].reshape(*shape, POINTS, *axes)
-            for block, axes in system.state.items()
-        }
+        arrays = system.unpack(points)
         with np.errstate(invalid="ignore"):
             error = np.sqrt(fraction * (1 - fraction) / self.starts) if self.found else fraction
         arrays |= {"fraction": fraction, "fraction_error": error, "period": period, "lost": lost}

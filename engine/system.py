@@ -534,7 +534,7 @@ class System:
         ``state`` is a dictionary of blocks or a flat array ``(..., dimension)``.
         """
         flat = self._evaluate("rhs", "f", state, t)
-        return {k: flat[..., s].reshape((*flat.shape[:-1], *self.state[k])) for k, s in self.state_slices.items()}
+        return self.unpack(flat)
 
     def jacobian(self, state: Any = None, t: float = 0.0) -> np.ndarray:
         """Exact Jacobian df/dy, shape ``(..., dimension, dimension)``, at ``state`` (see :meth:`rhs`)."""
@@ -571,6 +571,10 @@ class System:
             blocks.append(value.reshape(*lead, math.prod(shape)))
         lead = np.broadcast_shapes(*(b.shape[:-1] for b in blocks))
         return np.concatenate([np.broadcast_to(b, (*lead, b.shape[-1])) for b in blocks], axis=-1)
+
+    def unpack(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """State blocks ``(..., block axes)`` of flat states ``(..., dimension)``: what :meth:`pack` puts together."""
+        return {k: flat[..., s].reshape((*flat.shape[:-1], *self.state[k])) for k, s in self.state_slices.items()}
 
     def _evaluate(self, quantity: str, block: str, state: Any, t: float) -> np.ndarray:
         from .evaluation import evaluate

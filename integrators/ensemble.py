@@ -113,6 +113,22 @@ def check_system(system: Any) -> None:
         raise InputError(f"expected a system made by attrax.flow or attrax.map, not {system!r:.60}{hint}")
 
 
+def check_scalar(system: System, parameter: str) -> None:
+    """Raise an InputError if this is no scalar parameter."""
+    scalars = [name for name, shape in system.numeric.items() if shape == ()]
+    if parameter not in scalars:
+        raise InputError(f"system {system.name!r} has no scalar parameter {parameter!r}; {suggest(parameter, scalars)}")
+
+
+def parameter_values(system: System, parameter: str, values: Any) -> np.ndarray:
+    """Values of a scalar parameter that an analysis goes through."""
+    check_scalar(system, parameter)
+    swept = np.atleast_1d(numbers("values", values))
+    if swept.ndim != 1 or not swept.size or not np.isfinite(swept).all():
+        raise InputError("values must be a list of at least one finite number")
+    return swept
+
+
 def _combine(system: System, start: np.ndarray, swept: dict[str, np.ndarray], product: bool) -> Members:
     lengths = {name: len(value) for name, value in swept.items()}
     if product:

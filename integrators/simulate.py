@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +29,16 @@ from .methods import ADAPTIVE, METHODS, right_hand_side
 from .parallel import Progress, Tick, cores, parts, work_off
 from .rosenbrock import Rosenbrock
 from .stochastic import Stochastic, check
-from .times import INTERVALS, Spaced, Times, number, samples, span, whole
+from .times import INTERVALS, Spaced, Times, number, positive, samples, span, whole
 
 if TYPE_CHECKING:
     import xarray as xr
 
 BUFFER = 2**23
 """Numbers that a worker holds at most before they are written to a file."""
+
+EVALUATED = 2**14
+"""States of which observables are computed at a time."""
 
 FLUSH = 2.0
 """Seconds after which they are written even if they are fewer."""
@@ -130,7 +134,7 @@ def simulate(
     check_system(system)
     start, end, keep = span(system, t_start, t_end, transient)
     method = _method(system, method, dt, backend)
-    rtol, atol = _tolerance("rtol", rtol), _tolerance("atol", atol)
+    rtol, atol = positive("rtol", rtol), positive("atol", atol)
     step = None if dt is None else number("dt", dt)
     most = float(whole("max_steps", max_steps, 1))
     seed, first_member = seed if isinstance(seed, tuple) and len(seed) == 2 else (seed, 0)
@@ -187,14 +191,14 @@ class _Plan:
     max_steps: float
     seed: tuple[int, int]
 
-    @property
+    @cached_property
     def dt(self) -> float | None:
         """Length of equal steps."""
         if self.step is None:
             return 1.0 if self.method == "iterate" else None
         return (self.end - self.start) / self.steps
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Number of equal steps."""
         whole = abs(self.end - self.start) / abs(self.step or 1.0)
@@ -279,7 +283,7 @@ def _by_diffrax(plan: _Plan, layout: Layout, writer: Writer | None) -> xr.Datase
         max_steps=plan.max_steps,
     )
     shape = tuple(plan.members.dims.values())
-    found = state_blocks(plan.members.system, raw) | observables(plan.members, raw, plan.times[:]) | endings
+    found = plan.members.system.unpack(raw) | observables(plan.members, raw, plan.times[:]) | endings
     arrays = {name: values.reshape((*shape, *values.shape[1:])) for name, values in found.items()}
     if writer is None:
         return trajectory.dataset(layout, arrays)
@@ -290,23 +294,23 @@ def _by_diffrax(plan: _Plan, layout: Layout, writer: Writer | None) -> xr.Datase
     return load(writer.path, writer.group)
 
 
-def state_blocks(system: System, raw: np.ndarray) -> dict[str, np.ndarray]:
-    """State blocks ``(members, samples, block axes)`` of flat states ``(members, samples, dimension)``."""
-    return {
-        name: raw[..., system.state_slices[name]].reshape(*raw.shape[:2], *shape)
-        for name, shape in system.state.items()
-    }
-
-
 def blocks(plan: _Plan, raw: np.ndarray, p: np.ndarray, times: np.ndarray) -> dict[str, np.ndarray]:
     """State blocks and observables of flat states ``(members, samples, dimension)``."""
     system = plan.members.system
-    found = state_blocks(system, raw)
+    found = system.unpack(raw)
+    members, samples, n = raw.shape
+    together = max(1, EVALUATED // max(samples, 1))
     for name, shape in system.observable_shapes.items():
-        found[name] = np.empty((*raw.shape[:2], *shape))
-        for m in range(len(raw)):
-            values = evaluate(system.program(name), t=times[None, :], y=raw[m].T, p=p[m])[name]
-            found[name][m] = values.T.reshape(len(times), *shape)
+        found[name] = np.empty((members, samples, *shape))
+        for first in range(0, members, together):
+            some = raw[first : first + together]
+            values = evaluate(
+                system.program(name),
+                t=np.tile(times, len(some))[None, :],
+                y=some.reshape(-1, n).T,
+                p=np.repeat(p[first : first + together], samples, axis=0).T,
+            )[name]
+            found[name][first : first + together] = values.T.reshape(len(some), samples, *shape)
     return found
 
 
@@ -461,8 +465,8 @@ def _method(system: System, method: str | None, dt: Any, backend: str) -> str:
         )
     if system.kind == "map" and dt is not None:
         raise InputError("a map has no dt; leave it out")
-    if dt is not None and not number("dt", dt) > 0:
-        raise InputError(f"dt must be positive, not {dt}")
+    if dt is not None:
+        positive("dt", dt)
     rule = METHODS.get(method)
     if isinstance(rule, Stochastic) != (system.noise is not None):
         fitting = [name for name, m in METHODS.items() if isinstance(m, Stochastic) != isinstance(rule, Stochastic)]
@@ -475,10 +479,3 @@ def _method(system: System, method: str | None, dt: Any, backend: str) -> str:
     if dt is None and rule is not None and not rule.adaptive:
         raise InputError(f"method {method!r} has steps of equal length; give dt")
     return method
-
-
-def _tolerance(name: str, value: Any) -> float:
-    tolerance = number(name, value)
-    if not tolerance > 0:
-        raise InputError(f"{name} must be positive, not {tolerance:g}")
-    return tolerance

@@ -107,6 +107,14 @@ def number(name: str, value: Any) -> float:
     return result
 
 
+def positive(name: str, value: Any) -> float:
+    """``value`` as a finite float above zero, or an error that names it."""
+    result = number(name, value)
+    if not result > 0:
+        raise InputError(f"{name} must be positive, not {value}")
+    return result
+
+
 def whole(name: str, value: Any, least: int) -> int:
     """``value`` as a whole number of at least ``least``, or an error that names it."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
