@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from . import quantities
 from .declaration import Draw, Known, Namespace, Parameter, Shape, suggest
 from .errors import DeclarationError, InputError, UnsupportedPrimitive
 from .program import Program
@@ -264,7 +265,7 @@ class System:
         import jax
 
         with jax.enable_x64(True):
-            inputs = [jax.ShapeDtypeStruct(shape, float) for shape in self._inputs().values()]
+            inputs = [jax.ShapeDtypeStruct(shape, float) for shape in quantities.flat_inputs(self).values()]
             return {name: value.shape for name, value in jax.eval_shape(self.observed, *inputs).items()}
 
     # -- other systems from this one -------------------------------------------------------------
@@ -331,27 +332,14 @@ class System:
         ``G``, ``Dg``, ``c``), or the name of an observable (block of that name).
         """
         if quantity not in self._programs:
-            self._programs[quantity] = self._trace(quantity)
+            self._programs[quantity] = quantities.program(self, quantity)
         return self._programs[quantity]
 
     def expression(self, function: Function, *, rate: bool = False) -> Program:
         """The program (block ``value``) of a function ``(t, s, p)``, or with ``rate`` of its time derivative."""
         key = ("expression", function, rate)
         if key not in self._programs:
-            import jax
-
-            from .tracing import trace
-
-            def value(t, y, p):
-                def of(t, y):
-                    return function(t, *self._namespaces(y, p))
-
-                if rate:
-                    one = jax.numpy.ones_like(t)
-                    return {"value": jax.jvp(of, (t, y), (one, self.flat(t, y, p)))[1]}
-                return {"value": of(t, y)}
-
-            self._programs[key] = trace(value, self._inputs(), name=self.name)
+            self._programs[key] = quantities.expression(self, function, rate=rate)
         return self._programs[key]
 
     def derive(self, key: Hashable, function: Callable[..., dict[str, Any]], **inputs: int) -> Program:
@@ -379,152 +367,16 @@ class System:
         import jax
 
         with jax.enable_x64(True):
-            inputs = [jax.ShapeDtypeStruct(shape, float) for shape in self._inputs().values()]
+            inputs = [jax.ShapeDtypeStruct(shape, float) for shape in quantities.flat_inputs(self).values()]
             return hashlib.sha256(str(jax.make_jaxpr(self.flat)(*inputs)).encode()).hexdigest()[:16]
-
-    def _inputs(self) -> dict[str, tuple[int, ...]]:
-        return {"t": (), "y": (self.dimension,), "p": (self.parameter_vector.size,)}
-
-    def _trace(self, quantity: str) -> Program:
-        import jax
-
-        from .tracing import trace
-
-        inputs, n = self._inputs(), self.dimension
-        function: Callable[..., dict[str, Any]]
-        match quantity:
-            case "rhs":
-                function = lambda t, y, p: {"f": self.flat(t, y, p)}  # noqa: E731
-            case "jacobian":
-                function = lambda t, y, p: {"J": jax.jacfwd(self.flat, 1)(t, y, p)}  # noqa: E731
-            case "parameter_jacobian":
-                function = lambda t, y, p: {"Jp": jax.jacfwd(self.flat, 2)(t, y, p)}  # noqa: E731
-            case "linearisation":
-                one = jax.numpy.ones
-                function = lambda t, y, p: {  # noqa: E731
-                    "f": self.flat(t, y, p),
-                    "J": jax.jacfwd(self.flat, 1)(t, y, p),
-                    "ft": jax.jvp(lambda t: self.flat(t, y, p), (t,), (one(()),))[1],
-                }
-            case "jvp":
-                inputs["v"] = (n,)
-                function = lambda t, y, p, v: {"Jv": self._along(t, y, p, v)}  # noqa: E731
-            case "second_derivative":
-                inputs["v"] = inputs["w"] = (n,)
-                function = lambda t, y, p, v, w: {  # noqa: E731
-                    "B": jax.jvp(lambda z: self._along(t, z, p, v), (y,), (w,))[1]
-                }
-            case "noise":
-                function = self._noise
-            case _ if quantity in self.observables:
-                observable = self.observables[quantity]
-                function = lambda t, y, p: {quantity: observable(t, *self._namespaces(y, p))}  # noqa: E731
-            case _:
-                raise InputError(
-                    f"system {self.name!r} has no quantity {quantity!r}; "
-                    + suggest(quantity, ["rhs", "jacobian", "parameter_jacobian", "jvp", "second_derivative"])
-                )
-        return trace(function, inputs, name=self.name)
-
-    def _noise(self, t, y, p):
-        """Amplitudes, their slopes ``Dg`` = dg/dy, and ``c_i = sum_jk g_kj dg_ij/dy_k``.
-
-        Amplitudes are ``g`` (dimension,) if they are diagonal, else ``G`` (dimension, processes).
-        """
-        import jax
-        import jax.numpy as jnp
-
-        g, slopes = self.amplitudes(t, y, p), jax.jacfwd(self.amplitudes, 1)(t, y, p)
-        c = g * jnp.diagonal(slopes) if g.ndim == 1 else jnp.einsum("kj,ijk->i", g, slopes)
-        return {"g" if g.ndim == 1 else "G": g, "Dg": slopes, "c": c}
-
-    def amplitudes(self, t, y, p):
-        """Amplitudes of the noise as a JAX function of flat vectors: (dimension,) or (dimension, processes)."""
-        import jax.numpy as jnp
-
-        assert self.noise is not None
-        given = self.noise(t, *self._namespaces(y, p))
-        if not isinstance(given, Mapping):
-            raise DeclarationError(
-                f"system {self.name!r}: its noise must return a dictionary, not {type(given).__name__}"
-            )
-        if unknown := [k for k in given if k not in self.shapes]:
-            raise DeclarationError(
-                f"system {self.name!r}: its noise names {unknown[0]!r}, which is no state block; "
-                + suggest(unknown[0], self.shapes)
-            )
-        values = {k: jnp.asarray(v, dtype=float) for k, v in given.items() if k in self.state}
-        extra = {v.shape[len(self.state[k]) :] for k, v in values.items()}
-        fits = all(v.shape[: len(self.state[k])] == self.state[k] for k, v in values.items())
-        if not fits or len(extra) > 1 or len(next(iter(extra), ())) > 1:
-            told = ", ".join(f"{k} {v.shape}" for k, v in values.items())
-            raise DeclarationError(
-                f"system {self.name!r}: an amplitude has the shape of its state block, or that and one last axis, "
-                f"the same for all blocks; given: {told}"
-            )
-        axes = next(iter(extra), ())
-        blocks = [
-            jnp.reshape(values[k], (math.prod(shape), *axes)) if k in values else jnp.zeros((math.prod(shape), *axes))
-            for k, shape in self.state.items()
-        ]
-        return jnp.concatenate(blocks)
-
-    def _along(self, t, y, p, v):
-        import jax
-
-        return jax.jvp(lambda z: self.flat(t, z, p), (y,), (v,))[1]
 
     def flat(self, t, y, p):
         """The right-hand side as a JAX function of flat vectors: state ``y`` (dimension,), parameters ``p``."""
-        import jax.numpy as jnp
-
-        s, parameters = self._namespaces(y, p)
-        result = self.function(t, s, parameters)
-        return jnp.concatenate([jnp.ravel(v) for v in self._checked_result(result).values()])
+        return quantities.flat(self, t, y, p)
 
     def observed(self, t, y, p):
         """The observables by name, as a JAX function like :meth:`flat`."""
-        import jax.numpy as jnp
-
-        return {name: jnp.asarray(f(t, *self._namespaces(y, p))) for name, f in self.observables.items()}
-
-    def _namespaces(self, y, p) -> tuple[Namespace, Namespace]:
-        parameters: dict[str, Any] = {
-            k: p[s].reshape(self.numeric[k]) if self.numeric[k] else p[s.start]
-            for k, s in self.parameter_slices.items()
-        }
-        state = {k: y[s].reshape(self.state[k]) if self.state[k] else y[s.start] for k, s in self.state_slices.items()}
-        state |= {k: parameters.pop(k) for k in self.frozen}
-        return (
-            Namespace(state, "state block", self.name),
-            Namespace(parameters | self.structure, "parameter", self.name),
-        )
-
-    def _checked_result(self, result: Any) -> dict[str, Any]:
-        import jax.numpy as jnp
-
-        if not isinstance(result, Mapping):
-            blocks = ", ".join(f'"{k}": ...' for k in self.shapes)
-            raise DeclarationError(
-                f"system {self.name!r}: its function must return a dictionary {{{blocks}}}, not {type(result).__name__}"
-            )
-        word = "derivative" if self.kind == "flow" else "next value"
-        if unknown := [k for k in result if k not in self.shapes]:
-            raise DeclarationError(
-                f"system {self.name!r}: its function returns {unknown[0]!r}, which is no state block; "
-                + suggest(unknown[0], self.shapes)
-            )
-        values = {}
-        for name, shape in self.state.items():
-            if name not in result:
-                raise DeclarationError(f"system {self.name!r}: its function returns no {word} for state block {name!r}")
-            values[name] = jnp.asarray(result[name], dtype=float)
-            if values[name].shape != shape:
-                raise DeclarationError(
-                    f"system {self.name!r}: the {word} of {name!r} has shape {values[name].shape}, "
-                    f"but the block has shape {shape}"
-                )
-        return values
+        return quantities.observed(self, t, y, p)
 
     # -- numbers --------------------------------------------------------------------------------------
 

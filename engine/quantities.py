@@ -1,0 +1,194 @@
+"""Programs of what is derived from a system's function: its flat form, its derivatives, its noise, its observables.
+
+Each is a JAX function of the flat state ``y`` and the flat parameters ``p``, traced to straight-line code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .declaration import Namespace, suggest
+from .errors import DeclarationError, InputError
+from .program import Program
+
+if TYPE_CHECKING:
+    from .system import Function, System
+
+
+def flat_inputs(system: System) -> dict[str, tuple[int, ...]]:
+    """Shapes of time, flat state and flat parameters."""
+    return {"t": (), "y": (system.dimension,), "p": (system.parameter_vector.size,)}
+
+
+def program(system: System, quantity: str) -> Program:
+    """The program of a quantity: see :meth:`System.program`."""
+    import jax
+
+    from .tracing import trace
+
+    inputs, n = flat_inputs(system), system.dimension
+    function: Callable[..., dict[str, Any]]
+    match quantity:
+        case "rhs":
+            function = lambda t, y, p: {"f": flat(system, t, y, p)}  # noqa: E731
+        case "jacobian":
+            function = lambda t, y, p: {"J": jax.jacfwd(partial(flat, system), 1)(t, y, p)}  # noqa: E731
+        case "parameter_jacobian":
+            function = lambda t, y, p: {"Jp": jax.jacfwd(partial(flat, system), 2)(t, y, p)}  # noqa: E731
+        case "linearisation":
+            one = jax.numpy.ones
+            function = lambda t, y, p: {  # noqa: E731
+                "f": flat(system, t, y, p),
+                "J": jax.jacfwd(partial(flat, system), 1)(t, y, p),
+                "ft": jax.jvp(lambda t: flat(system, t, y, p), (t,), (one(()),))[1],
+            }
+        case "jvp":
+            inputs["v"] = (n,)
+            function = lambda t, y, p, v: {"Jv": _along(system, t, y, p, v)}  # noqa: E731
+        case "second_derivative":
+            inputs["v"] = inputs["w"] = (n,)
+            function = lambda t, y, p, v, w: {  # noqa: E731
+                "B": jax.jvp(lambda z: _along(system, t, z, p, v), (y,), (w,))[1]
+            }
+        case "noise":
+            function = partial(_noise, system)
+        case _ if quantity in system.observables:
+            observable = system.observables[quantity]
+            function = lambda t, y, p: {quantity: observable(t, *namespaces(system, y, p))}  # noqa: E731
+        case _:
+            raise InputError(
+                f"system {system.name!r} has no quantity {quantity!r}; "
+                + suggest(quantity, ["rhs", "jacobian", "parameter_jacobian", "jvp", "second_derivative"])
+            )
+    return trace(function, inputs, name=system.name)
+
+
+def expression(system: System, function: Function, *, rate: bool = False) -> Program:
+    """The program (block ``value``) of a function ``(t, s, p)``, or with ``rate`` of its time derivative."""
+    import jax
+
+    from .tracing import trace
+
+    def value(t, y, p):
+        def of(t, y):
+            return function(t, *namespaces(system, y, p))
+
+        if rate:
+            one = jax.numpy.ones_like(t)
+            return {"value": jax.jvp(of, (t, y), (one, flat(system, t, y, p)))[1]}
+        return {"value": of(t, y)}
+
+    return trace(value, flat_inputs(system), name=system.name)
+
+
+def flat(system: System, t, y, p):
+    """The right-hand side as a JAX function of flat vectors: state ``y`` (dimension,), parameters ``p``."""
+    import jax.numpy as jnp
+
+    s, parameters = namespaces(system, y, p)
+    result = system.function(t, s, parameters)
+    return jnp.concatenate([jnp.ravel(v) for v in _checked_result(system, result).values()])
+
+
+def amplitudes(system: System, t, y, p):
+    """Amplitudes of the noise as a JAX function of flat vectors: (dimension,) or (dimension, processes)."""
+    import jax.numpy as jnp
+
+    assert system.noise is not None
+    given = system.noise(t, *namespaces(system, y, p))
+    if not isinstance(given, Mapping):
+        raise DeclarationError(
+            f"system {system.name!r}: its noise must return a dictionary, not {type(given).__name__}"
+        )
+    if unknown := [k for k in given if k not in system.shapes]:
+        raise DeclarationError(
+            f"system {system.name!r}: its noise names {unknown[0]!r}, which is no state block; "
+            + suggest(unknown[0], system.shapes)
+        )
+    values = {k: jnp.asarray(v, dtype=float) for k, v in given.items() if k in system.state}
+    extra = {v.shape[len(system.state[k]) :] for k, v in values.items()}
+    fits = all(v.shape[: len(system.state[k])] == system.state[k] for k, v in values.items())
+    if not fits or len(extra) > 1 or len(next(iter(extra), ())) > 1:
+        told = ", ".join(f"{k} {v.shape}" for k, v in values.items())
+        raise DeclarationError(
+            f"system {system.name!r}: an amplitude has the shape of its state block, or that and one last axis, "
+            f"the same for all blocks; given: {told}"
+        )
+    axes = next(iter(extra), ())
+    blocks = [
+        jnp.reshape(values[k], (math.prod(shape), *axes)) if k in values else jnp.zeros((math.prod(shape), *axes))
+        for k, shape in system.state.items()
+    ]
+    return jnp.concatenate(blocks)
+
+
+def observed(system: System, t, y, p):
+    """The observables by name, as a JAX function like :meth:`flat`."""
+    import jax.numpy as jnp
+
+    return {name: jnp.asarray(f(t, *namespaces(system, y, p))) for name, f in system.observables.items()}
+
+
+def namespaces(system: System, y, p) -> tuple[Namespace, Namespace]:
+    """State blocks and parameters of flat vectors, as a system's function reads them."""
+    parameters: dict[str, Any] = {
+        k: p[s].reshape(system.numeric[k]) if system.numeric[k] else p[s.start]
+        for k, s in system.parameter_slices.items()
+    }
+    state = {
+        k: y[s].reshape(system.state[k]) if system.state[k] else y[s.start] for k, s in system.state_slices.items()
+    }
+    state |= {k: parameters.pop(k) for k in system.frozen}
+    return (
+        Namespace(state, "state block", system.name),
+        Namespace(parameters | system.structure, "parameter", system.name),
+    )
+
+
+def _noise(system: System, t, y, p):
+    """Amplitudes, their slopes ``Dg`` = dg/dy, and ``c_i = sum_jk g_kj dg_ij/dy_k``.
+
+    Amplitudes are ``g`` (dimension,) if they are diagonal, else ``G`` (dimension, processes).
+    """
+    import jax
+    import jax.numpy as jnp
+
+    g, slopes = amplitudes(system, t, y, p), jax.jacfwd(partial(amplitudes, system), 1)(t, y, p)
+    c = g * jnp.diagonal(slopes) if g.ndim == 1 else jnp.einsum("kj,ijk->i", g, slopes)
+    return {"g" if g.ndim == 1 else "G": g, "Dg": slopes, "c": c}
+
+
+def _along(system: System, t, y, p, v):
+    import jax
+
+    return jax.jvp(lambda z: flat(system, t, z, p), (y,), (v,))[1]
+
+
+def _checked_result(system: System, result: Any) -> dict[str, Any]:
+    import jax.numpy as jnp
+
+    if not isinstance(result, Mapping):
+        blocks = ", ".join(f'"{k}": ...' for k in system.shapes)
+        raise DeclarationError(
+            f"system {system.name!r}: its function must return a dictionary {{{blocks}}}, not {type(result).__name__}"
+        )
+    word = "derivative" if system.kind == "flow" else "next value"
+    if unknown := [k for k in result if k not in system.shapes]:
+        raise DeclarationError(
+            f"system {system.name!r}: its function returns {unknown[0]!r}, which is no state block; "
+            + suggest(unknown[0], system.shapes)
+        )
+    values = {}
+    for name, shape in system.state.items():
+        if name not in result:
+            raise DeclarationError(f"system {system.name!r}: its function returns no {word} for state block {name!r}")
+        values[name] = jnp.asarray(result[name], dtype=float)
+        if values[name].shape != shape:
+            raise DeclarationError(
+                f"system {system.name!r}: the {word} of {name!r} has shape {values[name].shape}, "
+                f"but the block has shape {shape}"
+            )
+    return values
