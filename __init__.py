@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import analysis, systems
     from .analysis.drawing import plot
-    from .engine import errors
+    from .engine import errors, stream
     from .engine.declaration import known, normal, parameter, uniform
     from .engine.storage import load, save
     from .engine.system import System, flow, map
@@ -34,12 +34,13 @@ __all__ = [
     "plot",
     "save",
     "simulate",
+    "stream",
     "systems",
     "uniform",
     "zip",
 ]
 
-_SUBMODULES = {"analysis": ".analysis", "errors": ".engine.errors", "systems": ".systems"}
+_SUBMODULES = {"analysis": ".analysis", "errors": ".engine.errors", "stream": ".engine.stream", "systems": ".systems"}
 _HOMES = {
     ".analysis.drawing": ("plot",),
     ".engine.declaration": ("known", "normal", "parameter", "uniform"),

@@ -8,7 +8,9 @@ from .bifurcations import bifurcation_diagram, continue_bifurcation, continue_fi
 from .branches import Branch, SpecialPoint
 from .chaos import correlation_dimension, permutation_entropy, zero_one_test
 from .fixed_points import fixed_points
+from .kicks import kick_map, smallest_kick
 from .lyapunov import lyapunov_spectrum
+from .motion import modes_of_motion
 from .orbit_diagram import orbit_diagram
 from .sections import poincare_section
 from .stroboscopic import stroboscopic_map
@@ -26,11 +28,14 @@ __all__ = [
     "correlation_dimension",
     "find_attractors",
     "fixed_points",
+    "kick_map",
     "kuramoto_order_parameter",
     "lyapunov_spectrum",
+    "modes_of_motion",
     "orbit_diagram",
     "permutation_entropy",
     "poincare_section",
+    "smallest_kick",
     "stroboscopic_map",
     "synchronisation_error",
     "track_attractors",

@@ -146,10 +146,10 @@ class Branch:
         save(self.data, path, group, **options)
 
     def plot(self, axes: Axes | None = None, *, variable: str | None = None) -> Figure:
-        """Draw the branch, stable parts solid (see :func:`attrax.analysis.branch_drawing.branch`)."""
-        from .branch_drawing import branch
+        """Draw the branch, stable parts solid (see :func:`attrax.analysis.branch_drawing.branches`)."""
+        from .branch_drawing import branches
 
-        return branch(self.data, axes, variable=variable)
+        return branches([self.data], axes=axes, variable=variable)
 
 
 @dataclass

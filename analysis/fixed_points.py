@@ -68,7 +68,7 @@ def fixed_points(
     if parameters:
         system = system.with_parameters(**parameters)
     equations = Equations(system, (), iterates)
-    low, high = _box(system, box)
+    low, high = box_ends(system, box)
     starts = starts or (1000 if equations.n <= 24 else 50)
     generator = np.random.default_rng(seed)
     y = low + (high - low) * generator.random((starts, equations.n))
@@ -101,7 +101,8 @@ def classify(eigenvalues: np.ndarray, is_map: bool) -> str:
 # -- inside -------------------------------------------------------------------------------------------------
 
 
-def _box(system: System, box: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def box_ends(system: System, box: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high end of a box, flat: ``{block: (low, high)}`` for each state block."""
     if not isinstance(box, Mapping):
         raise InputError(f"box must be a dictionary of (low, high) for each state block, not {type(box).__name__}")
     for name in box:

@@ -12,6 +12,7 @@ from ..engine import trajectory
 from ..engine.declaration import suggest
 from ..engine.errors import InputError, Interrupted
 from ..engine.evaluation import evaluate
+from ..engine.expressions import Formula
 from ..engine.layout import Layout, Variable
 from ..engine.program import Builder, Program
 from ..engine.system import System
@@ -20,7 +21,6 @@ from ..integrators.fields import NONFINITE, RUNNING
 from ..integrators.groups import FixedGroup, fixed, fixed_lanes, lanes
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
 from ..integrators.times import number, whole
-from .expressions import Formula
 from .sections import Function, Section, Settings, as_section, crossing_group, settings
 
 if TYPE_CHECKING:

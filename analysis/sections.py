@@ -11,6 +11,7 @@ import numpy as np
 
 from ..engine import trajectory
 from ..engine.errors import InputError, Interrupted
+from ..engine.expressions import Formula
 from ..engine.layout import Layout, Variable
 from ..engine.program import Builder, Program
 from ..engine.system import System
@@ -20,7 +21,6 @@ from ..integrators.groups import AdaptiveGroup, adaptive, lanes
 from ..integrators.methods import ADAPTIVE, right_hand_side
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
 from ..integrators.times import number, positive, whole
-from .expressions import Formula
 
 if TYPE_CHECKING:
     import xarray as xr

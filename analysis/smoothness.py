@@ -16,13 +16,16 @@ NEAR = 1e-6
 def kinks(equations: Equations, z: Vector) -> list[str]:
     """Operations of the right-hand side that switch within a relative distance of 1e-6 of ``z``, in words.
 
-    Those are absolute values, minima, maxima, comparisons and steps. Large systems are not looked into.
+    Those are absolute values, minima, maxima, comparisons and steps. Large systems, and those with tables,
+    are not looked into.
     """
     if equations.n > LARGEST_UNROLLED:
         return []
     try:
         program = equations.system.program("rhs")
     except UnsupportedPrimitive:
+        return []
+    if any(i.op in ("call", "lookup") for i in program.instructions):
         return []
     blocks: dict[str, Any] = {"t": [0.0], "y": z[: equations.n], "p": equations.parameters(z)}
     values: list = []

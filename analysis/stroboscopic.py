@@ -8,10 +8,10 @@ from typing import Any
 
 from ..engine.declaration import Namespace
 from ..engine.errors import InputError
+from ..engine.expressions import Formula
 from ..engine.system import Function, System
 from ..integrators.tableaux import TABLEAUX
 from ..integrators.times import positive
-from .expressions import Formula
 
 
 def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, method: str = "dop853") -> System:

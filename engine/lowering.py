@@ -17,9 +17,12 @@ from typing import Any
 import numpy as np
 
 from .folding import apply
-from .program import BOOL, FLOAT, INT, Builder
+from .program import BOOL, FLOAT, INT, Builder, Table
 
 Array = np.ndarray
+TABULATED = 8
+"""Number of elements from which a known array at a traced index is a table in memory, not a chain of choices."""
+LARGEST_TABLE = 2**20
 Rule = Callable[..., Any]
 
 
@@ -126,10 +129,22 @@ class Lowering:
         number = self.known(start)
         if number is not None:
             return part(min(max(int(number), 0), last))
+        if array.dtype == np.float64 and last >= TABULATED:
+            return self._looked_up(array, axis, start, size)
         chosen = part(0)
         for k in range(1, last + 1):
             chosen = self.select(self.op("ige", start, k), part(k), chosen)
         return chosen
+
+    def _looked_up(self, array: Array, axis: int, start: Array, size: int) -> Array:
+        if array.size > LARGEST_TABLE:
+            raise NotImplementedError("a table of this size")
+        table, last = Table(array), array.shape[axis] - size
+        step = array[(0,) * (axis + 1)].size if array.size else 1
+        (first,) = self.values(self.op("imul", self.op("imin", self.op("imax", start, 0), last), step).reshape(1))
+        places = np.arange(array.size).reshape(array.shape)[(slice(None),) * axis + (slice(0, size),)]
+        indices = [self.builder.iadd(first, self.builder.constant(k)) for k in places.ravel().tolist()]
+        return traced([self.builder.lookup(table, index) for index in indices], places.shape)
 
     def put(self, array: Array, starts: Sequence[Array], part: Array, combine: str | None) -> Array:
         """The array with ``part`` written at (or combined into) a window, left alone if that sticks out."""

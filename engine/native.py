@@ -22,8 +22,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from . import cache as disk
-from .program import BOOL, FLOAT, INT, Builder, Instruction, Program
+from .program import BOOL, FLOAT, INT, Builder, Instruction, Program, Table
 
 compilations = 0
 """Number of modules compiled (not found in the cache) by this process."""
@@ -131,8 +133,6 @@ class Function:
 
 def aligned(size: int):
     """A zeroed array of ``size`` doubles that begins at a multiple of 64 bytes."""
-    import numpy as np
-
     memory = np.zeros(size + 8)
     return memory[(-memory.ctypes.data % 64) // 8 :][:size]
 
@@ -254,6 +254,7 @@ class _Module:
     def __init__(self, workspace: Workspace):
         self.workspace = workspace
         self.functions: dict[str, str] = {}
+        self.tables: dict[str, str] = {}
         self.declarations: set[str] = set()
 
     def write(self, kernels: Mapping[str, Kernel]) -> str:
@@ -265,7 +266,8 @@ class _Module:
             )
         wide = '"min-legal-vector-width"="512" "prefer-vector-width"="512"'
         attributes = f"attributes #0 = {{ nounwind {wide} }}\nattributes #1 = {{ nounwind noinline {wide} }}\n"
-        return "\n".join([*sorted(self.declarations), *self.functions.values(), *bodies, attributes])
+        outside = [*sorted(self.declarations), *self.tables.values()]
+        return "\n".join([*outside, *self.functions.values(), *bodies, attributes])
 
     def type(self, kind: str, width: int) -> str:
         return _SCALAR[kind] if width == 1 else f"<{width} x {_SCALAR[kind]}>"
@@ -302,6 +304,15 @@ class _Module:
         self.functions[name] = (
             f"define internal {type} {name}({parameters}) #0 {{\nentry:\n" + "\n".join(code.lines) + "\n}\n"
         )
+        return name
+
+    def table(self, table: Table) -> str:
+        """Name of a table of numbers, written on first use."""
+        name = f"@table.{table.digest[:16]}"
+        if name not in self.tables:
+            numbers = ", ".join(f"i64 {v}" for v in table.values.view(np.int64).tolist())
+            count = len(table.values)
+            self.tables[name] = f"{name} = internal constant [{count} x i64] [{numbers}], align 64"
         return name
 
     def outlined(self, program: Program, width: int) -> tuple[str, str]:
@@ -597,6 +608,8 @@ class _Code:
                 values.append(given if isinstance(given, _Value) else _Value(given, FLOAT, self.width))
             elif i.op == "call":
                 values.append(self._call(i.payload, [values[a] for a in i.arguments]))  # type: ignore[arg-type]
+            elif i.op == "lookup":
+                values.append(self._lookup(i.payload, values[i.arguments[0]]))  # type: ignore[arg-type]
             elif i.op == "part":
                 call = values[i.arguments[0]]
                 text = self.new(f"extractvalue {call.kind} {call.text}, {i.payload}")
@@ -610,6 +623,18 @@ class _Code:
         type = self.module.type(FLOAT, self.width)
         given = ", ".join(f"{type} {self.use(a, FLOAT)}" for a in arguments)
         return _Value(self.new(f"call {result} {name}({given})"), result, self.width)
+
+    def _lookup(self, table: Table, index: _Value) -> _Value:
+        width, name = index.width, self.module.table(table)
+        type, pointers = self.module.type(FLOAT, width), "ptr" if width == 1 else f"<{width} x ptr>"
+        place = self.new(f"getelementptr double, ptr {name}, {self.module.type(INT, width)} {index.text}")
+        if width == 1:
+            return _Value(self.new(f"load double, ptr {place}, align 8"), FLOAT, 1)
+        gather = f"@llvm.masked.gather.v{width}f64.v{width}p0"
+        flags = f"<{width} x i1>"
+        self.module.declarations.add(f"declare {type} {gather}({pointers}, i32, {flags}, {type})")
+        operands = f"{pointers} {place}, i32 8, {flags} splat (i1 true), {type} poison"
+        return _Value(self.new(f"call {type} {gather}({operands})"), FLOAT, width)
 
     def _operation(self, i: Instruction, arguments: list[_Value]) -> _Value:
         width = max(a.width for a in arguments)

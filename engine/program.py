@@ -72,17 +72,32 @@ _COMMUTATIVE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One scalar operation: ``op`` is in :data:`OPERATIONS`, or one of four others.
+    """One scalar operation: ``op`` is in :data:`OPERATIONS`, or one of five others.
 
     ``arguments`` are the numbers of earlier instructions; ``type`` is one of FLOAT, INT, BOOL. ``"input"`` has the slot
-    ``(block, index)`` as its ``payload``, ``"constant"`` its value. ``"call"`` runs the program in its payload on all
-    its inputs; ``"part"`` is the output number ``payload`` of such a call.
+    ``(block, index)`` as its ``payload``, ``"constant"`` its value. ``"lookup"`` takes the number at an index out of
+    the :class:`Table` in its payload. ``"call"`` runs the program in its payload on all its inputs; ``"part"`` is the
+    output number ``payload`` of such a call.
     """
 
     op: str
     arguments: tuple[int, ...]
     type: str
     payload: Any = None
+
+
+class Table:
+    """Numbers that a program looks up, flat; tables of the same numbers are equal."""
+
+    def __init__(self, values: np.ndarray):
+        self.values = np.ascontiguousarray(values, dtype=float).ravel()
+        self.digest = hashlib.sha256(self.values.tobytes()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +124,7 @@ class Program:
         text = hashlib.sha256()
         for i in self.instructions:
             payload = i.payload
-            if i.op == "call":
+            if i.op in ("call", "lookup"):
                 payload = payload.digest  # type: ignore[attr-defined]
             elif i.op == "constant" and i.type == FLOAT:
                 payload = struct.pack("<d", payload).hex()
@@ -142,6 +157,8 @@ class Program:
                     values.append(_run(i.payload, [values[a] for a in i.arguments]))  # type: ignore[arg-type]
                 elif i.op == "part":
                     values.append(values[i.arguments[0]][i.payload])
+                elif i.op == "lookup":
+                    values.append(i.payload.values[values[i.arguments[0]]])
                 else:
                     values.append(apply(i.op, *(values[a] for a in i.arguments)))
         return {
@@ -297,13 +314,19 @@ class Builder:
             number += len(ids)
         return outputs
 
+    def lookup(self, table: Table, index: int) -> int:
+        """The number of a table at an index, which must lie within it."""
+        if (known := self._constant_of(index)) is not None:
+            return self.constant(float(table.values[known]))
+        return self._emit(Instruction("lookup", (index,), FLOAT, table))
+
     def copy(self, i: Instruction, new: Sequence[int]) -> int:
         """Re-emit instruction ``i`` of another program whose values ``new`` translates."""
         if i.op == "constant":
             return self.constant(i.payload)
         if i.op == "input":
             return self._emit(i)
-        if i.op in ("call", "part"):
+        if i.op in ("call", "part", "lookup"):
             return self._emit(Instruction(i.op, tuple(new[a] for a in i.arguments), i.type, i.payload))
         return self.op(i.op, *(new[a] for a in i.arguments))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from . import stream
 from .declaration import Namespace, suggest
 from .errors import DeclarationError, InputError
 from .program import Program
@@ -57,7 +58,7 @@ def program(system: System, quantity: str) -> Program:
             function = partial(_noise, system)
         case _ if quantity in system.observables:
             observable = system.observables[quantity]
-            function = lambda t, y, p: {quantity: observable(t, *namespaces(system, y, p))}  # noqa: E731
+            function = lambda t, y, p: {quantity: observable(t, *namespaces(system, t, y, p))}  # noqa: E731
         case _:
             raise InputError(
                 f"system {system.name!r} has no quantity {quantity!r}; "
@@ -74,7 +75,7 @@ def expression(system: System, function: Function, *, rate: bool = False) -> Pro
 
     def value(t, y, p):
         def of(t, y):
-            return function(t, *namespaces(system, y, p))
+            return function(t, *namespaces(system, t, y, p))
 
         if rate:
             one = jax.numpy.ones_like(t)
@@ -88,7 +89,7 @@ def flat(system: System, t, y, p):
     """The right-hand side as a JAX function of flat vectors: state ``y`` (dimension,), parameters ``p``."""
     import jax.numpy as jnp
 
-    s, parameters = namespaces(system, y, p)
+    s, parameters = namespaces(system, t, y, p)
     result = system.function(t, s, parameters)
     return jnp.concatenate([jnp.ravel(v) for v in _checked_result(system, result).values()])
 
@@ -98,7 +99,7 @@ def amplitudes(system: System, t, y, p):
     import jax.numpy as jnp
 
     assert system.noise is not None
-    given = system.noise(t, *namespaces(system, y, p))
+    given = system.noise(t, *namespaces(system, t, y, p))
     if not isinstance(given, Mapping):
         raise DeclarationError(
             f"system {system.name!r}: its noise must return a dictionary, not {type(given).__name__}"
@@ -129,11 +130,11 @@ def observed(system: System, t, y, p):
     """The observables by name, as a JAX function like :meth:`flat`."""
     import jax.numpy as jnp
 
-    return {name: jnp.asarray(f(t, *namespaces(system, y, p))) for name, f in system.observables.items()}
+    return {name: jnp.asarray(f(t, *namespaces(system, t, y, p))) for name, f in system.observables.items()}
 
 
-def namespaces(system: System, y, p) -> tuple[Namespace, Namespace]:
-    """State blocks and parameters of flat vectors, as a system's function reads them."""
+def namespaces(system: System, t, y, p) -> tuple[Namespace, Namespace]:
+    """State blocks, and parameters with inputs, of time and flat vectors, as a system's function reads them."""
     parameters: dict[str, Any] = {
         k: p[s].reshape(system.numeric[k]) if system.numeric[k] else p[s.start]
         for k, s in system.parameter_slices.items()
@@ -142,10 +143,11 @@ def namespaces(system: System, y, p) -> tuple[Namespace, Namespace]:
         k: y[s].reshape(system.state[k]) if system.state[k] else y[s.start] for k, s in system.state_slices.items()
     }
     state |= {k: parameters.pop(k) for k in system.frozen}
-    return (
-        Namespace(state, "state block", system.name),
-        Namespace(parameters | system.structure, "parameter", system.name),
-    )
+    parameters |= system.structure
+    if system.inputs:
+        given = Namespace(parameters, "parameter", system.name)
+        parameters |= stream.values(system.streams, system.input_shapes, t, given, p[-stream.KEY :])
+    return Namespace(state, "state block", system.name), Namespace(parameters, "parameter", system.name)
 
 
 def _noise(system: System, t, y, p):

@@ -22,6 +22,7 @@ from . import quantities
 from .declaration import Draw, Known, Namespace, Parameter, Shape, suggest
 from .errors import DeclarationError, InputError, UnsupportedPrimitive
 from .program import Program
+from .stream import KEY, Stream
 
 Function = Callable[[Any, Any, Any], Mapping[str, Any]]
 LARGEST_HASHED = 200
@@ -45,6 +46,12 @@ def flow(**declaration: Any) -> Callable[[Function], System]:
         Named functions ``(t, s, p)`` of the state, recorded beside it.
     slow : tuple of str
         Blocks that adapt slowly (the slow subsystem).
+    check : function
+        ``(s, p)`` of NumPy initial values and parameters, of many members at once with an axis in front, which raises
+        InputError for values that make no sense.
+    inputs : dict
+        What arrives from outside, by name: streams of :mod:`attrax.stream`, read in the function like parameters,
+        ``p.x``. A map gets a new value at every iteration, a flow one that stays for the stream's ``hold``.
     noise : function
         Amplitudes of white noise, ``(t, s, p) -> {block: amplitude}``. An amplitude of the block's shape multiplies a
         Wiener process of each component (diagonal noise); one with an extra last axis, the same for all blocks,
@@ -93,6 +100,8 @@ def _declare(
     initial: Mapping[str, Any] | None = None,
     observables: Mapping[str, Function] | None = None,
     slow: tuple[str, ...] = (),
+    inputs: Mapping[str, Stream] | None = None,
+    check: Callable[[Any, Any], None] | None = None,
     noise: Function | None = None,
     interpretation: str = "ito",
     time_unit: str = "",
@@ -112,6 +121,8 @@ def _declare(
         starts=dict(initial or {}),
         observables=dict(observables or {}),
         slow=(slow,) if isinstance(slow, str) else tuple(slow),
+        inputs=dict(inputs or {}),
+        check=check,
         noise=noise,
         interpretation=interpretation,
         time_unit=time_unit,
@@ -156,6 +167,8 @@ class System:
     starts: dict[str, Any]
     observables: dict[str, Function]
     slow: tuple[str, ...] = ()
+    inputs: dict[str, Stream] = field(default_factory=dict)
+    check: Callable[[Any, Any], None] | None = None
     noise: Function | None = None
     interpretation: str = "ito"
     time_unit: str = ""
@@ -239,9 +252,9 @@ class System:
 
     @cached_property
     def parameter_vector(self) -> np.ndarray:
-        """The values of all parameters that are not structural, flat."""
+        """The values of all parameters that are not structural, flat; behind them what random inputs depend on."""
         values = [np.ravel(self.parameters[k].value) for k in self.numeric]
-        return np.concatenate(values).astype(float) if values else np.zeros(0)
+        return np.concatenate([*values, np.zeros(KEY if self.inputs else 0)]).astype(float)
 
     @cached_property
     def initial_vector(self) -> np.ndarray:
@@ -256,6 +269,17 @@ class System:
             for k, shape in self.state.items()
             for index in np.ndindex(*shape)
         )
+
+    @cached_property
+    def streams(self) -> dict[str, Stream]:
+        """The input streams, with the rows of those that depend on structural parameters."""
+        structure = Namespace(self.structure, "structural parameter", self.name)
+        return {name: stream.bound(structure) for name, stream in self.inputs.items()}
+
+    @cached_property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each input."""
+        return {name: self._shape(name, stream.shape or (), "input") for name, stream in self.streams.items()}
 
     @cached_property
     def observable_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -301,6 +325,7 @@ class System:
         for name in ("parameters", "parameter_vector"):
             system.__dict__.pop(name, None)
         system.__dict__["declared"] = declared
+        system.check_values(system.initial_vector, system.parameter_vector)
         return system
 
     def with_initial(self, **values: Any) -> System:
@@ -310,6 +335,25 @@ class System:
                 raise InputError(f"system {self.name!r} has no state block {name!r}; {suggest(name, self.state)}")
         system = replace(self, starts={**self.starts, **values})
         system._check()
+        return system
+
+    def with_inputs(self, **streams: Stream) -> System:
+        """The system with other input streams; one that is given no shape gets that of the input it replaces."""
+        inputs = dict(self.inputs)
+        for name, stream in streams.items():
+            if name not in inputs:
+                raise InputError(f"system {self.name!r} has no input {name!r}; {suggest(name, inputs)}")
+            if isinstance(stream, Stream) and stream.shape == ():
+                stream = replace(stream, shape=self.input_shapes[name])
+            inputs[name] = stream
+        system = replace(self, inputs=inputs, _programs={})
+        system._check()
+        for name in streams:
+            if system.input_shapes[name] != self.input_shapes[name]:
+                raise InputError(
+                    f"input {name!r} of system {self.name!r} has shape {self.input_shapes[name]}, "
+                    f"not {system.input_shapes[name]}"
+                )
         return system
 
     def freeze(self, *blocks: str) -> System:
@@ -428,6 +472,16 @@ class System:
         """State blocks ``(..., block axes)`` of flat states ``(..., dimension)``: what :meth:`pack` puts together."""
         return {k: flat[..., s].reshape((*flat.shape[:-1], *self.state[k])) for k, s in self.state_slices.items()}
 
+    def check_values(self, y: np.ndarray, p: np.ndarray) -> None:
+        """Let the declared ``check`` see flat initial states ``(..., dimension)`` and parameters ``(..., size)``."""
+        if self.check is None:
+            return
+        values = {k: p[..., s].reshape((*p.shape[:-1], *self.numeric[k])) for k, s in self.parameter_slices.items()}
+        states = self.unpack(y) | {k: values.pop(k) for k in self.frozen}
+        self.check(
+            Namespace(states, "state block", self.name), Namespace(self.structure | values, "parameter", self.name)
+        )
+
     def _evaluate(self, quantity: str, block: str, state: Any, t: float) -> np.ndarray:
         from .evaluation import evaluate
 
@@ -469,18 +523,18 @@ class System:
 
     # -- checks -----------------------------------------------------------------------------------------
 
-    def _shape(self, block: str, shape: Shape) -> tuple[int, ...]:
+    def _shape(self, block: str, shape: Shape, what: str = "state block") -> tuple[int, ...]:
         sizes = []
         for d in shape:
             size = self.structure.get(d) if isinstance(d, str) else d
             if size is None:
                 raise DeclarationError(
-                    f"system {self.name!r}: the shape of state block {block!r} names {d!r}, "
+                    f"system {self.name!r}: the shape of {what} {block!r} names {d!r}, "
                     f"which is no integer parameter; {suggest(d, self.structure)}"
                 )
             if not isinstance(size, (int, np.integer)) or size < 1:
                 raise InputError(
-                    f"system {self.name!r}: axis {d!r} of state block {block!r} must be at least 1, not {size}"
+                    f"system {self.name!r}: axis {d!r} of {what} {block!r} must be at least 1, not {size}"
                 )
             sizes.append(int(size))
         return tuple(sizes)
@@ -520,22 +574,22 @@ class System:
         return float(array) if array.ndim == 0 else array
 
     def _check(self) -> None:
-        for name in (*self.shapes, *self.declared, *self.observables):
+        for name in (*self.shapes, *self.declared, *self.inputs, *self.observables):
             if not str(name).isidentifier() or name.startswith("_"):
                 raise DeclarationError(
                     f"system {self.name!r}: {name!r} is not a name that Python could read as s.{name}"
                 )
         if not self.shapes:
             raise DeclarationError(f"system {self.name!r} declares no state")
-        names = [*self.shapes, *self.declared, *self.observables, "t", "time"]
+        names = [*self.shapes, *self.declared, *self.inputs, *self.observables, "t", "time"]
         if twice := {n for n in names if names.count(n) > 1}:
             raise DeclarationError(
-                f"system {self.name!r}: {sorted(twice)[0]!r} names two things (states, parameters, observables and "
-                "time share one set of names)"
+                f"system {self.name!r}: {sorted(twice)[0]!r} names two things (states, parameters, inputs, "
+                "observables and time share one set of names)"
             )
         if self.noise is not None and self.kind == "map":
             raise DeclarationError(
-                f"system {self.name!r}: noise is for flows; a map takes random numbers as parameters"
+                f"system {self.name!r}: noise is for flows; a map takes random numbers as inputs"
             )
         if self.interpretation not in ("ito", "stratonovich"):
             raise DeclarationError(
@@ -556,7 +610,14 @@ class System:
                     raise DeclarationError(
                         f"system {self.name!r}: parameter {name!r} must be a number or an array, not {_short(p.value)}"
                     ) from None
-        _ = self.state, self.parameters, self.initial
+        for name, stream in self.inputs.items():
+            if not isinstance(stream, Stream):
+                raise DeclarationError(
+                    f"system {self.name!r}: input {name!r} must be a stream such as attrax.stream.normal(), "
+                    f"not {_short(stream)}"
+                )
+        _ = self.state, self.parameters, self.initial, self.input_shapes
+        self.check_values(self.initial_vector, self.parameter_vector)
 
 
 def _slices(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:

@@ -12,6 +12,7 @@ import re
 import sysconfig
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,9 @@ def trace(function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[in
     UnsupportedPrimitive
         If the function uses a JAX primitive that has no lowering.
     """
-    closed, names = _jaxpr(function, inputs, name)
+    closed, names = jaxpr_of(function, {k: (shape, np.float64) for k, shape in inputs.items()}, name)
     builder = Builder()
-    interpreter = _Interpreter(builder, name)
+    interpreter = Interpreter(Lowering(builder), name)
     arrays = [traced(builder.input(block, math.prod(shape)), shape) for block, shape in inputs.items()]
     with np.errstate(all="ignore"):
         results = interpreter.run(closed.jaxpr, closed.consts, arrays)
@@ -65,8 +66,8 @@ def trace(function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[in
     return builder.program(outputs)
 
 
-def _jaxpr(function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[int, ...]], name: str):
-    """The closed jaxpr of ``function`` with a list of outputs, and their names."""
+def jaxpr_of(function: Callable[..., Mapping[str, Any]], inputs: Mapping[str, tuple[tuple[int, ...], Any]], name: str):
+    """The closed jaxpr of ``function`` of arrays of these shapes and types, with a list of outputs, and their names."""
     import jax
     import jax.numpy as jnp
 
@@ -78,7 +79,7 @@ def _jaxpr(function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[i
         return [jnp.asarray(v) for v in result.values()]
 
     with jax.enable_x64(True):
-        blocks = [jax.ShapeDtypeStruct(shape, np.float64) for shape in inputs.values()]
+        blocks = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in inputs.values()]
         try:
             return jax.make_jaxpr(listed)(*blocks), names
         except Exception as error:
@@ -86,11 +87,11 @@ def _jaxpr(function: Callable[..., Mapping[str, Any]], inputs: dict[str, tuple[i
     raise DeclarationError(message)
 
 
-class _Interpreter:
+class Interpreter:
     """Evaluates jaxprs on arrays of a :class:`Lowering`."""
 
-    def __init__(self, builder: Builder, name: str):
-        self.low = Lowering(builder)
+    def __init__(self, low: Any, name: str):
+        self.low = low
         self.name = name
         self._path: list[Any] = []
 
@@ -117,7 +118,7 @@ class _Interpreter:
         """A jaxpr of numbers that is large and called ``count`` times, as a function of its own in the program."""
         if any(not a.size or self.low.kind(a) != FLOAT for a in arguments):
             return None
-        apart = _Interpreter(Builder(), self.name)
+        apart = Interpreter(Lowering(Builder()), self.name)
         apart._path = self._path
         blocks = {f"in{k}": a for k, a in enumerate(arguments)}
         results = apart.call(closed, [traced(apart.low.builder.input(k, a.size), a.shape) for k, a in blocks.items()])
@@ -142,21 +143,25 @@ class _Interpreter:
                 f"{self._start()} uses complex numbers ({primitive}), which are not lowered to machine code; "
                 "write real and imaginary parts instead"
             )
-        if primitive in _WITH_FUNCTIONS:
-            return _WITH_FUNCTIONS[primitive](self, eqn.params, arguments)
         if primitive in _NESTED:
             return self.call(next(eqn.params[k] for k in ("jaxpr", "call_jaxpr") if k in eqn.params), arguments)
-        if primitive in RULES:
-            try:
-                result = RULES[primitive](self.low, eqn.params, *arguments)
-                return result if isinstance(result, list) else [result]
-            except NotImplementedError:
-                pass
+        with suppress(NotImplementedError):
+            result = self.apply(eqn, arguments)
+            return result if isinstance(result, list) else [result]
         advice = _ADVICE.get(primitive, "write it with other functions of jax.numpy")
         raise UnsupportedPrimitive(
             f"{self._start()} uses JAX's {primitive!r}, which is not lowered to machine code; {advice}, "
             'or simulate with backend="jax"'
         )
+
+    def apply(self, eqn, arguments: list[Array]) -> Any:
+        """What an equation's primitive makes of its arguments; NotImplementedError if it is not known."""
+        primitive = eqn.primitive.name
+        if primitive in _WITH_FUNCTIONS:
+            return _WITH_FUNCTIONS[primitive](self, eqn.params, arguments)
+        if primitive not in RULES:
+            raise NotImplementedError
+        return RULES[primitive](self.low, eqn.params, *arguments)
 
     def _constant(self, value: Any) -> Array:
         if getattr(value, "dtype", None) in (np.float32, np.float16):
@@ -184,13 +189,14 @@ _NESTED = (
 
 _RANDOM = "declare the noise instead of drawing it"
 _ADVICE = {
+    "gather": "tables may have 2^20 numbers, no more",
     "while": "write jax.lax.fori_loop or jax.lax.scan of a fixed length",
     **dict.fromkeys(("random_seed", "random_wrap", "random_bits", "random_unwrap", "threefry2x32"), _RANDOM),
     **dict.fromkeys(("debug_callback", "debug_print"), "leave it out"),
 }
 
 
-def _scan(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
+def _scan(self: Interpreter, params, arguments: list[Array]) -> list[Array]:
     constants, carries = params["num_consts"], params["num_carry"]
     fixed = arguments[:constants]
     carry = arguments[constants : constants + carries]
@@ -211,7 +217,7 @@ def _scan(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
     return carry + [self.low.stack(column, axis=0) for column in zip(*kept, strict=True)]
 
 
-def _cond(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
+def _cond(self: Interpreter, params, arguments: list[Array]) -> list[Array]:
     index, *rest = arguments
     branches = params["branches"]
     index = self.low.convert(index, INT)
@@ -222,7 +228,7 @@ def _cond(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
     return [RULES["select_n"](self.low, {}, index, *cases) for cases in zip(*results, strict=True)]
 
 
-def _linear_solve(self: _Interpreter, params, arguments: list[Array]) -> list[Array]:
+def _linear_solve(self: Interpreter, params, arguments: list[Array]) -> list[Array]:
     lengths = params["const_lengths"]
     before = lengths.matvec + lengths.vecmat
     constants = arguments[before : before + lengths.solve]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,10 +57,22 @@ class Members:
     dims: dict[str, int] = field(default_factory=dict)
     coords: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.system.check_values(self.y, self.p)
 
-def members(system: System, parameters: Any, initial: Any, seed: int) -> Members:
-    """Bring ``parameters`` and ``initial`` of :func:`attrax.simulate` together."""
+
+def members(system: System, parameters: Any, initial: Any, seed: int, first: int = 0) -> Members:
+    """Bring ``parameters`` and ``initial`` of :func:`attrax.simulate` together; members are counted from ``first``."""
     check_system(system)
+    together = _together(system, parameters, initial, seed)
+    if not system.inputs:
+        return together
+    p = together.p.copy()
+    p[:, -2], p[:, -1] = seed, first + np.arange(len(p))
+    return replace(together, p=p)
+
+
+def _together(system: System, parameters: Any, initial: Any, seed: int) -> Members:
     swept: dict[str, np.ndarray] = {}
     how = None
     if isinstance(parameters, Ensemble):

@@ -27,6 +27,7 @@ from .fields import DONE, RUNNING
 from .groups import AdaptiveGroup, FixedGroup, Positions, adaptive, fixed, fixed_lanes, lanes, stochastic
 from .methods import ADAPTIVE, METHODS, right_hand_side
 from .parallel import Progress, Tick, cores, parts, work_off
+from .radau import Radau, RadauGroup
 from .rosenbrock import Rosenbrock
 from .stochastic import Stochastic, check
 from .times import INTERVALS, Spaced, Times, number, positive, samples, span, whole
@@ -43,7 +44,7 @@ EVALUATED = 2**14
 FLUSH = 2.0
 """Seconds after which they are written even if they are fewer."""
 
-Group = AdaptiveGroup | FixedGroup
+Group = AdaptiveGroup | FixedGroup | RadauGroup
 
 
 def methods(kind: str = "flow") -> tuple[str, ...]:
@@ -139,7 +140,7 @@ def simulate(
     most = float(whole("max_steps", max_steps, 1))
     seed, first_member = seed if isinstance(seed, tuple) and len(seed) == 2 else (seed, 0)
     seed, first_member = whole("seed", seed, 0), whole("the second number of seed", first_member, 0)
-    ensemble = members(system, parameters, initial, seed)
+    ensemble = members(system, parameters, initial, seed, first_member)
     system = ensemble.system
     times = samples(system, start, end, keep, sample)
     if store is None or backend == "jax" or system.noise is not None:
@@ -168,6 +169,7 @@ def simulate(
             transient=abs(keep - start),
             seed=seed,
             first_member=first_member or None,
+            inputs={name: str(stream) for name, stream in system.inputs.items()} or None,
         ),
     )
     if backend == "jax":
@@ -210,6 +212,8 @@ class _Plan:
         members, dimension = self.members.y.shape
         if self.dt is not None:
             return fixed_lanes(members, dimension, self.members.p.shape[1])
+        if isinstance(METHODS[self.method], Radau):
+            return 1
         return lanes(members, dimension, self.members.p.shape[1], dense=not self.only_end)
 
     def positions(self) -> Positions:
@@ -234,6 +238,9 @@ class _Plan:
         """The members of ``part``, ready to go."""
         system, y, p = self.members.system, self.members.y[part], self.members.p[part]
         times: Times = np.zeros(0) if self.only_end else self.times
+        if isinstance(METHODS.get(self.method), Radau):
+            how = dict(times=times, rtol=self.rtol, atol=self.atol, max_steps=self.max_steps)
+            return RadauGroup(system, y, p, self.start, self.end, **how)
         if self.dt is None:
             return AdaptiveGroup(
                 adaptive(
@@ -254,7 +261,7 @@ class _Plan:
             numbers = self.seed[1] + np.arange(part.start, part.stop)
             p = np.column_stack([p, np.full(len(p), self.seed[0]), numbers])
         else:
-            assert not isinstance(method, Rosenbrock)
+            assert not isinstance(method, Rosenbrock | Radau)
             compiled = fixed(rhs, method, self.width, None)
         return FixedGroup(
             compiled,
@@ -474,7 +481,7 @@ def _method(system: System, method: str | None, dt: Any, backend: str) -> str:
         raise InputError(f"system {system.name!r} has {has}; use {', '.join(fitting)}, not {method!r}")
     if isinstance(rule, Stochastic):
         check(system, rule)
-    if isinstance(rule, Rosenbrock) and dt is not None:
+    if isinstance(rule, Rosenbrock | Radau) and dt is not None:
         raise InputError(f"method {method!r} chooses its steps by rtol and atol; leave out dt")
     if dt is None and rule is not None and not rule.adaptive:
         raise InputError(f"method {method!r} has steps of equal length; give dt")

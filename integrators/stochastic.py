@@ -14,9 +14,9 @@ from math import sqrt
 from ..engine.errors import InputError
 from ..engine.native import Kernel, Loop
 from ..engine.program import Builder, Program
+from ..engine.random import normals
 from ..engine.system import System
 from .dense import Values
-from .random import normals
 
 
 @dataclass(frozen=True)

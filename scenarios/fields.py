@@ -44,7 +44,14 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def _resembling(name: str, valid: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(name, list(valid), n=3, cutoff=0.6)
+    alike = difflib.SequenceMatcher(b=name)
+
+    def likeness(each: str) -> float:
+        alike.set_seq1(each)
+        return alike.ratio()
+
+    close = difflib.get_close_matches(name, list(valid), n=3, cutoff=0.6)
+    return [each for each in close if likeness(each) > likeness(close[0]) - 0.2]
 
 
 def show(value: Any) -> str:
@@ -119,11 +126,36 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
+
+def _ordered(ends: list[float]) -> list[float]:
+    if ends[0] >= ends[1]:
+        raise problem(f"expected [lowest, highest] with lowest < highest, got {show(ends)}")
+    return ends
+
+
+Interval = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_ordered)]
+
 NumberOrArray = Annotated[
     Any,
     BeforeValidator(_number_or_array),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "array"}]}),
 ]
+
+
+class Draw(OneKey):
+    """A random initial value, drawn with the scenario's seed for every element of the state block."""
+
+    uniform: Interval = Field(default=None)
+    """Evenly between [lowest, highest]."""
+    normal: list[float] = Field(default=None, min_length=2, max_length=2)
+    """Normally distributed, [mean, standard deviation]."""
+
+    @field_validator("normal")
+    @classmethod
+    def _spread(cls, moments: list[float]) -> list[float]:
+        if moments[1] <= 0:
+            raise problem(f"expected [mean, standard deviation] with a positive deviation, got {show(moments)}")
+        return moments
 
 
 class NameOf:
@@ -146,7 +178,8 @@ class NameOf:
         base = match[1] if match else name
         if base not in valid:
             what, system = " or ".join(self.kinds), context.get("system", "this system")
-            raise problem(f"{show(name)} is not a {what} of {system}{nearest(base, valid)}")
+            article = "an" if what[0] in "aeiou" else "a"
+            raise problem(f"{show(name)} is not {article} {what} of {system}{nearest(base, valid)}")
         if match and base in context.get("shapes", {}):
             shape = context["shapes"][base]
             index = [int(each) for each in match[2].split(",")]

@@ -5,14 +5,14 @@ They are drawn by `analysis.drawing`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from ..engine.errors import InputError, StorageError
-from .fields import Model, Positive, VariableName
+from .fields import Count, Model, Positive, VariableName
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,18 +24,35 @@ class FigureOptions(Model):
 
     kind: ClassVar[str]
 
+    def wanted(self) -> list[str]:
+        """Name the groups without which it cannot be drawn."""
+        return []
+
+    def pictures(self, groups: Mapping[str, xr.Dataset]) -> Iterator[tuple[tuple[str, ...], Figure]]:
+        """Yield what of the groups can be drawn so, with the words that name the file."""
+        raise NotImplementedError
+
+
+class OfOneGroup(FigureOptions):
+    """A figure that shows one group; by default one of every group that can be drawn so."""
+
     group: str | None = None
     """The group of the output file to draw; by default every group that can be drawn so."""
 
-    def draw(self, data: xr.Dataset) -> Figure:
-        """Draw this figure of one group."""
+    def wanted(self):
+        return [self.group] if self.group else []
+
+    def pictures(self, groups):
         from ..analysis import drawing
 
         options = self.model_dump(exclude={"group"}, exclude_none=True)
-        return getattr(drawing, self.kind)(data, **options)
+        for group, data in groups.items():
+            if self.group in (None, group) and self.kind in drawing.kinds(data):
+                words = (self.kind,) if group in ("trajectory", self.kind) else (group, self.kind)
+                yield words, getattr(drawing, self.kind)(data, **options)
 
 
-class TimeSeries(FigureOptions):
+class TimeSeries(OfOneGroup):
     """Variables against time."""
 
     kind = "time_series"
@@ -46,7 +63,7 @@ class TimeSeries(FigureOptions):
     """Only this much time before the end."""
 
 
-class PhasePortrait(FigureOptions):
+class PhasePortrait(OfOneGroup):
     """Two or three variables against each other."""
 
     kind = "phase_portrait"
@@ -57,13 +74,63 @@ class PhasePortrait(FigureOptions):
     """Only this much time before the end."""
 
 
-class OrbitDiagramFigure(FigureOptions):
+class OrbitDiagramFigure(OfOneGroup):
     """The recorded values of an orbit diagram over its parameter."""
 
     kind = "orbit_diagram"
 
 
-FIGURES: dict[str, type[FigureOptions]] = {each.kind: each for each in (TimeSeries, PhasePortrait, OrbitDiagramFigure)}
+class LyapunovFigure(OfOneGroup):
+    """Lyapunov exponents over their index, or over the parameters of a sweep."""
+
+    kind = "lyapunov_spectrum"
+
+    exponent: Count | None = None
+    """Which one, where two parameters were swept; the largest by default."""
+
+
+class BasinsFigure(OfOneGroup):
+    """Basins on a grid of two initial values."""
+
+    kind = "basins"
+
+
+class BranchesFigure(FigureOptions):
+    """Branches over the same parameters on one axis, above the orbit diagrams over the same parameter."""
+
+    kind = "branches"
+
+    variable: VariableName | None = None
+    """What is drawn over one parameter; what the orbit diagram shows, or the first state by default."""
+    groups: list[str] | None = Field(default=None, min_length=1)
+    """The branches and orbit diagrams to draw; all by default."""
+
+    def wanted(self):
+        return self.groups or []
+
+    def pictures(self, groups):
+        from ..analysis import branch_drawing, drawing
+
+        chosen = [data for name, data in groups.items() if not self.groups or _within(name, self.groups)]
+        branches = [data for data in chosen if "branches" in drawing.kinds(data)]
+        diagrams = [data for data in chosen if "orbit_diagram" in drawing.kinds(data)]
+        by_parameters: dict[tuple[str, ...], list[xr.Dataset]] = {}
+        for data in branches:
+            by_parameters.setdefault(branch_drawing.parameters(data), []).append(data)
+        for parameters, together in by_parameters.items():
+            below = [each for each in diagrams if parameters[0] in each.dims] if len(parameters) == 1 else []
+            yield ("branches", *parameters), branch_drawing.branches(together, below, variable=self.variable)
+
+
+def _within(group: str, wanted: list[str]) -> bool:
+    """Whether a group is one of those wanted, or inside one of them."""
+    return any(group == each or group.startswith(f"{each}/") for each in wanted)
+
+
+FIGURES: dict[str, type[FigureOptions]] = {
+    each.kind: each
+    for each in (TimeSeries, PhasePortrait, OrbitDiagramFigure, LyapunovFigure, BasinsFigure, BranchesFigure)
+}
 
 
 def draw_all(groups: Mapping[str, xr.Dataset], figures: list[FigureOptions], stem: Path) -> list[Path]:
@@ -74,7 +141,7 @@ def draw_all(groups: Mapping[str, xr.Dataset], figures: list[FigureOptions], ste
     groups : mapping of str to Dataset
         What was computed, by group name.
     figures : list of FigureOptions
-        What to draw of every group that can be drawn so (or of the one that a figure names).
+        What to draw, of every group that can be drawn so or of those that a figure names.
     stem : Path
         The files are named ``<stem>_<group>_<kind>.png``, shorter where group and kind say the same.
 
@@ -90,18 +157,14 @@ def draw_all(groups: Mapping[str, xr.Dataset], figures: list[FigureOptions], ste
     StorageError
         If a file cannot be written.
     """
-    from ..analysis import drawing
-
     written: list[Path] = []
     for figure in figures:
-        if figure.group is not None and figure.group not in groups:
-            raise InputError(f"there is no group {figure.group!r} to draw; there are: {', '.join(groups)}")
-        for group, data in groups.items():
-            if figure.group not in (None, group) or figure.kind not in drawing.kinds(data):
-                continue
-            words = (figure.kind,) if group in ("trajectory", figure.kind) else (group, figure.kind)
-            path = _unused(stem.with_name("_".join((stem.name, *words)) + ".png"), written)
-            save(figure.draw(data), path)
+        for group in figure.wanted():
+            if not any(_within(name, [group]) for name in groups):
+                raise InputError(f"there is no group {group!r} to draw; there are: {', '.join(groups)}")
+        for words, picture in figure.pictures(groups):
+            path = _unused(stem.with_name("_".join((stem.name, *words)).replace("/", "_") + ".png"), written)
+            save(picture, path)
             written.append(path)
     return written
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ..engine.errors import AttraxError, InputError, ScenarioError
-from .fields import nearest, show
+from .fields import Draw, nearest, show
 from .messages import inside, keys_at, sentence
-from .schema import Draw, Scenario, Simulate
+from .schema import Scenario, Simulate
 from .text import LARGEST_FILE, Parsed, Path, parse
 
 if TYPE_CHECKING:
@@ -250,12 +250,16 @@ class _Document:
             self.complain(path, f"{where}: {sentence(error)}" if where else sentence(error), of_key)
 
     def bind(self, scenario: Scenario, system: System) -> System:
-        """Return the system with the scenario's parameters and initial values, or note why it has none."""
+        """Return the system with the scenario's parameters, inputs and initial values, or note why it has none."""
         try:
             system = system.with_parameters(**scenario.parameters)
         except AttraxError as error:
             self._complain_about(("parameters",), str(error))
             return system
+        try:
+            system = system.with_inputs(**{name: given.stream() for name, given in scenario.inputs.items()})
+        except AttraxError as error:
+            self._complain_about(("inputs",), str(error))
         try:
             system = with_initial(system, scenario)
         except AttraxError as error:
@@ -267,6 +271,12 @@ class _Document:
                 step.value.check(system)
             except InputError as error:
                 self._complain_about(("analysis", index, step.key), str(error))
+            earlier = scenario.groups[:index]
+            for source in step.value.sources():
+                if source.partition("/")[0] not in earlier:
+                    hint = nearest(source, earlier) if earlier else "; list it before this one"
+                    message = f"from: there is no earlier analysis {show(source)}{hint}"
+                    self._complain_about(("analysis", index, step.key), message)
         return system
 
     def _check_times(self, system: System, settings: Simulate) -> None:
@@ -356,6 +366,7 @@ def _names(data: dict[str, Any], system: System | None) -> dict[str, Any]:
         "kind": system.kind,
         "parameter": set(system.parameters),
         "scalar parameter": {name for name, shape in system.numeric.items() if shape == ()},
+        "input": set(system.inputs),
         "state": set(system.state),
         "scalar state": {name for name, shape in system.state.items() if shape == ()},
         "observable": set(system.observables),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +19,18 @@ from ..engine import storage
 from ..engine.errors import InputError, Interrupted, NumericsError, StorageError
 from ..engine.layout import Layout
 from ..engine.trajectory import CONVENTIONS, STATUS
+from .analyses import Analysis, Work
 from .fields import expand, nearest, show
 from .figures import FIGURES, FigureOptions, draw_all
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from .analyses import Analysis
+    from ..analysis import Branch
     from .loader import Loaded
 
 Report = Callable[[float], None]
-Compute = Callable[[Report | None], "xr.Dataset"]
+Compute = Callable[[Report | None], "Result"]
 
 BOOKKEEPING = {"status", "t_stop", "steps", "rejected", "count"}
 NUMERICS = ("rtol", "atol", "max_steps")
@@ -46,11 +47,17 @@ class Result:
     """Length of each dimension that the variables share."""
     endings: dict[str, int]
     """How many integrations ended how, as in `engine.trajectory.STATUS`: ``{"done": 3, "nonfinite": 1}``."""
-    seconds: float
+    seconds: float = 0.0
+    tables: tuple[str, ...] = ()
+    """Branches as tables."""
+    troubles: tuple[str, ...] = ()
+    """Why branches could not be continued."""
 
     @property
     def failure(self) -> str | None:
-        """What went wrong, where not a single integration reached its end."""
+        """What went wrong, where not a single integration reached its end, or a branch could not be continued."""
+        if self.troubles:
+            return "\n".join(f"{self.group}: {trouble}" for trouble in self.troubles)
         if not self.endings or "done" in self.endings:
             return None
         worst = max(self.endings, key=self.endings.__getitem__)
@@ -113,8 +120,8 @@ def run(
     try:
         for group, compute in job.steps():
             start = time.perf_counter()
-            with compute(_of(group, progress)) as data:
-                outcome.results.append(_summary(group, data, time.perf_counter() - start))
+            result = compute(_of(group, progress))
+            outcome.results.append(replace(result, seconds=time.perf_counter() - start))
         if plots:
             figures = [step.value for step in loaded.scenario.plots]
             outcome.figures = draw_all(_groups(outcome.file), figures, outcome.file.with_suffix(""))
@@ -198,38 +205,52 @@ class _Job:
         scenario = self.loaded.scenario
         if scenario.simulate:
             yield "trajectory", self.trajectory
-        for group, step in zip(_group_names(scenario.analysis), scenario.analysis, strict=True):
+        for group, step in zip(scenario.groups, scenario.analysis, strict=True):
             yield group, partial(self.analysis, group, step.value)
 
-    def trajectory(self, report: Report | None) -> xr.Dataset:
+    def trajectory(self, report: Report | None) -> Result:
         from ..integrators import grid, simulate
 
         sweep = {name: expand(values) for name, values in (self.loaded.scenario.sweep or {}).items()}
-        return simulate(
+        data = simulate(
             self.loaded.system,
             parameters=grid(**sweep) if sweep else None,
             store=storage.Writer(self.file, group="trajectory", append=True, compression=self._compression),
             progress=report,
             **self._settings(),
         )
+        with data:
+            return _summary("trajectory", data)
 
-    def analysis(self, group: str, analysis: Analysis, report: Report | None) -> xr.Dataset:
+    def analysis(self, group: str, analysis: Analysis, report: Report | None) -> Result:
+        def keep(part: Any) -> None:
+            self._save(part, group, complete=False)
+
+        earlier = partial(storage.load, self.file)
+        work = Work(self.loaded.system, self._settings(*NUMERICS), earlier, keep, report)
         try:
-            data = analysis.run(self.loaded.system, self._settings(*NUMERICS), report)
+            result = analysis.run(work)
         except (Interrupted, NumericsError) as error:
             if error.partial is not None:
-                self._save(error.partial.assign_attrs(complete=0), group)
+                keep(error.partial)
             raise
-        self._save(data, group)
-        return data
+        self._save(result, group)
+        return _of_branches(group, result) if _branches(result) else _summary(group, result)
 
     def _settings(self, *only: str) -> dict[str, Any]:
         simulate = self.loaded.scenario.simulate
         given = simulate.model_dump(exclude_none=True, include=set(only) or None) if simulate else {}
         return {**given, "seed": self.loaded.scenario.seed, "workers": self.workers}
 
-    def _save(self, data: xr.Dataset, group: str) -> None:
-        storage.save(data, self.file, group, append=True, compression=self._compression)
+    def _save(self, result: Any, group: str, *, complete: bool = True) -> None:
+        """Store a Dataset, a branch, or a list of branches in groups inside this one."""
+        parts = (
+            {f"{group}/{k}": each for k, each in enumerate(result, 1)} if isinstance(result, list) else {group: result}
+        )
+        for name, part in parts.items():
+            data = part.data if _branches(part) else part
+            data = data if complete else data.assign_attrs(complete=0)
+            storage.save(data, self.file, name, append=True, force=True, compression=self._compression)
 
     @property
     def _compression(self) -> str | None:
@@ -245,39 +266,40 @@ def _what_is_kept(file: Path) -> str:
     return "nothing had been computed"
 
 
-def _group_names(steps: list[Any]) -> list[str]:
-    """The label of each analysis, or its name, numbered where that is taken."""
-    names: list[str] = []
-    taken = {"trajectory", *(step.value.label for step in steps)}
-    for step in steps:
-        name, number = step.value.label or step.key, 1
-        while not step.value.label and name in taken:
-            number += 1
-            name = f"{step.key}_{number}"
-        names.append(name)
-        taken.add(name)
-    return names
-
-
 def _groups(file: Path) -> dict[str, xr.Dataset]:
     """Read the groups of a file, titled as its scenario."""
     found = {name: storage.load(file, name) for name in storage.groups(file)}
     title = found["/"].attrs.get("title") if "/" in found else None
     return {
-        name.replace("/", "_").strip("_") or "trajectory": data.assign_attrs(title=title) if title else data
+        name.strip("/") or "trajectory": data.assign_attrs(title=title) if title else data
         for name, data in found.items()
         if data.data_vars
     }
 
 
-def _summary(group: str, data: xr.Dataset, seconds: float) -> Result:
+def _summary(group: str, data: xr.Dataset) -> Result:
     variables = {str(name): each for name, each in data.data_vars.items() if name not in BOOKKEEPING}
     common = [dim for dim in data.sizes if all(dim in each.dims for each in variables.values())]
     endings: dict[str, int] = {}
     if "status" in data:
         codes, counts = np.unique(np.asarray(data["status"]), return_counts=True)
         endings = {STATUS[int(code)].name: int(count) for code, count in zip(codes, counts, strict=True)}
-    return Result(group, tuple(variables), {str(dim): data.sizes[dim] for dim in common}, endings, seconds)
+    return Result(group, tuple(variables), {str(dim): data.sizes[dim] for dim in common}, endings)
+
+
+def _branches(result: Any) -> list[Branch]:
+    """The branches that a result consists of, if it does."""
+    from ..analysis import Branch
+
+    return [each for each in (result if isinstance(result, list) else [result]) if isinstance(each, Branch)]
+
+
+def _of_branches(group: str, result: Any) -> Result:
+    branches = _branches(result)
+    sizes = {"branch": len(branches)} if isinstance(result, list) else {}
+    sizes["point"] = sum(map(len, branches))
+    troubles = [ending for each in branches for ending in each.endings if ending.startswith("failed")]
+    return Result(group, (*branches[0].parameters,), sizes, {}, 0.0, tuple(map(repr, branches)), tuple(troubles))
 
 
 def _of(group: str, progress: Callable[[str, float], None] | None) -> Report | None:

@@ -22,6 +22,7 @@ from pydantic import (
 from .analyses import ANALYSES
 from .fields import (
     Count,
+    Draw,
     Model,
     NameOf,
     NotNegative,
@@ -37,30 +38,7 @@ from .fields import (
     show,
 )
 from .figures import FIGURES
-
-
-class Draw(OneKey):
-    """A random initial value, drawn with the scenario's seed for every element of the state block."""
-
-    uniform: list[float] = Field(default=None, min_length=2, max_length=2)
-    """Evenly between [lowest, highest]."""
-    normal: list[float] = Field(default=None, min_length=2, max_length=2)
-    """Normally distributed, [mean, standard deviation]."""
-
-    @field_validator("uniform")
-    @classmethod
-    def _ordered(cls, ends: list[float]) -> list[float]:
-        if ends[0] >= ends[1]:
-            raise problem(f"expected [lowest, highest] with lowest < highest, got {show(ends)}")
-        return ends
-
-    @field_validator("normal")
-    @classmethod
-    def _spread(cls, moments: list[float]) -> list[float]:
-        if moments[1] <= 0:
-            raise problem(f"expected [mean, standard deviation] with a positive deviation, got {show(moments)}")
-        return moments
-
+from .inputs import InputName, InputStream
 
 InitialValue = Annotated[
     Annotated[Draw, Tag("<draw>")] | Annotated[NumberOrArray, Tag("<value>")],
@@ -192,6 +170,8 @@ class Scenario(Model):
     """What the experiment shows, for headings and figures."""
     parameters: dict[ParameterName, NumberOrArray] = {}
     """Values of the system's parameters; the others keep their defaults."""
+    inputs: dict[InputName, InputStream] = {}
+    """What drives the system in place of the input streams that it declares."""
     initial: Initial = {}
     """Initial values by state (numbers, lists or random draws), or 'random': every state near its default."""
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -229,14 +209,29 @@ class Scenario(Model):
     def _something_to_draw(cls, plots: list, info: ValidationInfo) -> list:
         if not {"simulate", "analysis"} <= set(info.data):
             return plots
-        computed = {step.key for step in info.data["analysis"]}
+        computed = {figure for step in info.data["analysis"] for figure in step.value.figures}
         if info.data["simulate"] is not None:
             computed |= {"time_series", "phase_portrait"}
         for plot in plots:
             if plot.key not in computed:
-                need = "an analysis 'orbit_diagram'" if plot.key == "orbit_diagram" else "the key 'simulate'"
+                able = [repr(name) for name, each in ANALYSES.items() if plot.key in each.figures]
+                need = f"an analysis {' or '.join(able)}" if able else "the key 'simulate'"
                 raise problem(f"the figure {plot.key!r} needs {need}")
         return plots
+
+    @property
+    def groups(self) -> list[str]:
+        """The group of each analysis: its label or its name, numbered where that is taken."""
+        names: list[str] = []
+        taken = {"trajectory", *(step.value.label for step in self.analysis)}
+        for step in self.analysis:
+            name, number = step.value.label or step.key, 1
+            while not step.value.label and name in taken:
+                number += 1
+                name = f"{step.key}_{number}"
+            names.append(name)
+            taken.add(name)
+        return names
 
 
 def json_schema() -> dict[str, Any]:

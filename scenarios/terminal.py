@@ -64,6 +64,8 @@ def outcome(done: Outcome) -> Group:
     ]
     return Group(
         table(("result", "holds", "size", "integrations", "time"), rows),
+        *(part for result in done.results for each in result.tables for part in ("", f"{result.group}: {each}")),
+        *([""] if any(result.tables for result in done.results) else []),
         *(f"{path}" for path in (done.file, *done.figures)),
     )
 
@@ -93,6 +95,9 @@ def system(each: System) -> Group:
     if each.parameters:
         declared = [(name, _value(p.value), p.unit, p.meaning) for name, p in each.parameters.items()]
         parts += ["", table(("parameter", "default", "unit", "meaning"), declared)]
+    if each.inputs:
+        driven = [(name, _shape(each.input_shapes[name]), str(stream)) for name, stream in each.inputs.items()]
+        parts += ["", table(("input", "shape", "stream"), driven)]
     if each.observables:
         seen = [(name, inspect.getdoc(function) or "") for name, function in each.observables.items()]
         parts += ["", table(("observable", "meaning"), seen)]

@@ -3,6 +3,7 @@
 from .latching import latching_network, random_patterns
 from .metadynamics import intrinsic_plasticity, self_coupled_neuron, target_point_network, three_site_network
 from .polyhomeostasis import polyhomeostatic_adaptation, self_coupled_neuron_map
+from .populations import wilson_cowan
 from .stsp import (
     full_depletion,
     stsp_clique_ring,
@@ -29,4 +30,5 @@ __all__ = [
     "tsodyks_markram",
     "tsodyks_markram_clique_ring",
     "tsodyks_markram_network",
+    "wilson_cowan",
 ]

@@ -8,7 +8,7 @@ import pytest
 import attrax as ax
 from attrax.engine.errors import DeclarationError, InputError
 from attrax.engine.program import Builder
-from attrax.integrators.random import normals, threefry
+from attrax.engine.random import normals, threefry
 
 
 @ax.flow(

@@ -43,7 +43,13 @@ def growth(t, s, p):
     return {"x": p.r * s.x * (1 - s.x)}
 
 
-TOYS = {each.name: each for each in (decay, explosion, growth)}
+@ax.flow(state={"x": (), "v": ()}, parameters={"b1": -1.0, "b2": 1.0}, initial={"x": -1.5}, name="toys.wells")
+def wells(t, s, p):
+    """Two wells with a tilt: folds at 27 b1^2 = 4 b2^3, a cusp at b1 = b2 = 0."""
+    return {"x": s.v, "v": p.b1 + p.b2 * s.x - s.x**3 - s.v}
+
+
+TOYS = {each.name: each for each in (decay, explosion, growth, wells)}
 
 
 def get(name: str) -> ax.System:

@@ -150,7 +150,7 @@ def test_everything_at_once(scenario):
         ),
         (
             SMALL + "plots: [phase]",
-            "3:9: plots.0: 'phase' is not a figure; valid here: orbit_diagram, phase_portrait, time_series",
+            "3:9: plots.0: 'phase' is not a figure; valid here: basins, branches, lyapunov_spectrum",
         ),
         (
             SMALL + "plots: [orbit_diagram]",

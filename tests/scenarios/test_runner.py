@@ -10,7 +10,8 @@ import xarray as xr
 import attrax as ax
 from attrax.engine import storage
 from attrax.engine.errors import InputError, Interrupted, NumericsError, StorageError
-from attrax.scenarios import analyses, runner
+from attrax.scenarios import runner
+from attrax.scenarios.analyses.attractors import OrbitDiagram
 from attrax.scenarios.loader import load
 
 DECAY = """
@@ -127,10 +128,10 @@ def test_some_members_may_fail(scenario):
 
 @pytest.mark.parametrize("kind", [Interrupted, NumericsError])
 def test_what_an_analysis_had_computed_is_kept(scenario, monkeypatch, kind):
-    def fail(self, system, settings, progress):
+    def fail(self, work):
         raise kind("stopped half-way.", xr.Dataset({"x": ("r", [1.0, np.nan])}))
 
-    monkeypatch.setattr(analyses.OrbitDiagram, "run", fail)
+    monkeypatch.setattr(OrbitDiagram, "run", fail)
     with pytest.raises(kind, match="^(stopped half-way|interrupted); what was computed is in s.h5$"):
         run(scenario, DIAGRAM)
     data = ax.load("s.h5", "orbit_diagram")
@@ -139,10 +140,10 @@ def test_what_an_analysis_had_computed_is_kept(scenario, monkeypatch, kind):
 
 
 def test_a_mistake_found_late_leaves_no_empty_file(scenario, monkeypatch, tmp_path):
-    def refuse(self, system, settings, progress):
+    def refuse(self, work):
         raise InputError("the section is wrong")
 
-    monkeypatch.setattr(analyses.OrbitDiagram, "run", refuse)
+    monkeypatch.setattr(OrbitDiagram, "run", refuse)
     with pytest.raises(InputError, match="the section is wrong"):
         run(scenario, DIAGRAM)
     assert not (tmp_path / "s.h5").exists()
@@ -168,10 +169,10 @@ def test_ctrl_c_keeps_the_part_of_an_analysis(scenario):
 
 
 def test_ctrl_c_before_anything_is_computed_leaves_no_file(scenario, monkeypatch, tmp_path):
-    def interrupt(self, system, settings, progress):
+    def interrupt(self, work):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(analyses.OrbitDiagram, "run", interrupt)
+    monkeypatch.setattr(OrbitDiagram, "run", interrupt)
     with pytest.raises(Interrupted, match="^interrupted; nothing had been computed$"):
         run(scenario, DIAGRAM)
     assert not (tmp_path / "s.h5").exists()

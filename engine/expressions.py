@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import operator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..engine.declaration import suggest
-from ..engine.errors import InputError
-from ..engine.system import System
+from .declaration import suggest
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .system import System
 
 FUNCTIONS = (
     *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import attrax as ax
-from attrax.analysis.expressions import FUNCTIONS, Formula
+from attrax.engine.expressions import FUNCTIONS, Formula
 from attrax.engine.errors import InputError
 from attrax.engine.evaluation import evaluate
 

@@ -1,0 +1,97 @@
+"""Drawing of trajectories and results from plain labelled data: one function per kind of figure.
+
+Each takes an `xarray.Dataset` as attrax makes or stores it, and draws into the given axes or a new figure.
+Matplotlib is imported when the first figure is drawn; without a display it falls back to its Agg backend.
+To add a kind: write its function in the module of its like, import it here, and say in `kinds` which data it is for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...engine.errors import InputError
+from .diagrams import lyapunov_spectrum, orbit_diagram, track_attractors
+from .landscapes import landscape, metadynamics
+from .planes import basins, kick_map
+from .style import STYLE
+from .trajectories import elements_over_time, phase_portrait, pick, time_series
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "STYLE",
+    "basins",
+    "branches",
+    "kick_map",
+    "kinds",
+    "landscape",
+    "lyapunov_spectrum",
+    "metadynamics",
+    "orbit_diagram",
+    "phase_portrait",
+    "pick",
+    "plot",
+    "time_series",
+    "track_attractors",
+]
+
+OF_AN_ANALYSIS = ("kick_map", "lyapunov_spectrum", "metadynamics", "track_attractors")
+"""Analyses whose results are drawn by the function of the same name."""
+
+
+def plot(data: xr.Dataset, kind: str | None = None, **options) -> Figure:
+    """Draw a result of attrax, in the first of the ways that suit it or in the one that is named.
+
+    Parameters
+    ----------
+    data : Dataset
+        A trajectory or the result of an analysis, from memory or from a file.
+    kind : str, optional
+        ``"time_series"``, ``"phase_portrait"``, ``"orbit_diagram"``...: one of `kinds` of the data.
+    options
+        Passed on to the function of that name.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InputError
+        If the data cannot be drawn so.
+    """
+    possible = kinds(data)
+    if kind is None and possible:
+        kind = possible[0]
+    if kind not in possible:
+        told = f"they can be drawn as {', '.join(possible)}" if possible else "nothing is known of how to draw them"
+        raise InputError(f"these data cannot be drawn{f' as {kind!r}' if kind else ''}; {told}")
+    return globals()[kind](data, **options)
+
+
+def branches(data: xr.Dataset, axes: Axes | None = None, *, variable: str | None = None) -> Figure:
+    """Draw the data of one branch (see :func:`attrax.analysis.branch_drawing.branches` for several together)."""
+    from .. import branch_drawing
+
+    return branch_drawing.branches([data], axes=axes, variable=variable)
+
+
+def kinds(data: xr.Dataset) -> list[str]:
+    """Name the figures that can be drawn of a Dataset, which are functions of this module."""
+    analysis = str(data.attrs.get("analysis", ""))
+    if analysis in OF_AN_ANALYSIS:
+        return [analysis]
+    if analysis == "basins":
+        return ["basins"] if data["basin"].ndim == 2 else []
+    if analysis == "landscape":
+        return ["landscape"] if data["attractors"].ndim == 2 else []
+    if {"direction", "point"} <= set(data.dims):
+        return ["orbit_diagram"]
+    if "continued" in data.attrs:
+        return ["branches"]
+    if data.sizes.get("time", 0) < 2:
+        return []
+    return ["time_series"] + (["phase_portrait"] if len(elements_over_time(data)) > 1 else [])

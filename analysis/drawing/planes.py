@@ -1,0 +1,82 @@
+"""Drawing of planes: a colour at every point of a grid of two numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...engine.errors import InputError
+from .style import colours_of, described, new_figure, styled
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@styled
+def basins(data: xr.Dataset, axes: Axes | None = None) -> Figure:
+    """Draw basins on a grid of two numbers: a colour for each attractor, white for states that reach none.
+
+    Parameters
+    ----------
+    data : Dataset
+        The result of :func:`attrax.analysis.basins` on a grid. The attractors are drawn into it where their states show
+        the two numbers that the grid varies.
+    axes : Axes, optional
+        A new figure by default.
+
+    Raises
+    ------
+    InputError
+        If the grid has not two dimensions.
+    """
+    from matplotlib.colors import ListedColormap
+
+    grid = data["basin"]
+    if grid.ndim != 2:
+        raise InputError(f"expected basins on a grid of two dimensions, not of {grid.ndim}")
+    if axes is None:
+        axes = new_figure(data, (6.4, 5.2)).subplots()
+    x, y = (str(dim) for dim in grid.dims)
+    count = max(data.sizes["attractor"], 1)
+    colours = ListedColormap(["white", *colours_of(count)])
+    axes.pcolormesh(data[x], data[y], grid.T, cmap=colours, vmin=-1.5, vmax=count - 0.5, rasterized=True)
+    states = [data.get(name.removesuffix("_initial")) for name in (x, y)]
+    if all(state is not None and state.dims == ("attractor", "point") for state in states):
+        axes.plot(*states, linestyle="none", marker=".", markersize=3, color="#d1495b", rasterized=True)
+        axes.set_xlim(float(data[x].min()), float(data[x].max()))
+        axes.set_ylim(float(data[y].min()), float(data[y].max()))
+    axes.set_xlabel(described(data[x]))
+    axes.set_ylabel(described(data[y]))
+    return axes.figure
+
+
+@styled
+def kick_map(data: xr.Dataset, axes: Axes | None = None) -> Figure:
+    """Draw which attractor follows on a kick: a colour for each, light for the one that is kicked, white for none.
+
+    Parameters
+    ----------
+    data : Dataset
+        The result of :func:`attrax.analysis.kick_map`.
+    axes : Axes, optional
+        A new figure by default.
+    """
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    if axes is None:
+        axes = new_figure(data, (6.4, 4.6)).subplots()
+    count = data.sizes["attractor"]
+    colours = ["white", "0.88", *colours_of(max(count - 1, 1))]
+    follows = data["follows"].transpose("strength", "phase")
+    axes.pcolormesh(
+        data["phase"], data["strength"], follows, cmap=ListedColormap(colours), vmin=-1.5, vmax=len(colours) - 1.5
+    )
+    shown = [k for k in range(count) if (follows == k).any()]
+    names = ["back to the same" if k == 0 else f"attractor {k}" for k in shown]
+    patches = [Patch(facecolor=colours[k + 1], label=name) for k, name in zip(shown, names, strict=True)]
+    axes.figure.legend(handles=patches, loc="outside right upper")
+    axes.set_xlabel(described(data["phase"]))
+    axes.set_ylabel(described(data["strength"]))
+    return axes.figure

@@ -1,0 +1,319 @@
+"""Radau IIA of order 5: fully implicit, for stiff systems of any size.
+
+The three stages are found by simplified Newton iterations with the exact Jacobian, in the form that needs one real and
+one complex factorisation (E. Hairer, G. Wanner, *Solving ODEs II*, 2nd ed. 1996, IV.8). Small matrices are eliminated
+in the driver; large ones go to LAPACK, or to SuperLU where they are sparse, and their Jacobian is computed by columns
+that do not meet in any row, all at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..engine import cache
+from ..engine.driver import driver
+from ..engine.evaluation import evaluate
+from ..engine.native import Straight, Workspace, aligned, load
+from ..engine.program import Builder, Program
+from ..engine.system import System
+from .fields import PAUSED, RUNNING
+from .groups import Pace
+from .parallel import Tick
+from .radau_drivers import REJECTED, SAMPLE, SCALARS, STEPS, T
+from .times import Times
+
+SMALL = 64
+"""Largest dimension whose matrices are eliminated by the driver."""
+
+SPARSE = 0.15
+"""Part of the entries of a large Jacobian below which it is treated as sparse."""
+
+Callback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+
+
+@dataclass(frozen=True)
+class Radau:
+    """A collocation method at Radau points."""
+
+    name: str
+    order: int
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the method estimates its error."""
+        return True
+
+
+RADAU5 = Radau("radau5", 5)
+"""Order 5, stage order 3, L-stable; the estimate of the error is of order 3, the dense output too."""
+
+
+class _Compiled:
+    """The right-hand side for four stages at once; for small systems also the Jacobian."""
+
+    def __init__(self, rhs: Program, jacobian: Program | None):
+        n, parameters = rhs.inputs["y"], rhs.inputs["p"]
+        self.stages = Workspace(4).lanes(t=1, y=n, f=n).shared(p=parameters)
+        self.point = Workspace(1).lanes(t=1, y=n, J=n * n if jacobian else 0, p=parameters)
+        self.rhs = load({"rhs": Straight(_fields(rhs))}, self.stages)["rhs"]
+        self.jacobian = load({"jacobian": Straight(_fields(jacobian))}, self.point)["jacobian"] if jacobian else 0
+        self.places = np.array(
+            [self.stages.offset(name) for name in ("t", "y", "f")] + [self.point.offset(name) for name in ("t", "y", "J")]
+        )
+
+
+def _fields(program: Program) -> Program:
+    b = Builder()
+    return b.program(b.inline(program, {name: b.input(name, size) for name, size in program.inputs.items()})).fused()
+
+
+compiled = cache.remembered(_Compiled)
+
+
+class RadauGroup:
+    """Members with a step size each, one after the other; used as :class:`attrax.integrators.groups.AdaptiveGroup`."""
+
+    def __init__(
+        self,
+        system: System,
+        y: np.ndarray,
+        p: np.ndarray,
+        t_start: float,
+        t_end: float,
+        *,
+        times: Times,
+        rtol: float,
+        atol: float,
+        max_steps: float,
+    ):
+        n = self.dimension = system.dimension
+        self.times, self.t_start, self.t_end = times, t_start, t_end
+        self.members, self.p = len(y), np.asarray(p, dtype=float)
+        self.status = np.full(self.members, RUNNING)
+        self.columns = np.zeros((self.members, SCALARS + 6 * n))
+        self.columns[:, T] = t_start
+        self.y[:] = y
+        small = n <= SMALL
+        self.compiled = compiled(system.program("rhs"), system.program("jacobian") if small else None)
+        c = self.compiled
+        self.stages, self.point = aligned(c.stages.size), aligned(c.point.size)
+        self.matrices = np.empty(3 * n * n if small else 0)
+        self.pivots = np.zeros(2 * n, dtype=np.int64)
+        self.scratch = np.zeros(12 * n)
+        self.span = np.array([t_end, np.sign(t_end - t_start), rtol, atol, max_steps])
+        self.algebra = None if small else _Algebra(system, self.point, c.point, self.scratch[6 * n : 9 * n])
+        self.loaded = -1
+        self.pace = Pace(20)
+
+    @property
+    def y(self) -> np.ndarray:
+        """Last states ``(members, dimension)``."""
+        return self.columns[:, SCALARS : SCALARS + self.dimension]
+
+    def advance(self, first: int, last: int, out: np.ndarray, tick: Tick) -> None:
+        """Deliver the samples ``first`` to ``last`` into ``out`` ``(members, last - first, dimension)``.
+
+        With the last sample, members go on to the end.
+        """
+        self.status[self.status == PAUSED] = RUNNING
+        times = np.ascontiguousarray(self.times[first : last + 1])
+        for member in np.flatnonzero(self.status == RUNNING):
+            self._advance(member, times, (first, last, len(self.times)), out[member], tick)
+
+    def _advance(self, member: int, times: np.ndarray, which: tuple, out: np.ndarray, tick: Tick) -> None:
+        c, run = self.compiled, driver("attrax.integrators.radau_drivers", "radau")
+        addresses = self.algebra.addresses if self.algebra else (c.jacobian, 0, 0)
+        again = int(self.loaded != member)
+        if again:
+            self._load(member)
+        while self.status[member] == RUNNING:
+            with self.pace:
+                ending = run(
+                    *(c.rhs, *addresses, self.dimension, self.stages, c.places, self.point),
+                    *(self.matrices, self.pivots, self.scratch, self.columns[member], again, self.span),
+                    *(times, *which, out, self.pace.amount),
+                )
+            again = 0
+            if ending < 0:
+                assert self.algebra is not None and self.algebra.failure is not None
+                raise self.algebra.failure
+            self.status[member] = ending
+            tick(self.fraction)
+
+    def _load(self, member: int) -> None:
+        """Make the memory that of a member."""
+        self.loaded = member
+        for workspace, memory in ((self.compiled.stages, self.stages), (self.compiled.point, self.point)):
+            start = workspace.offset("p")
+            memory[start : start + self.p.shape[1]] = self.p[member]
+
+    @property
+    def fraction(self) -> float:
+        """How much of the way is done."""
+        going = (self.status == RUNNING) | (self.status == PAUSED)
+        left = np.where(going, (self.t_end - self.columns[:, T]) / (self.t_end - self.t_start), 0.0)
+        return float(1.0 - left.mean())
+
+    @property
+    def delivered(self) -> np.ndarray:
+        """Number of samples that each member has delivered."""
+        return self.columns[:, SAMPLE]
+
+    def result(self) -> dict[str, np.ndarray]:
+        """Status, time reached and numbers of steps of each member."""
+        steps, rejected = self.columns[:, STEPS], self.columns[:, REJECTED]
+        return {
+            "status": np.where(self.status == PAUSED, RUNNING, self.status),
+            "t_stop": self.columns[:, T],
+            "steps": steps - rejected,
+            "rejected": rejected,
+        }
+
+
+class _Algebra:
+    """Jacobian, factors and solutions of a large system, for the driver to call back.
+
+    ``point`` holds time, state and parameters, ``vector`` the right-hand sides or the diagonals of the matrices.
+    """
+
+    def __init__(self, system: System, point: np.ndarray, workspace: Workspace, vector: np.ndarray):
+        n, p = system.dimension, system.parameter_vector.size
+        self.program, self.vector = system.program("jvp"), vector
+        self.t, self.y, self.p = (
+            point[workspace.offset(name) :][:size] for name, size in (("t", 1), ("y", n), ("p", p))
+        )
+        self.structure = structure(system.program("rhs"))
+        self.failure: BaseException | None = None
+        self._values = np.empty(0)
+        self._factors: tuple[Any, Any] = (None, None)
+        self._callbacks = [Callback(self._guarded(f)) for f in (self._differentiate, self._factorise, self._solve)]
+        self.addresses = tuple(ctypes.cast(c, ctypes.c_void_p).value or 0 for c in self._callbacks)
+
+    def _guarded(self, function: Callable[[int], int]) -> Callable[[int, int, int, int], int]:
+        def callback(work: int, out: int, a: int, b: int) -> int:
+            try:
+                return function(a)
+            except BaseException as failure:  # Ctrl-C included: it must not get lost in the driver
+                self.failure = failure
+                return -1
+
+        return callback
+
+    def _differentiate(self, _: int) -> int:
+        s = self.structure
+        found = evaluate(self.program, t=self.t, y=self.y, p=self.p, v=s.seeds)["Jv"]
+        self._values = found[s.rows, s.colours[s.columns]]
+        return 0
+
+    def _factorise(self, _: int) -> int:
+        s, (real, alpha, beta) = self.structure, self.vector[:3].tolist()
+        try:
+            self._factors = s.factors(self._values, real), s.factors(self._values, complex(alpha, beta))
+        except (RuntimeError, np.linalg.LinAlgError):
+            return 1
+        return 0
+
+    def _solve(self, both: int) -> int:
+        real, double = self._factors
+        n = len(self.y)
+        self.vector[:n] = real(self.vector[:n])
+        if both:
+            solution = double(self.vector[n : 2 * n] + 1j * self.vector[2 * n :])
+            self.vector[n : 2 * n], self.vector[2 * n :] = solution.real, solution.imag
+        return 0
+
+
+class Structure:
+    """Which components of a right-hand side depend on which of the state, and what follows for linear algebra.
+
+    Attributes
+    ----------
+    rows, columns : ndarray
+        Places of the entries of the Jacobian that may differ from zero, the diagonal always among them; by columns.
+    colours : ndarray
+        A number for each column, such that columns of the same number have no row in common.
+    seeds : ndarray (dimension, colours)
+        Sums of unit vectors, whose products with the Jacobian contain all its entries.
+    sparse : bool
+    """
+
+    def __init__(self, rhs: Program):
+        n = rhs.inputs["y"]
+        depends = _dependences(rhs)
+        entries = [(j, i) for i, found in enumerate(depends) for j in sorted({*found, i})]
+        self.columns, self.rows = np.array(sorted(entries)).T
+        self.sparse = len(entries) < SPARSE * n * n
+        self.colours = _coloured(depends, n)
+        self.seeds = np.equal.outer(self.colours, np.arange(self.colours.max() + 1)).astype(float)
+        self._diagonal = np.flatnonzero(self.rows == self.columns)
+        self._starts = np.searchsorted(self.columns, np.arange(n + 1)).astype(np.int32)
+
+    def factors(self, values: np.ndarray, shift: complex) -> Callable[[np.ndarray], np.ndarray]:
+        """``solve(b)`` of ``(shift - J) x = b``."""
+        n = len(self._diagonal)
+        if self.sparse:
+            from scipy.sparse import csc_matrix
+            from scipy.sparse.linalg import splu
+
+            data = -values.astype(type(shift))
+            data[self._diagonal] += shift
+            return splu(csc_matrix((data, self.rows.astype(np.int32), self._starts), shape=(n, n))).solve
+        from scipy.linalg import get_lapack_funcs
+
+        matrix = np.zeros((n, n), dtype=type(shift), order="F")
+        matrix[self.rows, self.columns] = -values
+        matrix[np.diag_indices(n)] += shift
+        factorise, solve = get_lapack_funcs(("getrf", "getrs"), (matrix,))
+        lu, pivots, info = factorise(matrix, overwrite_a=True)
+        if info > 0:
+            raise np.linalg.LinAlgError("singular")
+        return lambda b: solve(lu, pivots, b)[0]
+
+
+structure = cache.remembered(Structure)
+
+
+def _dependences(rhs: Program) -> list[list[int]]:
+    """For each output, the numbers of the components of ``y`` that it may depend on."""
+    found: list[int] = []
+    for i in rhs.instructions:
+        if i.op == "input":
+            block, k = i.payload  # type: ignore[misc]
+            found.append(1 << k if block == "y" else 0)
+        else:
+            bits = 0
+            for a in i.arguments:
+                bits |= found[a]
+            found.append(bits)
+    return [_ones(found[v]) for v in rhs.outputs["f"]]
+
+
+def _ones(bits: int) -> list[int]:
+    places = []
+    while bits:
+        lowest = bits & -bits
+        places.append(lowest.bit_length() - 1)
+        bits ^= lowest
+    return places
+
+
+def _coloured(depends: list[list[int]], n: int) -> np.ndarray:
+    """Numbers of columns such that no row has an entry in two columns of the same number, the first that will do."""
+    rows: list[list[int]] = [[] for _ in range(n)]
+    for i, found in enumerate(depends):
+        for j in found:
+            rows[j].append(i)
+    colours = np.zeros(n, dtype=np.int64)
+    taken: list[set[int]] = [set() for _ in range(n)]
+    for j in range(n):
+        forbidden = set().union(*(taken[i] for i in rows[j]))
+        colour = next(c for c in range(n + 1) if c not in forbidden)
+        colours[j] = colour
+        for i in rows[j]:
+            taken[i].add(colour)
+    return colours

@@ -1,0 +1,28 @@
+"""The analyses that a scenario may ask for: one model each, entered in `ANALYSES`.
+
+To add one: derive a model from `base.Analysis` whose fields are options of the function of `attrax.analysis` that it
+names, and enter it here. Its result is a Dataset, or branches; the runner stores it and draws it.
+"""
+
+from __future__ import annotations
+
+from .attractors import Basins, LyapunovSpectrum, OrbitDiagram, PoincareSection
+from .base import Analysis, Work
+from .equilibria import BifurcationCurve, BifurcationDiagram, FixedPointBranch, FixedPoints
+
+__all__ = ["ANALYSES", "Analysis", "Work"]
+
+ANALYSES: dict[str, type[Analysis]] = {
+    each.function: each
+    for each in (
+        OrbitDiagram,
+        PoincareSection,
+        LyapunovSpectrum,
+        Basins,
+        FixedPoints,
+        FixedPointBranch,
+        BifurcationDiagram,
+        BifurcationCurve,
+    )
+}
+"""By their keys in scenario files."""

@@ -1,0 +1,96 @@
+"""A robot is a body in its environment, sensors, motors and a controller: parts, wired together in one flow.
+
+A `Part` holds what a body or a controller declares; its equations are plain functions of the state and the parameters,
+``(s, p, input) -> derivatives``. `assemble` joins the declarations, and the function of the flow is the wiring: what the
+body senses goes into the controller, what the controller aims at into the motors. A new controller on an old body is
+
+    @flow(**assemble(sphere.BODY, CLOCKWORK), source=...)
+    def clockwork_sphere(t, s, p):
+        target, rate, clocks = clockwork(s, p)
+        return {**clocks, **sphere.on_soft_ground(s, p, sphere.motor_force(s, p, target, rate))}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ...engine.declaration import Parameter
+from ...engine.errors import DeclarationError, InputError
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part of a robot declares (see :func:`attrax.flow`).
+
+    ``check(s, p)`` gets initial values and parameters as NumPy arrays, of many members at once with an axis in front.
+    """
+
+    state: Mapping[str, Any]
+    parameters: Mapping[str, Parameter]
+    initial: Mapping[str, Any] = field(default_factory=dict)
+    observables: Mapping[str, Any] = field(default_factory=dict)
+    check: Callable[[Any, Any], None] | None = None
+
+
+def assemble(*parts: Part, **changes: Any) -> dict[str, Any]:
+    """The declaration of a robot of these ``parts``, for :func:`attrax.flow`.
+
+    Parameters
+    ----------
+    *parts : Part
+        Body, controller and whatever else has a state or parameters.
+    **changes
+        More keywords of :func:`attrax.flow`; dictionaries (``parameters``, ``initial``, ``observables``) are added to
+        those of the parts, and win over them.
+
+    Raises
+    ------
+    DeclarationError
+        If two parts declare the same name.
+    """
+    declaration: dict[str, Any] = {}
+    for what in ("state", "parameters", "initial", "observables"):
+        joined: dict[str, Any] = {}
+        for part in parts:
+            if twice := sorted(joined.keys() & getattr(part, what).keys()):
+                raise DeclarationError(f"two parts of the robot declare the {what} {twice[0]!r}; rename one of them")
+            joined |= getattr(part, what)
+        declaration[what] = joined | changes.pop(what, {})
+    checks = [part.check for part in parts if part.check]
+
+    def check(s: Any, p: Any) -> None:
+        for each in checks:
+            each(s, p)
+
+    return {**declaration, "check": check, **changes}
+
+
+def check_positive(p: Any, *names: str) -> None:
+    """Raise an InputError unless the parameters of these names (masses, lengths...) are positive."""
+    for name in names:
+        if not (np.asarray(p[name]) > 0).all():
+            least = float(np.min(p[name]))
+            raise InputError(
+                f"parameter {name!r} of a robot is a mass, length or time and must be positive, not {least:g}"
+            )
+
+
+def servo(error: Any, error_rate: Any, K_P: Any, K_D: Any) -> Any:
+    """Force of a linear servo motor with proportional gain ``K_P`` and derivative time ``K_D``.
+
+    The derivative term is cut off at 0.9, the force at ``K_P`` (R. Der, G. Martius, LPZRobots, PID controller of the
+    sliding motors).
+
+    Parameters
+    ----------
+    error, error_rate : array
+        Target minus position, in m, and its rate of change, in m/s.
+    K_P, K_D : float
+        Gain, in N/m, and derivative time, in s.
+    """
+    return jnp.clip(K_P * (error + jnp.clip(K_D * error_rate, -0.9, 0.9)), -K_P, K_P)
