@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .analysis.drawing import plot
     from .engine import errors, stream
     from .engine.declaration import known, normal, parameter, uniform
+    from .engine.events import event
     from .engine.storage import load, save
     from .engine.system import System, flow, map
     from .integrators.ensemble import grid, zip
@@ -24,6 +25,7 @@ __all__ = [
     "System",
     "analysis",
     "errors",
+    "event",
     "flow",
     "grid",
     "known",
@@ -44,6 +46,7 @@ _SUBMODULES = {"analysis": ".analysis", "errors": ".engine.errors", "stream": ".
 _HOMES = {
     ".analysis.drawing": ("plot",),
     ".engine.declaration": ("known", "normal", "parameter", "uniform"),
+    ".engine.events": ("event",),
     ".engine.storage": ("load", "save"),
     ".engine.system": ("System", "flow", "map"),
     ".integrators": ("grid", "simulate", "zip"),

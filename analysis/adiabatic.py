@@ -18,6 +18,8 @@ ROUNDS = 60
 """Iterations of Newton's method."""
 CLOSE = 1e-6
 """Fixed points closer than this, relative to the range of the fast states, are one."""
+BLURRED = 1e-3
+"""At degenerate fixed points the solutions that Newton's method finds scatter by up to this."""
 POSITION = "path_position"
 """Parameter of a :meth:`Frozen.path`."""
 
@@ -127,7 +129,7 @@ class Frozen:
             roots = self.newton(np.concatenate(front), p[owner], reach)
             new: list[list[Vector]] = [[] for _ in p]
             for k, root in zip(owner, roots, strict=True):
-                if np.isfinite(root).all() and not _contains(known[k], root, reach):
+                if np.isfinite(root).all() and not self._known(known[k], root, p[k], reach):
                     known[k] = np.concatenate([known[k], root[None]])
                     new[k].append(root)
             front = [
@@ -137,6 +139,18 @@ class Frozen:
                 for k in range(len(p))
             ]
         return known
+
+    def _known(self, points: Matrix, root: Vector, p: Vector, reach: Vector) -> bool:
+        """Whether a root is one of the points: close to it, or so degenerate that what lies between them solves too."""
+        apart = (np.abs(points - root) / reach).max(axis=1, initial=0.0)
+        if (apart < CLOSE).any():
+            return True
+        near = points[apart < BLURRED]
+        if not len(near):
+            return False
+        f, slope = self.values((near + root) / 2, np.tile(p, (len(near), 1)))
+        size = np.maximum(1.0, (np.abs(slope) @ np.abs(root)).max(axis=1))
+        return bool((np.abs(f).max(axis=1) <= 1e-14 * size).any())
 
     def link(self, p: Matrix, points: list[Matrix], reach: Vector) -> list[Vector]:
         """Number of the branch of each of the fixed points at parameters along a path.
@@ -216,10 +230,6 @@ def _solve(matrices: np.ndarray, vectors: Matrix) -> Matrix:
     except np.linalg.LinAlgError:
         out[good] = (np.linalg.pinv(matrices[good]) @ vectors[good][..., None])[..., 0]
     return out
-
-
-def _contains(points: Matrix, one: Vector, reach: Vector) -> bool:
-    return bool(len(points)) and bool(((np.abs(points - one) / reach).max(axis=1) < CLOSE).any())
 
 
 def _nearest(points: Matrix, one: Vector, reach: Vector) -> int:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..engine import trajectory
 from ..engine.errors import InputError, Interrupted, NumericsError
 from ..engine.system import System
 from ..integrators.parallel import Progress
 from ..integrators.times import whole
 from . import normal_forms
-from .branches import Branch, Record, SpecialPoint, branch
-from .continuation import Curve, Point, Stepping, advance, begin, follow, measured, newton
+from .branches import Branch, SpecialPoint
+from .continuation import Curve, Point, Stepping, advance, begin, measured, newton
+from .continuing import Continuation
 from .derivatives import Equations, check
 from .equilibria import CURVES, FixedPoints, Orbits, state_scale
 
@@ -35,6 +35,7 @@ def continue_fixed_points(
     min_step: float = 1e-9,
     max_points: int = 2000,
     progress: Progress | None = None,
+    checkpoint: Callable[[Branch], None] | None = None,
 ) -> Branch:
     """Follow fixed points over a parameter, in both directions, through folds, and locate their bifurcations.
 
@@ -64,6 +65,8 @@ def continue_fixed_points(
         In each direction.
     progress : callable
         Called with the fraction of ``max_points`` from time to time.
+    checkpoint : callable
+        Called with the branch so far: after ten seconds, and then whenever a quarter more time has passed.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def continue_fixed_points(
     else:
         beginning = _regular(equations, u, bounds)
     stepping = _stepping(step, max_step, min_step, max_points)
-    return _fixed_point_branch(equations, beginning, bounds, values, stepping, origin, progress)
+    return _fixed_point_branch(equations, beginning, bounds, values, stepping, origin).run(progress, checkpoint)
 
 
 def bifurcation_diagram(
@@ -112,6 +115,7 @@ def bifurcation_diagram(
     min_step: float = 1e-9,
     max_points: int = 2000,
     progress: Progress | None = None,
+    checkpoint: Callable[[list[Branch]], None] | None = None,
 ) -> list[Branch]:
     """The branch through a start, the branches that cross it, those that cross these, and so on.
 
@@ -127,6 +131,8 @@ def bifurcation_diagram(
         As in :func:`continue_fixed_points`.
     progress : callable
         Called with the fraction of the branches known so far.
+    checkpoint : callable
+        Called with the branches so far, as in :func:`continue_fixed_points`.
 
     Returns
     -------
@@ -140,7 +146,9 @@ def bifurcation_diagram(
     """
     whole("depth", depth, 0)
     options: dict[str, Any] = {"step": step, "max_step": max_step, "min_step": min_step, "max_points": max_points}
-    found = [continue_fixed_points(system, parameter, bounds, start=start, iterates=iterates, **options)]
+    keep = (lambda part: checkpoint([part])) if checkpoint else None
+    first = continue_fixed_points(system, parameter, bounds, start=start, iterates=iterates, checkpoint=keep, **options)
+    found = [first]
     stepping = _stepping(step, max_step, min_step, max_points)
     level, done = found, 0
     seen: list[np.ndarray] = []
@@ -151,10 +159,13 @@ def bifurcation_diagram(
             for point in one.special():
                 if point.kind not in ("BP", "PD") or _seen(system, point, seen):
                     continue
-                try:
-                    new += _crossing(system, parameter, bounds, point, [*found, *new], stepping)
-                except Interrupted as stop:
-                    raise Interrupted("interrupted", [*found, *new, stop.partial]) from None
+                for run in _crossing(system, parameter, bounds, point, [*found, *new], stepping):
+                    known = [*found, *new]
+                    keep = (lambda part, known=known: checkpoint([*known, part])) if checkpoint else None
+                    try:
+                        new.append(run.run(checkpoint=keep))
+                    except Interrupted as stop:
+                        raise Interrupted("interrupted", [*known, stop.partial]) from None
             if progress:
                 progress(done / (len(found) + len(new)))
         found += new
@@ -173,6 +184,7 @@ def continue_bifurcation(
     min_step: float = 1e-9,
     max_points: int = 2000,
     progress: Progress | None = None,
+    checkpoint: Callable[[Branch], None] | None = None,
 ) -> Branch:
     """Follow a bifurcation of fixed points in two parameters, and locate the points of codimension two on it.
 
@@ -190,7 +202,7 @@ def continue_bifurcation(
         ``(low, high)`` of two parameters.
     curve : str
         "LP", "H", "BP", "PD" or "NS"; default: that of the start, from BT and ZH the other one.
-    step, max_step, min_step, max_points, progress
+    step, max_step, min_step, max_points, progress, checkpoint
         As in :func:`continue_fixed_points`.
 
     Raises
@@ -227,7 +239,9 @@ def continue_bifurcation(
     beginning = begin(make(), u)
     fresh = start.kind == kind
     stepping = _stepping(step, max_step, min_step, max_points)
-    return _run(system, names, make, beginning, stepping, fresh, None if fresh else start, attrs, progress)
+    origin = None if fresh else start
+    run = Continuation(system, names, make, beginning, stepping, fresh, origin, attrs)
+    return run.run(progress, checkpoint)
 
 
 # -- inside -------------------------------------------------------------------------------------------------
@@ -240,8 +254,7 @@ def _fixed_point_branch(
     values: Sequence[float],
     stepping: Stepping,
     origin: SpecialPoint | None,
-    progress: Progress | None,
-) -> Branch:
+) -> Continuation:
     def make() -> FixedPoints:
         curve = _curve(equations, beginning.u, bounds)
         curve.marks = [(equations.n, float(v)) for v in values]
@@ -249,7 +262,7 @@ def _fixed_point_branch(
 
     attrs = {"analysis": "continue_fixed_points", "curve": "fixed points", "iterates": equations.iterates}
     names = equations.active
-    return _run(equations.system, names, make, beginning, stepping, origin is None, origin, attrs, progress)
+    return Continuation(equations.system, names, make, beginning, stepping, origin is None, origin, attrs)
 
 
 def _seen(system: System, point: SpecialPoint, seen: list[np.ndarray]) -> bool:
@@ -275,7 +288,7 @@ def _crossing(
     point: SpecialPoint,
     known: Sequence[Branch],
     stepping: Stepping,
-) -> list[Branch]:
+) -> list[Continuation]:
     """The branches through a branch point (or a period doubling) that none of the known ones follows."""
     iterates = point.iterates * (2 if point.kind == "PD" else 1)
     system = system.with_parameters(**point.parameters)
@@ -293,7 +306,7 @@ def _crossing(
     for tangent in normal_forms.tangents(equations, u, curve.scale):
         if max(_along(tangent, other, curve.scale) for other in followed) < 0.95:
             beginning = measured(curve, u, tangent)
-            branches.append(_fixed_point_branch(equations, beginning, bounds, (), stepping, origin, None))
+            branches.append(_fixed_point_branch(equations, beginning, bounds, (), stepping, origin))
     return branches
 
 
@@ -301,73 +314,6 @@ def _along(a: np.ndarray, b: np.ndarray, scale: np.ndarray) -> float:
     """Cosine of the angle between two lines."""
     x, y = a / scale, b / scale
     return float(abs(x @ y) / np.sqrt((x @ x) * (y @ y)))
-
-
-def _run(
-    system: System,
-    names: tuple[str, ...],
-    make: Any,
-    beginning: Point,
-    stepping: Stepping,
-    fresh: bool,
-    origin: SpecialPoint | None,
-    attrs: dict[str, Any],
-    progress: Progress | None,
-) -> Branch:
-    """Both directions from a point, joined to one branch."""
-    sides: list[tuple[Record, str]] = []
-    settings = trajectory.provenance(system, **attrs, step=stepping.first, max_step=stepping.largest)
-
-    def result() -> Branch:
-        middle = Record()
-        middle.add(beginning)
-        if kind := (origin.kind if origin else "UZ" if any(beginning.u[k] == v for k, v in make().marks) else ""):
-            neighbours = [side.unstable[:1] or middle.unstable for side, _ in (sides[-1], sides[0])]
-            coefficients, note = (origin.coefficients, origin.note) if origin else ({}, "")
-            middle.special.append((0, kind, True, coefficients, note, neighbours[0][0], neighbours[1][0]))
-        forward, ending = sides[0]
-        backward, before = sides[1] if len(sides) > 1 else (Record(), "")
-        whole = backward.reversed().joined(middle).joined(forward)
-        ends = sorted({0, len(whole.z) - 1}) if ending != "closed" else []
-        for place in ends:
-            whole.end(place)
-        whole.special.sort(key=lambda special: special[0])
-        endings = _sentence(before, system, names), _sentence(ending, system, names)
-        return branch(system, names, make().extras, whole, endings, settings)
-
-    for sign in (1.0, -1.0):
-        curve = make()
-        record = Record()
-        sides.append((record, "interrupted"))
-        here = replace(beginning, tangent=sign * beginning.tangent)
-        if fresh:
-            here = begin(curve, beginning.u, here.tangent)
-        steps = follow(curve, here, stepping, fresh=fresh)
-        try:
-            while True:
-                point, events = next(steps)
-                for event in events:
-                    record.mark(event)
-                record.add(point)
-                if progress and len(record.z) % 20 == 0:
-                    progress((len(sides) - 1 + len(record.z) / stepping.points) / 2)
-        except StopIteration as end:
-            sides[-1] = (record, end.value)
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted", result()) from None
-        if sides[-1][1] == "closed":
-            break
-    if progress:
-        progress(1.0)
-    return result()
-
-
-def _sentence(ending: str, system: System, names: tuple[str, ...]) -> str:
-    """Why a branch ends, with the names of the parameters."""
-    if not ending.startswith("bound "):
-        return ending
-    _, index, side = ending.split()
-    return f"{names[int(index) - system.dimension]} reaches its {'lower' if side == 'low' else 'upper'} bound"
 
 
 def _stepping(step: float | None, largest: float, smallest: float, points: int) -> Stepping:

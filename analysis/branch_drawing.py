@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = {"stable": "#1f5a94", "unstable": "#d1495b"}
+CURVES = {"LP": "#1f5a94", "H": "#d1495b", "BP": "#6a994e", "PD": "#e09f3e", "NS": "#7b2d8b"}
 
 
 def branches(
@@ -38,7 +39,8 @@ def branches(
     axes : Axes, optional
         A new figure by default.
     variable : str, optional
-        The component over one parameter, ``"x"`` or ``"x[0]"``; default: what the orbit diagrams show, or the first.
+        The component or observable over one parameter, as ``"x[0]"``; default: what the orbit diagrams show, or the
+        first component.
 
     Raises
     ------
@@ -57,11 +59,14 @@ def branches(
             drawing.orbit_diagram(diagram, axes)
             shown = next(name for name, each in diagram.data_vars.items() if {"direction", "point"} <= set(each.dims))
             observable = str(diagram[shown].attrs.get("observable", shown))
-            variable = variable or (observable if observable in components(together[0]) else None)
-        for position, data in enumerate(together):
-            _draw(data, axes, variable, f"C{position}")
-        if len(parameters(together[0])) == 2 and len(together) > 1:
-            axes.legend(loc="best")
+            known = [*components(together[0]), *json.loads(together[0].attrs["observables"])]
+            variable = variable or (observable if observable in known else None)
+        for data in together:
+            _draw(data, axes, variable)
+        if len(parameters(together[0])) == 2:
+            lines = {line.get_label(): line for line in axes.lines if not str(line.get_label()).startswith("_")}
+            axes.legend(lines.values(), lines.keys(), loc="best")
+        _mark(axes, together, variable)
         return axes.figure
 
 
@@ -75,21 +80,30 @@ def components(data: xr.Dataset) -> list[str]:
     return [str(each) for each in data["unknown"].values[: data.sizes["eigenvalue"]]]
 
 
-def _draw(data: xr.Dataset, axes: Axes, variable: str | None, colour: str) -> None:
-    names = list(json.loads(data.attrs["continued"]).values())
-    x = np.asarray(data[names[0]])
-    if len(names) == 2:
-        y, across, along = np.asarray(data[names[1]]), _described(data, names[0]), _described(data, names[1])
-        axes.plot(x, y, color=colour, linewidth=1.0, label=str(data.attrs.get("curve", "")))
+def _draw(data: xr.Dataset, axes: Axes, variable: str | None) -> None:
+    x, y, across, along = _coordinates(data, variable)
+    if len(parameters(data)) == 2:
+        kind = str(data.attrs["curve"]).removesuffix(" points")
+        real = np.asarray(data["kappa"]) < 0 if kind == "H" else np.zeros(len(x), bool)
+        for which, line, what in ((~real, "-", kind), (real, ":", "neutral saddles")):
+            if which.any():
+                axes.plot(x, np.where(_widened(which), y, np.nan), line, color=CURVES[kind], linewidth=1.1, label=what)
     else:
-        along, y = _component(data, variable)
-        across = _described(data, names[0])
         stable = np.asarray(data["unstable"]) == 0
-        for which, line, tone in ((stable, "-", COLOURS["stable"]), (~stable, "--", COLOURS["unstable"])):
-            axes.plot(x, np.where(_widened(which), y, np.nan), line, color=tone, linewidth=1.1)
-    _mark(axes, data, x, y)
+        for which, line, colour in ((stable, "-", COLOURS["stable"]), (~stable, "--", COLOURS["unstable"])):
+            axes.plot(x, np.where(_widened(which), y, np.nan), line, color=colour, linewidth=1.1)
     axes.set_xlabel(across)
     axes.set_ylabel(along)
+
+
+def _coordinates(data: xr.Dataset, variable: str | None) -> tuple[np.ndarray, np.ndarray, str, str]:
+    """Abscissae and ordinates of the points, and what they are."""
+    names = list(json.loads(data.attrs["continued"]).values())
+    x, across = np.asarray(data[names[0]]), _described(data, names[0])
+    if len(names) == 2:
+        return x, np.asarray(data[names[1]]), across, _described(data, names[1])
+    name, y = _component(data, variable)
+    return x, y, across, name
 
 
 def _widened(which: np.ndarray) -> np.ndarray:
@@ -99,21 +113,29 @@ def _widened(which: np.ndarray) -> np.ndarray:
     return wide
 
 
-def _mark(axes: Axes, data: xr.Dataset, x: np.ndarray, y: np.ndarray) -> None:
-    for label, kind, position in zip(
-        data["special"].values.tolist(), data["kind"].values.tolist(), data["position"].values.tolist(), strict=True
-    ):
-        if kind == "EP":
-            continue
-        axes.plot(x[position], y[position], "o", markersize=3.5, color="k", zorder=3)
-        axes.annotate(label, (x[position], y[position]), xytext=(4, 4), textcoords="offset points", fontsize=8)
+def _mark(axes: Axes, together: Sequence[xr.Dataset], variable: str | None) -> None:
+    """A dot and a label at each special point, one where several coincide."""
+    size = np.ptp([axes.get_xlim(), axes.get_ylim()], axis=1)
+    marked: list[np.ndarray] = []
+    for data in together:
+        x, y, *_ = _coordinates(data, variable)
+        special = (data[name].values.tolist() for name in ("special", "kind", "position"))
+        for label, kind, position in zip(*special, strict=True):
+            place = np.array([x[position], y[position]])
+            if kind == "EP" or any((abs(place - there) < 1e-3 * size).all() for there in marked):
+                continue
+            marked.append(place)
+            axes.plot(*place, "o", markersize=3.5, color="k", zorder=3)
+            axes.annotate(label, place, xytext=(4, 4), textcoords="offset points", fontsize=8)
 
 
 def _component(data: xr.Dataset, name: str | None) -> tuple[str, np.ndarray]:
-    known = components(data)
+    known, observables = components(data), json.loads(data.attrs["observables"])
     name = known[0] if name is None else name
+    if name in observables and data[observables[name]].ndim == 1:
+        return name, np.asarray(data[observables[name]])
     if name not in known:
-        raise InputError(f"the branch has no component {name!r}; {suggest(name, known)}")
+        raise InputError(f"the branch has no component {name!r}; {suggest(name, [*known, *observables])}")
     keys, count = json.loads(data.attrs["blocks"]).values(), data.sizes["point"]
     blocks = [np.asarray(data[key]).reshape(count, -1) for key in keys]
     return name, np.concatenate(blocks, axis=1)[:, known.index(name)]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..engine.declaration import suggest
 from ..engine.errors import InputError
+from ..engine.evaluation import evaluate
 from ..engine.layout import Layout, Variable
 from ..engine.system import System
 from ..engine.trajectory import dataset
+from .continuation import Event, Point
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -80,8 +82,9 @@ class Branch:
     Attributes
     ----------
     data : xarray.Dataset
-        Along ``point``: the state blocks, the parameters, ``eigenvalues``, ``unstable`` (number of unstable ones),
-        ``residual``, ``tangent`` (by state, parameters, and further unknowns), ``label``. Along ``special``:
+        Along ``point``: the state blocks, observables, parameters, ``eigenvalues``, ``unstable`` (number of unstable ones),
+        ``residual``, ``tangent`` (by state, parameters, and further unknowns), ``label``; of H and NS curves ``kappa``
+        (omega^2, negative at neutral saddles; cosine of theta). Along ``special``:
         ``position`` on the branch, ``kind``, ``refined``, ``coefficients`` by their names, ``note``,
         ``unstable_before`` and ``unstable_after``.
     """
@@ -152,61 +155,49 @@ class Branch:
         return branches([self.data], axes=axes, variable=variable)
 
 
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """A special point of a record: where in it, and what is known of it besides the point."""
+
+    position: int
+    kind: str
+    refined: bool = True
+    coefficients: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+    unstable: tuple[int, int] = (0, 0)
+
+
 @dataclass
 class Record:
     """Points and special points as they are found, in order along the branch."""
 
-    z: list[np.ndarray] = field(default_factory=list)
-    tangents: list[np.ndarray] = field(default_factory=list)
-    eigenvalues: list[np.ndarray] = field(default_factory=list)
-    unstable: list[int] = field(default_factory=list)
-    residuals: list[float] = field(default_factory=list)
-    special: list[tuple[int, str, bool, dict[str, float], str, int, int]] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
 
-    def add(self, point: Any) -> int:
-        """Append a point of a curve; returns its position."""
-        self.z.append(point.u)
-        self.tangents.append(point.tangent)
-        self.eigenvalues.append(point.data.eigenvalues)
-        self.unstable.append(point.data.unstable)
-        self.residuals.append(point.residual)
-        return len(self.z) - 1
-
-    def mark(self, event: Any) -> None:
-        """Append a special point."""
-        position = self.add(event.point)
-        before, after = (side.data.unstable for side in event.sides)
-        self.special.append((position, event.kind, event.refined, event.coefficients, event.note, before, after))
-
-    def end(self, position: int) -> None:
-        """Mark an end of the branch."""
-        count = self.unstable[position]
-        self.special.append((position, "EP", True, {}, "", count, count))
+    def add(self, events: Iterable[Event], point: Point) -> None:
+        """Append special points, and the ordinary one after them."""
+        for event in events:
+            before, after = event.sides or (event.point, event.point)
+            verdict = (before.data.unstable, after.data.unstable)
+            place = len(self.points)
+            self.marks.append(Mark(place, event.kind, event.refined, event.coefficients, event.note, verdict))
+            self.points.append(event.point)
+        self.points.append(point)
 
     def reversed(self) -> Record:
         """The same in the other direction."""
-        last = len(self.z) - 1
-        special = [(last - k, kind, r, c, note, b, a) for k, kind, r, c, note, a, b in reversed(self.special)]
-        return Record(
-            self.z[::-1],
-            [-t for t in self.tangents[::-1]],
-            self.eigenvalues[::-1],
-            self.unstable[::-1],
-            self.residuals[::-1],
-            special,
-        )
+        last = len(self.points) - 1
+        points = [replace(point, tangent=-point.tangent) for point in reversed(self.points)]
+        marks = [
+            replace(mark, position=last - mark.position, unstable=mark.unstable[::-1]) for mark in reversed(self.marks)
+        ]
+        return Record(points, marks)
 
     def joined(self, other: Record) -> Record:
         """This, then the other."""
-        shift = len(self.z)
-        return Record(
-            self.z + other.z,
-            self.tangents + other.tangents,
-            self.eigenvalues + other.eigenvalues,
-            self.unstable + other.unstable,
-            self.residuals + other.residuals,
-            self.special + [(k + shift, *rest) for k, *rest in other.special],  # type: ignore[misc]
-        )
+        shift = len(self.points)
+        marks = [replace(mark, position=mark.position + shift) for mark in other.marks]
+        return Record(self.points + other.points, self.marks + marks)
 
 
 def branch(
@@ -218,9 +209,11 @@ def branch(
     attrs: Mapping[str, Any],
 ) -> Branch:
     """The result of a continuation; ``extras`` name the unknowns after the parameters."""
-    labels = _numbered([kind for _, kind, *_ in record.special])
-    n, count = system.dimension, len(record.z)
-    z = np.array(record.z).reshape(count, -1)
+    marks = sorted(record.marks, key=lambda mark: mark.position)
+    points = record.points
+    labels = _numbered([mark.kind for mark in marks])
+    n, count = system.dimension, len(points)
+    z = np.array([point.u for point in points]).reshape(count, -1)
     sizes: dict[str, int | None] = {
         "point": count,
         "eigenvalue": n,
@@ -232,7 +225,7 @@ def branch(
     variables: dict[str, Variable] = {}
     arrays: dict[str, np.ndarray] = {}
     taken = set(RESERVED)
-    blocks, continued = {}, {}
+    blocks, continued, observed = {}, {}, {}
     for name, shape in system.state.items():
         blocks[name] = key = _free(name, taken)
         dims = tuple(
@@ -247,10 +240,19 @@ def branch(
         declared = system.parameters[name]
         described = {"units": declared.unit, "long_name": declared.meaning}
         coords[key] = Variable(("point",), float, {k: v for k, v in described.items() if v}, z[:, n + k])
-    forms = sorted({name for _, _, _, c, *_ in record.special for name in c})
-    table_ = np.array([[c.get(name, np.nan) for name in forms] for _, _, _, c, *_ in record.special])
+    for name, values in _observed(system, parameters, z).items():
+        observed[name] = key = _free(name, taken)
+        dims = ("point", *(_free(f"{name}_{axis}", {*sizes}) for axis in range(values.ndim - 1)))
+        sizes |= dict(zip(dims, values.shape, strict=True))
+        variables[key], arrays[key] = Variable(dims), values
+    for k, name in enumerate(extras):
+        key = _free(name, taken)
+        variables[key] = Variable(("point",), float, {"long_name": f"unknown {name} of the defining equations"})
+        arrays[key] = z[:, n + len(parameters) + k]
+    forms = sorted({name for mark in marks for name in mark.coefficients})
+    table_ = np.array([[mark.coefficients.get(name, np.nan) for name in forms] for mark in marks])
     sizes["form"] = len(forms)
-    at = [k for k, *_ in record.special]
+    at = [mark.position for mark in marks]
     on_points = np.full(count, "", dtype=object)
     on_points[at] = labels
     unknowns = [*system.component_names, *parameters, *extras]
@@ -259,17 +261,35 @@ def branch(
     coords["form"] = Variable(("form",), str, {}, np.array(forms, dtype=str))
     what = "multipliers" if system.kind == "map" else "eigenvalues of the Jacobian"
     for key, dims, kind, meaning, values in (
-        ("eigenvalues", ("point", "eigenvalue"), complex, what, np.array(record.eigenvalues).reshape(count, n)),
-        ("unstable", ("point",), np.int64, "number of unstable eigenvalues", record.unstable),
-        ("residual", ("point",), float, "largest component of the equations", record.residuals),
-        ("tangent", ("point", "unknown"), float, "unit tangent, scaled", np.array(record.tangents).reshape(z.shape)),
+        (
+            "eigenvalues",
+            ("point", "eigenvalue"),
+            complex,
+            what,
+            np.array([point.data.eigenvalues for point in points]).reshape(count, n),
+        ),
+        ("unstable", ("point",), np.int64, "number of unstable eigenvalues", [point.data.unstable for point in points]),
+        ("residual", ("point",), float, "largest component of the equations", [point.residual for point in points]),
+        (
+            "tangent",
+            ("point", "unknown"),
+            float,
+            "unit tangent, scaled",
+            np.array([point.tangent for point in points]).reshape(z.shape),
+        ),
         ("label", ("point",), str, "", on_points.astype(str)),
         ("position", ("special",), np.int64, "place along the branch", at),
-        ("kind", ("special",), str, "", [kind for _, kind, *_ in record.special]),
-        ("refined", ("special",), np.int8, "1 if it solves its defining equations", [s[2] for s in record.special]),
-        ("note", ("special",), str, "", [s[4] for s in record.special]),
-        ("unstable_before", ("special",), np.int64, "unstable eigenvalues before", [s[5] for s in record.special]),
-        ("unstable_after", ("special",), np.int64, "unstable eigenvalues after", [s[6] for s in record.special]),
+        ("kind", ("special",), str, "", [mark.kind for mark in marks]),
+        ("refined", ("special",), np.int8, "1 if it solves its defining equations", [mark.refined for mark in marks]),
+        ("note", ("special",), str, "", [mark.note for mark in marks]),
+        (
+            "unstable_before",
+            ("special",),
+            np.int64,
+            "unstable eigenvalues before",
+            [mark.unstable[0] for mark in marks],
+        ),
+        ("unstable_after", ("special",), np.int64, "unstable eigenvalues after", [mark.unstable[1] for mark in marks]),
         ("coefficients", ("special", "form"), float, "of normal forms", table_.reshape(len(labels), len(forms))),
     ):
         arrays[key] = np.array(values, dtype=str if kind is str else kind)
@@ -278,9 +298,21 @@ def branch(
         **attrs,
         "continued": json.dumps(continued),
         "blocks": json.dumps(blocks),
+        "observables": json.dumps(observed),
         "endings": json.dumps(endings),
     }
     return Branch(dataset(Layout(sizes, coords, variables, attributes), arrays))
+
+
+def _observed(system: System, names: Sequence[str], z: np.ndarray) -> dict[str, np.ndarray]:
+    """The observables of a system at points of a branch: (points, axes) by name."""
+    n, count = system.dimension, len(z)
+    p = np.tile(system.parameter_vector, (count, 1))
+    p[:, [system.parameter_slices[name].start for name in names]] = z[:, n : n + len(names)]
+    return {
+        name: evaluate(system.program(name), t=np.zeros((1, count)), y=z[:, :n].T, p=p.T)[name].T.reshape(count, *shape)
+        for name, shape in system.observable_shapes.items()
+    }
 
 
 def table(one: Branch) -> str:

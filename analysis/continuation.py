@@ -23,6 +23,8 @@ CONVERGED = 1e-9
 EPSILON = float(np.finfo(float).eps)
 FINEST = 1e-7
 """Steps are not cut below this in order to tell events apart."""
+LARGEST = 1e100
+"""Derivatives beyond this count as infinite."""
 SHARPEST_TURN = math.cos(0.5)
 
 
@@ -295,6 +297,8 @@ def advance(curve: Curve, here: Point, length: float, iterations: int = 8) -> tu
     run = newton(curve.equations, guess, row, scale, iterations)
     if not run.converged:
         return None, run.story, len(run.updates)
+    if not abs(run.derivative).max() < LARGEST:
+        return None, "the derivatives grow beyond all bounds", len(run.updates)
     if (abs(run.u - guess) / scale).max() > max(length, 1e-6):
         return None, "the corrector leaps away from the curve", len(run.updates)
     there = _point(curve, run.u, here.tangent, run.derivative, scale, run.residuals[-1])
@@ -429,17 +433,22 @@ def _events(curve: Curve, here: Point, there: Point, length: float) -> list[Even
 
 
 def _leaving(curve: Curve, here: Point, there: Point) -> tuple[Point, str] | None:
-    """Where and why the curve leaves its bounds between two points."""
+    """Where and why the curve first leaves its bounds between two points."""
+    crossed = []
     for index, low, high in curve.bounds:
         value = there.u[index]
-        if low <= value <= high:
-            continue
-        bound = low if value < low else high
-        share = (bound - here.u[index]) / (value - here.u[index])
+        if not low <= value <= high:
+            bound = low if value < low else high
+            share = (bound - here.u[index]) / (value - here.u[index])
+            crossed.append((share, index, bound, f"bound {index} {'low' if value < low else 'high'}"))
+    ends: list[tuple[Point, str]] = []
+    for share, index, bound, ending in sorted(crossed):
         near = Point(here.u + share * (there.u - here.u), there.tangent, {}, None, 0.0)
-        end = at_value(curve, near, index, bound)
-        return end or here, f"bound {index} {'low' if value < low else 'high'}"
-    return None
+        end = at_value(curve, near, index, bound) or here
+        ends.append((end, ending))
+        if all(low - 1e-9 * (high - low) <= end.u[k] <= high + 1e-9 * (high - low) for k, low, high in curve.bounds):
+            break
+    return ends[-1] if ends else None
 
 
 def _passes(curve: Curve, here: Point, there: Point, start: Point) -> bool:
@@ -467,7 +476,8 @@ def _cosine(curve: Curve, a: Point, b: Point) -> float:
 def _explain(curve: Curve, here: Point, largest: float, length: float, tried: list[str]) -> str:
     _, d = curve.equations(here.u)
     full = np.vstack([d, here.tangent / curve.scale**2])
-    condition = np.linalg.cond(full * curve.scale)
+    full = full * curve.scale
+    condition = np.linalg.cond(full / np.maximum(abs(full).max(axis=1), 1e-300)[:, None])
     story = (
         f"failed: {tried[-1]}; steps from {largest:.1e} down to {length:.1e} were tried; the "
         f"condition number of the bordered Jacobian is {condition:.1e}"

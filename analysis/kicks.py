@@ -20,6 +20,7 @@ from ..integrators.simulate import simulate
 from ..integrators.times import number, positive, whole
 from .attractors import motion
 from .basins import TRANSIENT, Search
+from .cycles import Cycle
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +35,7 @@ def kick_map(
     direction: Mapping[str, Any],
     strengths: Any,
     *,
-    period: float,
+    period: float | None = None,
     phases: Any = 50,
     duration: float = 0.0,
     transient: float = TRANSIENT["flow"],
@@ -58,14 +59,14 @@ def kick_map(
     ----------
     system : System
         A flow without noise. If it depends on time, ``period`` must be a period of its drive.
-    start : dict or array
-        A state on the cycle, at phase 0. A fixed point may be kicked too.
+    start : Cycle, dict or array
+        The cycle, or a state on it at phase 0. A fixed point may be kicked too.
     direction : dict
         What a kick of strength 1 adds: amounts by state block, or by parameter.
     strengths : array
         Strengths, of either sign.
     period : float
-        Period of the cycle (for a fixed point of an autonomous flow: any time).
+        Period of the cycle (for a fixed point of an autonomous flow: any time); a Cycle has its own.
     phases : int or array
         How many phases, equally spaced from 0, or the phases, as fractions of the period.
     duration : float
@@ -109,7 +110,7 @@ def smallest_kick(
     direction: Mapping[str, Any],
     strengths: Any,
     *,
-    period: float,
+    period: float | None = None,
     phases: int = 50,
     duration: float = 0.0,
     accuracy: float = 1e-4,
@@ -275,6 +276,10 @@ def _kick(
         raise InputError("duration is for kicks of parameters; a kick of the state is at once, so leave it out")
     else:
         lasting = 0.0
+    if isinstance(start, Cycle):
+        start, period = start.profile[0], start.period if period is None else period
+    elif period is None:
+        raise InputError("give the period of the cycle that is kicked, or the cycle itself as start")
     zero = {name: np.zeros(shape) for name, shape in system.state.items()}
     move = system.pack(zero | {name: numbers(name, direction[name]) for name in states})
     y = system.pack(start)
@@ -384,8 +389,8 @@ class _Following:
             "recurrence": Variable(("attractor",), np.int64, {"long_name": "iterates until states recur"}),
         }
         coords = {
-            "phase": Variable(("phase",), float, {"long_name": "phase of the kick"}, phases),
-            "strength": Variable(("strength",), float, {"long_name": "strength of the kick"}, strengths),
+            "phase": Variable(("phase",), float, {"long_name": "fraction of the period"}, phases),
+            "strength": Variable(("strength",), float, {"long_name": "in units of the direction"}, strengths),
             "attractor": Variable(("attractor",), np.int64, {}, np.arange(len(order))),
         }
         sizes = {d: n for d, n in found.sizes.items() if d != "kick"}

@@ -84,7 +84,7 @@ def landscape(
     p, reach, n = np.ascontiguousarray(ensemble.p), high - low, parts.fast.dimension
     random = low + reach * np.random.default_rng(seed).random((starts, n))
     points = [each[np.lexsort(each.T[::-1])] for each in parts.gather(p, [random] * len(p), reach)]
-    options = {"method": method, "dt": dt, "rtol": rtol, "atol": atol, "workers": workers}
+    options: dict[str, Any] = {"method": method, "dt": dt, "rtol": rtol, "atol": atol, "workers": workers}
     first = np.tile(random[:FOLLOWED], (len(p), 1))
     ends = relax(parts, first, np.repeat(p, FOLLOWED, axis=0), settle, reach, options).kind.reshape(len(p), FOLLOWED)
     settings = {"slow": parts.slow, "settle": settle, "starts": starts, "seed": seed}

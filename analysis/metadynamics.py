@@ -102,7 +102,7 @@ def metadynamics(
     parts = frozen(system, slow)
     positive("settle", settle)
     whole("starts", starts, 1)
-    options = {"method": method, "dt": dt, "rtol": rtol, "atol": atol, "workers": workers}
+    options: dict[str, Any] = {"method": method, "dt": dt, "rtol": rtol, "atol": atol, "workers": workers}
     tell = progress or (lambda fraction: None)
     if sample is None and system.kind == "flow":
         sample = np.linspace(transient, t_end, INTERVALS + 1)
@@ -293,7 +293,7 @@ class _Landscape:
         for name, block in blocks.items():
             arrays[f"{name}_change"] = block
             variables[f"{name}_change"] = Variable(("change", *dims[name]))
-        jumps = np.linalg.norm(np.diff(self.relaxed.root, axis=0), axis=1)
+        jumps = self._jumps()
         visited = np.array([c.visited for c in self.changes], dtype=bool)
         columns: dict[str, tuple[tuple[str, ...], Any, Any, str]] = {
             "target": (("time",), np.int64, self.target, "branch that the frozen system would settle on"),
@@ -325,6 +325,17 @@ class _Landscape:
         used = {d for v in (*variables.values(), time) for d in v.dims}
         layout = Layout({str(d): n for d, n in sizes.items() if d in used}, {"time": time}, variables, attrs)
         return trajectory.dataset(layout, arrays)
+
+    def _jumps(self) -> np.ndarray:
+        """How far the target moves in each interval; where it is not known, from the last known one to the next."""
+        known = np.isfinite(self.relaxed.root).all(axis=1)
+        place = np.arange(len(known))
+        before = np.maximum.accumulate(np.where(known, place, -1))[:-1]
+        after = np.minimum.accumulate(np.where(known, place, len(known))[::-1])[::-1][1:]
+        there = (before >= 0) & (after < len(known))
+        moved = np.full(len(before), np.nan)
+        moved[there] = np.linalg.norm(self.relaxed.root[after[there]] - self.relaxed.root[before[there]], axis=1)
+        return moved
 
     def _distance(self) -> np.ndarray:
         apart = np.linalg.norm(self.y - self.relaxed.root, axis=1)

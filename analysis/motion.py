@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..engine.errors import InputError
+from ..engine.system import System
+from ..engine.trajectory import provenance
+from ..integrators.ensemble import check_system, parameter_values
+from ..integrators.ensemble import zip as side_by_side
+from ..integrators.parallel import Progress
+from ..integrators.simulate import simulate
+from ..integrators.times import positive, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -14,6 +22,8 @@ if TYPE_CHECKING:
 MODES = ("rest", "in place", "straight", "circle", "rosette", "irregular", "lost")
 """The modes of motion, by their number in the result of :func:`modes_of_motion`."""
 
+TOGETHER = 256
+"""Members whose paths are held in memory at a time."""
 RETURNED = 0.05
 """A motion repeats itself if all but this part of the decay of its correlation is restored."""
 UNIFORM = 1e-6
@@ -46,9 +56,9 @@ def modes_of_motion(data: xr.Dataset, position: str = "r", *, rest: float = 1e-3
     Dataset
         By member: ``mode``, a number whose names are its attribute ``names`` (``rest``; ``in place``: periodic without
         getting anywhere; ``straight``: on average; ``circle``; ``rosette``: the path returns close to the centre that
-        it turns about; ``irregular``; ``lost``: the trajectory has ended before), ``speed``, ``period``, ``turn`` in
-        radians (to the left positive) and ``step``, the distance covered, in one period, ``radius`` of the circle about which it turns. What
-        does not apply is NaN.
+        it turns about; ``irregular``; ``lost``: the trajectory has ended before), ``speed``, ``period``, ``turn`` in a
+        period in radians (to the left positive), ``step``, the distance that it gets on in a period, ``radius``, the
+        mean distance from the centre about which it turns. What does not apply is NaN.
 
     Raises
     ------
@@ -78,6 +88,112 @@ def modes_of_motion(data: xr.Dataset, position: str = "r", *, rest: float = 1e-3
     )
     result["mode"].attrs["names"] = ", ".join(MODES)
     return result
+
+
+def motion_map(
+    system: System,
+    parameters: Mapping[str, Any],
+    *,
+    starts: int = 3,
+    position: str = "r",
+    t_end: float = 320.0,
+    transient: float = 200.0,
+    sample: float = 0.05,
+    rest: float = 1e-3,
+    method: str | None = None,
+    dt: float | None = None,
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    seed: int = 0,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> xr.Dataset:
+    """Modes of motion over a grid of parameters, from several random initial states at each point.
+
+    Parameters
+    ----------
+    system : System
+        A flow with a position on the plane and random initial values.
+    parameters : dict
+        Values of each scalar parameter that spans the grid.
+    starts : int
+        Initial states at each point of the grid, drawn anew for each with ``seed``.
+    position, rest
+        As in :func:`modes_of_motion`.
+    t_end, transient, sample : float
+        Time of motion, its beginning that is passed over, and the spacing of the samples that are classified.
+    method, dt, rtol, atol, seed, progress, workers
+        As in :func:`attrax.simulate`; results do not depend on ``workers``.
+
+    Returns
+    -------
+    Dataset
+        As :func:`modes_of_motion`, with dimensions ``(*parameters, start)``.
+
+    Raises
+    ------
+    InputError
+        An argument is wrong.
+    """
+    import xarray as xr
+
+    check_system(system)
+    axes = {name: parameter_values(system, name, values) for name, values in parameters.items()}
+    if not axes:
+        raise InputError("the map has no axes; name at least one parameter with its values")
+    starts, seed = whole("starts", starts, 1), whole("seed", seed, 0)
+    if positive("t_end", t_end) - transient < 16 * positive("sample", sample):
+        raise InputError(f"from transient = {transient:g} to t_end = {t_end:g} there are less than 16 samples")
+    shape = (*map(len, axes.values()), starts)
+    grid = [values.ravel() for values in np.meshgrid(*axes.values(), np.arange(starts), indexing="ij")]
+    states = np.array([system.pack(system.draw_initial((seed, k))) for k in range(len(grid[0]))])
+    found = []
+    for first in range(0, len(states), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        values = dict(zip(axes, (column[part] for column in grid[:-1]), strict=True))
+        data = simulate(
+            system,
+            t_end,
+            transient=transient,
+            sample=sample,
+            method=method,
+            dt=dt,
+            rtol=rtol,
+            atol=atol,
+            parameters=side_by_side(**values, **system.unpack(states[part])),
+            progress=None if progress is None else lambda done, first=first: progress(_share(done, first, len(states))),
+            workers=workers,
+        )
+        found.append(modes_of_motion(data, position, rest=rest).drop_vars(["time", "member"], errors="ignore"))
+    together = xr.concat(found, "member")
+    settings = {"method": data.attrs["method"], "dt": dt, "rtol": None if dt else rtol, "atol": None if dt else atol}
+    return xr.Dataset(
+        {
+            name: ((*axes, "start"), values.values.reshape(shape), values.attrs)
+            for name, values in together.data_vars.items()
+        },
+        coords={name: (name, values, _meaning(system, name)) for name, values in axes.items()},
+        attrs=provenance(
+            system,
+            analysis="motion_map",
+            **settings,
+            t_end=t_end,
+            transient=transient,
+            sample=sample,
+            position=position,
+            rest=rest,
+            seed=seed,
+        ),
+    )
+
+
+def _share(done: float, first: int, total: int) -> float:
+    return (first + done * min(TOGETHER, total - first)) / total
+
+
+def _meaning(system: System, name: str) -> dict[str, str]:
+    parameter = system.parameters[name]
+    return {"long_name": parameter.meaning, "units": parameter.unit}
 
 
 def _paths(data: xr.Dataset, position: str) -> tuple[xr.DataArray, float]:
@@ -159,7 +275,7 @@ def _between(values: np.ndarray, position: float) -> complex:
 
 
 def _shape(z: np.ndarray, lag: float, turn: float, arc: float) -> dict[str, float]:
-    """Mode, step and radius of a motion that repeats itself, turned, after ``lag`` samples and a way of length ``arc``."""
+    """Mode, step and radius of a motion that repeats itself, turned, after ``lag`` samples and a way ``arc``."""
     times = np.arange(len(z) - int(np.ceil(lag)))
     later = np.interp(times + lag, np.arange(len(z)), z)
     moved = later - z[: len(times)]

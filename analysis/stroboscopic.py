@@ -51,12 +51,12 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, me
         raise InputError(f"steps must be a whole number of at least 1, not {steps!r:.40}")
     if method not in TABLEAUX:
         raise InputError(f"a stroboscopic map needs an explicit method ({', '.join(TABLEAUX)}), not {method!r}")
-    duration = _duration(system, period)
+    of_parameters = duration(system, period)
 
     def function(t: Any, s: Any, p: Any) -> dict[str, Any]:
         import jax
 
-        length = duration(p)
+        length = of_parameters(p)
         h = length / steps
         rest = {name: s[name] for name in system.frozen}
 
@@ -70,7 +70,7 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, me
         return jax.lax.scan(step, start, jax.numpy.arange(steps, dtype=float))[0]
 
     def observed(f: Function) -> Function:
-        return lambda t, s, p: f(t * duration(p), s, p)
+        return lambda t, s, p: f(t * of_parameters(p), s, p)
 
     return replace(
         system,
@@ -84,7 +84,7 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, me
     )
 
 
-def _duration(system: System, period: Any) -> Any:
+def duration(system: System, period: Any) -> Any:
     """The period as a function of the parameters."""
     if not isinstance(period, str):
         constant = positive("period", period)

@@ -11,6 +11,7 @@ each.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,12 +21,14 @@ import numpy as np
 
 from . import loops
 from .folding import apply
-from .lowering import BY_KIND, Lowering, plain
-from .program import BOOL, FLOAT, INT, OPERATIONS, Builder
-from .tracing import Interpreter, jaxpr_of
+from .lowering import Lowering, plain
+from .program import BOOL, FLOAT, INT, OPERATIONS, Builder, Program
 
 CHUNK = 1024
 """Elements of a loop that are one unit of work, and one partial sum of a long sum."""
+
+FIXED = -(10**6)
+"""Stage of what depends on fixed inputs alone; it is computed once."""
 
 CHEAP = 4
 """Cost up to which a value is computed again rather than stored."""
@@ -82,56 +85,62 @@ class ArrayProgram:
         Number of 64-bit numbers of each buffer between, for each member.
     constants : dict
         Arrays that were known.
-    stages : tuple of tuples of Operation
+    setup, stages : tuple of tuples of Operation
+        What depends on fixed inputs alone, and the rest.
     """
 
     inputs: dict[str, tuple[int, ...]]
     outputs: dict[str, tuple[int, ...]]
     temporaries: dict[str, int]
     constants: dict[str, np.ndarray]
-    stages: tuple[tuple[Operation, ...], ...]
+    setup: Stages
+    stages: Stages
 
 
-def trace_arrays(
-    function: Callable[..., Mapping[str, Any]],
-    inputs: Mapping[str, tuple[tuple[int, ...], Any]],
-    *,
-    name: str,
-    rows: Mapping[str, str] | None = None,
-) -> ArrayProgram:
-    """The array program of ``function``.
+Stages = tuple[tuple[Operation, ...], ...]
 
-    Parameters
-    ----------
-    function : callable
-        As for :func:`attrax.engine.tracing.trace`.
-    inputs : dict of str to (shape, dtype)
-        The type is float64, float32, or int32 for arrays of indices.
-    name : str
-        Name of the system, for messages.
-    rows : dict of str to str
-        For inputs that are sorted indices, the name of the input that says where each index begins.
 
-    Raises
-    ------
-    DeclarationError, UnsupportedPrimitive
-        As for :func:`attrax.engine.tracing.trace`.
+def rebound(stages: Stages, buffers: Mapping[str, str | tuple[str, int]]) -> Stages:
+    """The same operations on other buffers, or on parts of them that begin at an offset."""
+    places = {k: v if isinstance(v, tuple) else (v, 0) for k, v in buffers.items()}
+
+    def moved(a: Access) -> Access:
+        if a.buffer not in places:
+            return a
+        name, start = places[a.buffer]
+        return Access(name, a.offset + start, a.strides)
+
+    return tuple(tuple(replace(o, accesses=tuple(map(moved, o.accesses))) for o in stage) for stage in stages)
+
+
+def elementwise(
+    program: Program, count: int, numbers: Sequence[str] = (), reductions: Mapping[str, str] | None = None
+) -> Stages:
+    """Stages of a program over arrays of ``count`` elements.
+
+    Its blocks, of one scalar each, are called as the buffers; those in ``numbers`` hold one number for all elements.
+    Outputs in ``reductions`` (name -> kind) are reduced to one number; their partial results are in the buffers
+    ``<name> partial``, one for every `CHUNK` elements.
     """
-    import jax
-
-    closed, names = jaxpr_of(function, inputs, name)
-    low = ArrayLowering(rows or {})
-    with np.errstate(all="ignore"), jax.enable_x64(True):
-        interpreter = _ArrayInterpreter(low, name)
-        arguments = [low.input(k, shape, dtype) for k, (shape, dtype) in inputs.items()]
-        results = interpreter.run(closed.jaxpr, closed.consts, arguments)
-        outputs = {}
-        for output, result in zip(names, results, strict=True):
-            outputs[output] = tuple(np.shape(result) if isinstance(result, np.ndarray) else result.shape)
-            low.store(low.convert(result, FLOAT), low.buffer(f"out {output}", outputs[output]))
-        return ArrayProgram(
-            {k: shape for k, (shape, _) in inputs.items()}, outputs, low.temporaries, low.constants, low.stages()
-        )
+    kinds = reductions or {}
+    b = Builder()
+    given = {name: b.input(f"in{k}", 1) for k, name in enumerate(program.inputs)}
+    found = b.inline(program, given)
+    stored = [name for name in found if name not in kinds]
+    outputs = {f"out{k}": found[name] for k, name in enumerate(stored)}
+    outputs |= {f"sum{k}": found[name] for k, name in enumerate(kinds)}
+    streams = tuple(loops.Stream("scalar" if name in numbers else "column") for name in program.inputs)
+    kernel = loops.Loop(b.program(outputs).fused(), streams, tuple(kinds.values()))
+    names = (*program.inputs, *stored, *(f"{name} partial" for name in kinds))
+    first = Operation(kernel, (), count, CHUNK, tuple(Access(n, 0, ()) for n in names), partial=len(kinds))
+    if not kinds:
+        return ((first,),)
+    chunks, after = -(-count // CHUNK), []
+    for name, kind in kinds.items():
+        again = Builder()
+        total = loops.Loop(again.program({"sum0": again.input("in0", 1)}), (loops.Stream(),), (kind,))
+        after.append(Operation(total, (), chunks, chunks, (Access(f"{name} partial", 0, ()), Access(name, 0, ()))))
+    return (first,), tuple(after)
 
 
 # -- values ----------------------------------------------------------------------------------------------
@@ -144,7 +153,7 @@ class View:
     buffer: str
     base: np.ndarray
     probe: np.ndarray
-    ready: int = 0
+    ready: int = FIXED
 
     def of(self, probe: np.ndarray) -> View:
         return View(self.buffer, self.base, probe, self.ready)
@@ -171,7 +180,7 @@ class Value:
     op: str = ""
     args: tuple[Any, ...] = ()
     view: View | None = None
-    stage: int = 0
+    stage: int = FIXED
     cost: int = 0
 
     @property
@@ -201,6 +210,7 @@ class _Reduction:
 class _Segments:
     value: Value
     rows: str
+    index: str
     target: View
 
 
@@ -210,21 +220,22 @@ Action = _Store | _Reduction | _Segments
 class ArrayLowering(Lowering):
     """The operations that the rules of the primitives are written in, on :class:`Value` and known NumPy arrays."""
 
-    def __init__(self, rows: Mapping[str, str]):
+    def __init__(self) -> None:
         super().__init__(Builder())
-        self.rows = rows
         self.temporaries: dict[str, int] = {}
         self.constants: dict[str, np.ndarray] = {}
         self._actions: list[tuple[int, Action]] = []
         self._products: list[tuple[int, Operation]] = []
         self._known: dict[tuple, View] = {}
+        self._outputs: dict[str, str] = {}
 
     # -- leaves ------------------------------------------------------------------------------------------
 
-    def input(self, name: str, shape: tuple[int, ...], dtype: Any) -> Value:
+    def input(self, name: str, shape: tuple[int, ...], dtype: Any, *, fixed: bool = False) -> Value:
+        """An input, ``fixed`` if it stays the same during a run."""
         base = np.empty(shape, dtype)
-        kind = INT if base.dtype.kind == "i" else FLOAT
-        return Value(tuple(shape), kind, view=View(f"in {name}", base, base))
+        kind, ready = INT if base.dtype.kind == "i" else FLOAT, FIXED if fixed else 0
+        return Value(tuple(shape), kind, view=View(f"in {name}", base, base, ready), stage=ready)
 
     def buffer(self, name: str, shape: tuple[int, ...]) -> View:
         base = np.empty(shape)
@@ -238,7 +249,7 @@ class ArrayLowering(Lowering):
     def constant(self, array: np.ndarray) -> View:
         """A view of known numbers."""
         array = np.ascontiguousarray(array)
-        key = (array.dtype.str, array.shape, array.tobytes())
+        key = (array.dtype.str, array.shape, hashlib.sha256(array).digest())
         if key not in self._known:
             name = f"const {len(self.constants)}"
             self.constants[name] = array
@@ -303,8 +314,9 @@ class ArrayLowering(Lowering):
             value, target = value.args[0], target.of(target.probe.reshape(value.args[0].shape))
         value = self.value(value)
         if value.size:
-            self._actions.append((value.stage if value.view is None else value.view.ready, _Store(value, target)))
-            target.ready = max(target.ready, self._actions[-1][0] + 1)
+            stage = value.stage if value.view is None else value.view.ready
+            self._actions.append((stage, _Store(value, target)))
+            target.ready = max(target.ready, stage + 1)
         return target
 
     def viewed(self, view: View, change: Callable[[np.ndarray], np.ndarray]) -> View:
@@ -341,8 +353,11 @@ class ArrayLowering(Lowering):
 
     def joined(self, arrays: Sequence[Any], axis: int) -> Value:
         """Arrays one after the other."""
-        values = [self.value(a) if not isinstance(a, Value) else a for a in arrays]
+        values = [self.value(a) if not isinstance(a, Value) else a for a in arrays if a.size]
         kind = values[0].kind
+        if axis > 0 and min(math.prod(v.shape[axis:]) for v in values) == 1:
+            moved = [self.reshaped(v, lambda a: np.moveaxis(a, axis, 0), False) for v in values]
+            return self.reshaped(self.joined(moved, 0), lambda a: np.moveaxis(a, 0, axis), False)
         shape = list(values[0].shape)
         shape[axis] = sum(v.shape[axis] for v in values)
         target, start = self.temporary(tuple(shape)), 0
@@ -373,6 +388,26 @@ class ArrayLowering(Lowering):
         ready = max(view.ready, index.ready)
         return Value(index.probe.shape, value.kind, "gather", (view, index), None, ready, _COSTS["gather"])
 
+    def output(self, name: str, value: Any) -> None:
+        """Let a value be an output."""
+        value = self.value(value) if not isinstance(value, Value) else value
+        view = value.view
+        if view and view.ready > 0 and view.buffer in self.temporaries and view.probe.size == view.base.size:
+            if view.contiguous and view.buffer not in self._outputs:
+                self._outputs[view.buffer] = f"out {name}"
+                return
+        if value.stage < 0:  # results are written at every evaluation
+            value = self.value(value)
+            value = Value(value.shape, value.kind, "spread", (value,), None, 0, value.cost)
+        self.store(value, self.buffer(f"out {name}", value.shape))
+
+    def program(self, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> ArrayProgram:
+        """Everything together."""
+        setup, stages = self.stages()
+        names = self._outputs
+        sizes = {k: size for k, size in self.temporaries.items() if k not in names}
+        return ArrayProgram(inputs, outputs, sizes, self.constants, setup, rebound(stages, names))
+
     # -- operations with a loop of their own -----------------------------------------------------------------
 
     def reduced(self, kind: str, value: Any, axes: tuple[int, ...]) -> Value:
@@ -388,12 +423,14 @@ class ArrayLowering(Lowering):
         target.ready = stage + 1
         return self.convert(self.leaf(target), given)
 
-    def segments(self, value: Any, rows: str, count: int) -> Value:
-        """Sums of the parts of a flat value."""
-        value = self.value(value)
+    def segments(self, value: Any, rows: str, index: str, count: int) -> Value:
+        """Sums of the parts of a flat value that begin where the buffer ``rows`` says; ``index`` has the part of each."""
+        value = self.value(self.convert(value, FLOAT))
         target = self.temporary((count,))
         stage = value.stage if value.view is None else value.view.ready
-        self._actions.append((stage, _Segments(value, rows, target)))
+        if value.size == 1:
+            value = self.leaf(self.materialise(value))
+        self._actions.append((stage, _Segments(value, rows, index, target)))
         target.ready = stage + 1
         return self.leaf(target)
 
@@ -440,11 +477,11 @@ class ArrayLowering(Lowering):
 
     # -- the schedule ----------------------------------------------------------------------------------------
 
-    def stages(self) -> tuple[tuple[Operation, ...], ...]:
-        """All operations by stage, elementwise actions over the same shape fused."""
-        found: dict[int, list[Operation]] = {}
+    def stages(self) -> tuple[Stages, Stages]:
+        """All operations by stage, elementwise actions over the same shape fused: the fixed ones and the others."""
+        found: dict[tuple[int, int], list[Operation]] = {}
         for stage, product in self._products:
-            found.setdefault(stage, []).append(product)
+            found.setdefault((stage, 0), []).append(product)
         grouped: dict[tuple, list[Action]] = {}
         for stage, action in self._actions:
             key: tuple[Any, ...] = (stage, action.value.shape)
@@ -455,9 +492,10 @@ class ArrayLowering(Lowering):
             grouped.setdefault(key, []).append(action)
         for (stage, *_), actions in grouped.items():
             for later, operation in enumerate(_fused(self, stage, actions)):
-                found.setdefault(stage, []) if later == 0 else None
-                found[stage].append(operation)
-        return tuple(tuple(found[k]) for k in sorted(found))
+                found.setdefault((stage, min(later, 1)), []).append(operation)
+        ordered = {k: tuple(found[k]) for k in sorted(found)}
+        setup = tuple(v for k, v in ordered.items() if k[0] < 0)
+        return setup, tuple(v for k, v in ordered.items() if k[0] >= 0)
 
 
 # -- from actions to loops ----------------------------------------------------------------------------------
@@ -472,6 +510,7 @@ class _Nest:
     shape: tuple[int, ...]
     order: tuple[int, ...]
     rows: str = ""
+    index: str = ""
     builder: Builder = field(default_factory=Builder)
     reads: list[tuple[View, View | None]] = field(default_factory=list)
     _inputs: dict[tuple, int] = field(default_factory=dict)
@@ -527,12 +566,14 @@ class _Nest:
 
 def _fused(low: ArrayLowering, stage: int, actions: list[Action]) -> list[Operation]:
     """The operation (and the sums of its partial sums) of actions over one shape."""
-    shape = actions[0].value.shape
-    segments = next((a.rows for a in actions if isinstance(a, _Segments)), "")
+    shape = actions[0].value.shape or (1,)
+    first = actions[0]
     reductions = [a for a in actions if isinstance(a, _Reduction)]
     axes = reductions[0].axes if reductions else ()
     order = tuple(k for k in range(len(shape)) if k not in axes) + tuple(axes)
-    nest = _Nest(low, stage, tuple(shape[k] for k in order), order, segments)
+    nest = _Nest(low, stage, tuple(shape[k] for k in order), order)
+    if isinstance(first, _Segments):
+        nest.rows, nest.index = first.rows, first.index
     outputs: dict[str, list[int]] = {}
     targets: list[View] = []
     stores = [a for a in actions if isinstance(a, _Store)]
@@ -555,49 +596,42 @@ def _operations(
     kinds: tuple[str, ...],
 ) -> list[Operation]:
     kept = len(nest.order) - len(results[0].axes) if results and isinstance(results[0], _Reduction) else None
-    every = [nest.strides(v) for pair in nest.reads for v in (pair if pair[1] is None else (pair[1],)) if v]
-    # (an index moves with the elements; the numbers that it points to do not)
-    every += [nest.strides(t) for t in targets]
-    shape, groups = _collapse(nest.shape, every, kept)
+    # an index moves with the elements; the numbers that it points to do not
+    moving = [view if index is None else index for view, index in nest.reads]
+    shape, groups = _collapse(nest.shape, [nest.strides(v) for v in (*moving, *targets)], kept)
     outer, count = shape[:-1], shape[-1]
-    reduced_outer = 0
-    if kept is not None and results and len(outer) > sum(1 for g in groups[:-1] if g[0] < kept):
-        reduced_outer = len(outer) - sum(1 for g in groups[:-1] if g[0] < kept)
+    reduced_outer = 0 if kept is None else sum(1 for g in groups[:-1] if g[0] >= kept)
 
-    def steps(view: View) -> tuple[list[int], int]:
-        strides = nest.strides(view)
-        merged = [strides[g[-1]] for g in groups]
-        return merged[:-1], merged[-1]
+    def steps(view: View) -> tuple[tuple[int, ...], int]:
+        strides = [nest.strides(view)[g[-1]] for g in groups]
+        return tuple(strides[:-1]), strides[-1]
 
     streams, accesses = [], []
+    still = (0,) * len(outer)
     for view, index in nest.reads:
-        moving = view if index is None else index
-        along, inner = steps(moving)
-        size = moving.probe.itemsize
-        if nest.rows and index is None and inner == 0:
-            pass
+        if index is not None and index.buffer == nest.index:
+            streams.append(loops.Stream("row", view.narrow))
+            accesses.append(Access(view.buffer, view.offset, still))
+            continue
         if index is not None:
-            if inner not in (0, size):
-                index = low.store_indices(index)  # type: ignore[attr-defined]
-            row = nest.rows and index.buffer == f"in {_targets(low, nest.rows)}"
-            how = "gather_row" if row else "gather"
-            streams.append(loops.Stream(how, view.narrow))
-            accesses.append(Access(view.buffer, view.offset, (0,) * len(outer)))
-            accesses.append(Access(index.buffer, index.offset, tuple(along)))
-        elif inner in (0, size) or count == 1:
+            along, inner = steps(index)
+            streams.append(loops.Stream("gather", view.narrow))
+            accesses.append(Access(view.buffer, view.offset, still))
+            accesses.append(Access(index.buffer, index.offset, along))
+            continue
+        (along, inner), size = steps(view), view.probe.itemsize
+        if inner in (0, size) or count == 1:
             streams.append(loops.Stream("scalar" if inner == 0 or count == 1 else "column", view.narrow))
-            accesses.append(Access(view.buffer, view.offset, tuple(along)))
+            accesses.append(Access(view.buffer, view.offset, along))
         else:
             step = inner // size
             first = min(0, step * (count - 1))
             places = low.constant((np.arange(count) * step - first).astype(np.int32))
             streams.append(loops.Stream("gather", view.narrow))
-            accesses.append(Access(view.buffer, view.offset + first * size, tuple(along)))
-            accesses.append(Access(places.buffer, 0, (0,) * len(outer)))
+            accesses.append(Access(view.buffer, view.offset + first * size, along))
+            accesses.append(Access(places.buffer, 0, still))
     for target in targets:
-        along, inner = steps(target)
-        if inner != 8 and count > 1:
-            raise NotImplementedError("strided store")
+        along, _ = steps(target)
         accesses.append(Access(target.buffer, target.offset, tuple(along)))
 
     program = nest.builder.program(outputs).fused()
@@ -605,7 +639,7 @@ def _operations(
         rows = results[0].target.probe.shape[0]
         accesses += [Access(a.target.buffer, a.target.offset, ()) for a in results]
         kernel = loops.Loop(program, tuple(streams), kinds, True)
-        return [Operation(kernel, (), rows, 64, tuple(accesses), rows=f"in {nest.rows}")]
+        return [Operation(kernel, (), rows, 64, tuple(accesses), rows=nest.rows)]
     kernel = loops.Loop(program, tuple(streams), kinds)
     if not results:
         return [Operation(kernel, outer, count, CHUNK, tuple(accesses))]
@@ -633,11 +667,6 @@ def _operations(
     return [Operation(kernel, outer, count, chunk, tuple(accesses), partial=len(results)), *after]
 
 
-def _targets(low: ArrayLowering, rows: str) -> str:
-    """The name of the input of sorted indices whose segments ``rows`` are."""
-    return next((k for k, v in low.rows.items() if v == rows), "")
-
-
 def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
     return np.empty((*shape, 1)).strides[:-1]
 
@@ -650,7 +679,7 @@ def _collapse(
     if kept is not None and not any(k >= kept for k in axes):
         axes.append(len(shape) - 1)
     if not axes:
-        return ((1,), [[len(shape) - 1 if shape else 0]]) if shape else ((1,), [[]])
+        return (1,), [[len(shape) - 1]]
     groups = [[axes[0]]]
     for k in axes[1:]:
         last = groups[-1][-1]

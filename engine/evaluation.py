@@ -56,7 +56,8 @@ class _Evaluator:
         for array, size in zip(arrays, self.program.inputs.values(), strict=True):
             if array.shape not in ((size, 1), (size, count)):
                 raise ValueError(f"expected a block of shape ({size},) or ({size}, {count}), not {array.shape}")
-            addresses += [array.ctypes.data + k * array.strides[0] for k in range(size)]
+            first, step = array.ctypes.data, array.strides[0]
+            addresses += [first + k * step for k in range(size)]
             strides += [array.strides[1] // 8 if array.shape[1] > 1 else 0] * size
         out = np.empty((count, len(self.results)))
         driver("attrax.engine.columns", "columns")(

@@ -34,7 +34,7 @@ _COUNT = f"<{WIDTH} x i64> <{', '.join(f'i64 {k}' for k in range(WIDTH))}>"
 @dataclass(frozen=True)
 class Stream:
     """How a loop reads an input: a number (``scalar``), element by element (``column``), through indices (``gather``),
-    or in a loop over segments one number per segment (``row``), directly or through indices (``gather_row``).
+    or in a loop over segments one number per segment (``row``).
 
     ``narrow`` numbers have 32 bits. A gathered input has two addresses in the table, of the numbers and the indices.
     """
@@ -45,7 +45,7 @@ class Stream:
     @property
     def addresses(self) -> int:
         """Number of entries in the table."""
-        return 2 if self.how.startswith("gather") else 1
+        return 2 if self.how == "gather" else 1
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class _Loop:
             place = code.new(f"getelementptr i64, ptr %rows, i64 {i}")
             ends.append(code.new(f"load i64, ptr {place}, align 8"))
         outside = set(self.values)
-        self.emit({"row", "gather_row"})
+        self.emit({"row"})
         totals = self.span(*ends, "row", "row")
         for total, result in zip(totals, self.results, strict=True):
             place = code.new(f"getelementptr double, ptr {result}, i64 %i")
@@ -241,14 +241,8 @@ class _Loop:
         base = self.inputs[k][0]
         scalar = "float" if stream.narrow else "double"
         size = 4 if stream.narrow else 8
-        if stream.how in ("scalar", "row", "gather_row"):
-            place = base
-            if stream.how != "scalar":
-                number = "%i"
-                if stream.how == "gather_row":
-                    index = code.new(f"getelementptr i32, ptr {self.inputs[k][1]}, i64 {number}")
-                    number = code.new(f"zext i32 {code.new(f'load i32, ptr {index}, align 4')} to i64")
-                place = code.new(f"getelementptr {scalar}, ptr {base}, i64 {number}")
+        if stream.how in ("scalar", "row"):
+            place = base if stream.how == "scalar" else code.new(f"getelementptr {scalar}, ptr {base}, i64 %i")
             value = code.new(f"load {scalar}, ptr {place}, align {size}")
             return native._Value(code.new(f"fpext float {value} to double") if stream.narrow else value, FLOAT, 1)
         if stream.how == "column":

@@ -140,12 +140,24 @@ def aligned(size: int):
 # -- LLVM ----------------------------------------------------------------------------------------------
 
 
+_UNUSED = (
+    *("NRT_Free", "numba_do_raise", "numba_gil_ensure", "numba_gil_release"),
+    *("numba_runtime_build_excinfo_struct", "numba_unpickle"),
+)
+"""Functions of numba that drivers name but never call. If one is not found, LLVM resolves no other name either."""
+
+
 @disk.remembered
 def _target():
+    import ctypes
+
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    for name in _UNUSED:
+        if llvm.address_of_symbol(name) is None:
+            llvm.add_symbol(name, ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value)
     features = llvm.get_host_cpu_features().flatten()
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=features, opt=3, codemodel="jitdefault", jit=True

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from . import events as happenings
 from . import quantities
 from .declaration import Draw, Known, Namespace, Parameter, Shape, suggest
 from .errors import DeclarationError, InputError, UnsupportedPrimitive
+from .events import Event
 from .program import Program
 from .stream import KEY, Stream
 
@@ -58,6 +60,9 @@ def flow(**declaration: Any) -> Callable[[Function], System]:
         multiplies Wiener processes that all components share. Blocks that are not named have no noise.
     interpretation : "ito" or "stratonovich"
         What an amplitude that depends on the state means.
+    events : dict
+        Named events (:func:`attrax.event`): what happens where the trajectory meets a condition, or at given times.
+        Their times are recorded by :func:`attrax.simulate`. At the same time, they happen in the order declared.
     time_unit : str
         Unit of time; empty if time is dimensionless.
     source : str
@@ -104,6 +109,7 @@ def _declare(
     check: Callable[[Any, Any], None] | None = None,
     noise: Function | None = None,
     interpretation: str = "ito",
+    events: Mapping[str, Event] | None = None,
     time_unit: str = "",
     source: str = "",
     known: tuple[Known, ...] = (),
@@ -125,6 +131,7 @@ def _declare(
         check=check,
         noise=noise,
         interpretation=interpretation,
+        events=dict(events or {}),
         time_unit=time_unit,
         source=source,
         known=tuple(known),
@@ -155,6 +162,8 @@ class System:
         Initial values (those to be drawn are drawn with seed 0).
     observables : dict of str to function
         Named functions of the state.
+    events : dict of str to Event
+        Named events.
     dimension : int
         Number of scalars in the state.
     """
@@ -171,6 +180,7 @@ class System:
     check: Callable[[Any, Any], None] | None = None
     noise: Function | None = None
     interpretation: str = "ito"
+    events: dict[str, Event] = field(default_factory=dict)
     time_unit: str = ""
     source: str = ""
     known: tuple[Known, ...] = ()
@@ -404,6 +414,13 @@ class System:
 
     @cached_property
     def source_hash(self) -> str:
+        """Hash of what the right-hand side and the events compute."""
+        if not self.events:
+            return self._rhs_hash
+        return hashlib.sha256((self._rhs_hash + happenings.digest(self)).encode()).hexdigest()[:16]
+
+    @cached_property
+    def _rhs_hash(self) -> str:
         """Hash of what the right-hand side computes (of its text for JAX, where it is not or hardly unrolled)."""
         if self.dimension <= LARGEST_HASHED:
             with contextlib.suppress(UnsupportedPrimitive):
@@ -436,6 +453,21 @@ class System:
         """Exact Jacobian df/dy, shape ``(..., dimension, dimension)``, at ``state`` (see :meth:`rhs`)."""
         flat = self._evaluate("jacobian", "J", state, t)
         return flat.reshape(*flat.shape[:-1], self.dimension, self.dimension)
+
+    def saltation(self, event: str, state: Any = None, t: float = 0.0) -> np.ndarray:
+        """Exact derivative of the passage through an event, shape ``(..., dimension, dimension)``.
+
+        It takes a small displacement at time ``t`` from ``state``, just before the event, to the displacement just
+        after it: the saltation matrix. For a state that is not on the event's surface it means nothing.
+        """
+        if event not in self.events:
+            raise InputError(f"system {self.name!r} has no event {event!r}; {suggest(event, self.events)}")
+        from .evaluation import evaluate
+
+        y = self.pack(state)
+        program = happenings.saltation(self, event, self.events[event])
+        result = evaluate(program, t=[t], y=y.reshape(-1, self.dimension).T, p=self.parameter_vector)["S"]
+        return result.T.reshape(*y.shape[:-1], self.dimension, self.dimension)
 
     def parameter_derivative(self, name: str, state: Any = None, t: float = 0.0) -> np.ndarray:
         """Exact derivative of the right-hand side by parameter ``name``, shape ``(..., dimension, *its shape)``."""
@@ -574,18 +606,18 @@ class System:
         return float(array) if array.ndim == 0 else array
 
     def _check(self) -> None:
-        for name in (*self.shapes, *self.declared, *self.inputs, *self.observables):
+        for name in (*self.shapes, *self.declared, *self.inputs, *self.observables, *self.events):
             if not str(name).isidentifier() or name.startswith("_"):
                 raise DeclarationError(
                     f"system {self.name!r}: {name!r} is not a name that Python could read as s.{name}"
                 )
         if not self.shapes:
             raise DeclarationError(f"system {self.name!r} declares no state")
-        names = [*self.shapes, *self.declared, *self.inputs, *self.observables, "t", "time"]
+        names = [*self.shapes, *self.declared, *self.inputs, *self.observables, *self.events, "t", "time"]
         if twice := {n for n in names if names.count(n) > 1}:
             raise DeclarationError(
                 f"system {self.name!r}: {sorted(twice)[0]!r} names two things (states, parameters, inputs, "
-                "observables and time share one set of names)"
+                "observables, events and time share one set of names)"
             )
         if self.noise is not None and self.kind == "map":
             raise DeclarationError(
@@ -617,6 +649,7 @@ class System:
                     f"not {_short(stream)}"
                 )
         _ = self.state, self.parameters, self.initial, self.input_shapes
+        happenings.check_declared(self)
         self.check_values(self.initial_vector, self.parameter_vector)
 
 

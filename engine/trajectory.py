@@ -43,6 +43,8 @@ STATUS: dict[int, Ending] = {
         "The step fell below rounding: the solution has a singularity, or the tolerance cannot be met.",
     ),
     4: Ending("too_many_steps", "The number of steps reached max_steps before the end."),
+    5: Ending("event", "A terminal event ended the integration."),
+    6: Ending("zeno", "An event that resets the state came faster and faster, accumulating at this time."),
 }
 
 
@@ -53,6 +55,7 @@ def layout(
     members: Mapping[str, int] | None = None,
     member_coords: Mapping[str, tuple[tuple[str, ...], np.ndarray]] | None = None,
     observables: Mapping[str, tuple[int, ...]] | None = None,
+    events: Iterable[str] = (),
     attrs: Mapping[str, Any] | None = None,
 ) -> Layout:
     """Describe the trajectories of a system before they are computed.
@@ -71,6 +74,8 @@ def layout(
         and the values, whose further axes are those of the parameter or block.
     observables
         Shape of each observable.
+    events
+        Names of events whose times are recorded.
     attrs
         Attributes of the Dataset, as `provenance` makes them.
 
@@ -78,7 +83,8 @@ def layout(
     -------
     Layout
         States and observables ``(members..., time, block axes)``, NaN where not reached; ``status`` (see
-        `STATUS`), ``t_stop``, ``steps``, ``rejected`` ``(members...)``. Coordinates: ``time``; what differs
+        `STATUS`), ``t_stop``, ``steps``, ``rejected`` ``(members...)``; of each event ``<event>_count``
+        ``(members...)`` and ``<event>_time`` ``(members..., <event>_index)``. Coordinates: ``time``; what differs
         between members; scalar float parameters. A state block in `members` or `member_coords`, being data
         too, becomes ``<block>_initial``; arrays along a dimension of their own name become ``<name>_values``.
         An axis name that is taken or occurs twice in one block gets a number: ``("n", "n_1")``.
@@ -104,12 +110,17 @@ def layout(
         "steps": Variable(member_dims, np.int64, {"long_name": "accepted steps"}),
         "rejected": Variable(member_dims, np.int64, {"long_name": "rejected steps"}),
     }
+    for name in events:
+        results[f"{name}_count"] = Variable(member_dims, np.int64, {"long_name": f"number of events '{name}'"})
+        meaning = unit | {"long_name": f"times of events '{name}'"}
+        results[f"{name}_time"] = Variable((*member_dims, f"{name}_index"), float, meaning)
     own = [name for name in members if name not in renamed and name not in system.parameters]
     names = [*system.state, *observables, *scalars, *renamed.values(), *own, "time", *results]
     _refuse_homonyms(names, system.name)
 
     sizes: dict[str, int | None] = dict(zip(member_dims, members.values(), strict=True))
     sizes["time"] = time if time is None or isinstance(time, (int, np.integer)) else len(time)
+    sizes |= {f"{name}_index": None for name in events}
     taken = {*sizes, *names, *member_coords}
 
     def axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -238,7 +238,7 @@ def radau(
             q[n + j] = (-23.0 - 22.0 * ROOT) / 3.0 * a + (-23.0 + 22.0 * ROOT) / 3.0 * b - 8.0 / 3.0 * c
             q[2 * n + j] = (10.0 + 15.0 * ROOT) / 3.0 * a + (10.0 - 15.0 * ROOT) / 3.0 * b + 10.0 / 3.0 * c
             y[j], f[j] = trial[j], mixed[j]
-        if rate > SLOW:
+        if iterations > 2 and rate > SLOW:
             column[HLU] = 0.0
         elif 1.0 <= grow <= 1.2 and not last:
             grow = 1.0

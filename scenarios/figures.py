@@ -95,6 +95,27 @@ class BasinsFigure(OfOneGroup):
     kind = "basins"
 
 
+class MetadynamicsFigure(OfOneGroup):
+    """A fast state among the attractors of the fast subsystem, its distance from its target, and the slow states."""
+
+    kind = "metadynamics"
+
+    variable: VariableName | None = None
+    """The fast state, or an element such as x[0]; the first by default."""
+
+
+class LandscapeFigure(OfOneGroup):
+    """How many attractors the fast subsystem has over two slow variables, and the slow flow on them."""
+
+    kind = "landscape"
+
+
+class MotionMapFigure(OfOneGroup):
+    """Modes of motion over two parameters."""
+
+    kind = "motion_map"
+
+
 class BranchesFigure(FigureOptions):
     """Branches over the same parameters on one axis, above the orbit diagrams over the same parameter."""
 
@@ -129,7 +150,10 @@ def _within(group: str, wanted: list[str]) -> bool:
 
 FIGURES: dict[str, type[FigureOptions]] = {
     each.kind: each
-    for each in (TimeSeries, PhasePortrait, OrbitDiagramFigure, LyapunovFigure, BasinsFigure, BranchesFigure)
+    for each in (
+        *(TimeSeries, PhasePortrait, OrbitDiagramFigure, LyapunovFigure, BasinsFigure, MotionMapFigure),
+        *(MetadynamicsFigure, LandscapeFigure, BranchesFigure),
+    )
 }
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from ...engine.errors import InputError
 from .diagrams import lyapunov_spectrum, orbit_diagram, track_attractors
 from .landscapes import landscape, metadynamics
-from .planes import basins, kick_map
+from .motion import motion_map
+from .periods import isoperiodic_diagram
+from .planes import basins, kick_map, winding_numbers
 from .style import STYLE
 from .trajectories import elements_over_time, phase_portrait, pick, time_series
 
@@ -25,20 +27,23 @@ __all__ = [
     "STYLE",
     "basins",
     "branches",
+    "isoperiodic_diagram",
     "kick_map",
     "kinds",
     "landscape",
     "lyapunov_spectrum",
     "metadynamics",
+    "motion_map",
     "orbit_diagram",
     "phase_portrait",
     "pick",
     "plot",
     "time_series",
     "track_attractors",
+    "winding_numbers",
 ]
 
-OF_AN_ANALYSIS = ("kick_map", "lyapunov_spectrum", "metadynamics", "track_attractors")
+OF_AN_ANALYSIS = ("kick_map", "lyapunov_spectrum", "metadynamics", "motion_map", "track_attractors", "winding_numbers")
 """Analyses whose results are drawn by the function of the same name."""
 
 
@@ -86,6 +91,8 @@ def kinds(data: xr.Dataset) -> list[str]:
         return [analysis]
     if analysis == "basins":
         return ["basins"] if data["basin"].ndim == 2 else []
+    if analysis in ("isoperiodic_diagram", "lyapunov_diagram"):
+        return [analysis.replace("lyapunov_diagram", "lyapunov_spectrum")]
     if analysis == "landscape":
         return ["landscape"] if data["attractors"].ndim == 2 else []
     if {"direction", "point"} <= set(data.dims):

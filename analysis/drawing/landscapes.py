@@ -65,7 +65,7 @@ def metadynamics(data: xr.Dataset, axes: Sequence[Axes] | None = None, *, variab
         for k, colour in enumerate(colours_of(columns.shape[1]) if len(slow) == 1 else [None] * columns.shape[1]):
             shown = columns[:, k] - (columns[:, k].mean() if len(slow) > 1 else 0.0)
             below.plot(time, shown, color=colour, label=f"{block}[{k}]" if columns.shape[1] > 1 else block)
-    below.set_ylabel("slow, less their means" if len(slow) > 1 else slow[0])
+    below.set_ylabel("slow, less means" if len(slow) > 1 else slow[0])
     below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.0)
     above.set_ylabel(f"{name}[{', '.join(map(str, index))}]" if index else name)
     below.set_xlabel(described(data["time"]))
@@ -115,7 +115,9 @@ def landscape(data: xr.Dataset, axes: Axes | None = None, *, path: xr.Dataset | 
 
     counts = data["attractors"]
     if counts.ndim != 2 or set(counts.dims) - set(data.coords):
-        raise InputError(f"expected a landscape over a grid of two numbers, not over {', '.join(map(str, counts.dims))}")
+        raise InputError(
+            f"expected a landscape over a grid of two numbers, not over {', '.join(map(str, counts.dims))}"
+        )
     x, y = (str(dim) for dim in counts.dims)
     if axes is None:
         axes = new_figure(data, (6.4, 5.0)).subplots()
@@ -128,11 +130,13 @@ def landscape(data: xr.Dataset, axes: Axes | None = None, *, path: xr.Dataset | 
     if {f"{x}_drift", f"{y}_drift"} <= set(data.data_vars):
         stride = {dim: max(1, data.sizes[dim] // MOST_ARROWS) for dim in (x, y)}
         some = data.isel({dim: slice(step // 2, None, step) for dim, step in stride.items()})
-        spans = [float(np.ptp(data[dim])) for dim in (x, y)]
+        spans = {dim: float(np.ptp(data[dim].values)) for dim in (x, y)}
         for k, colour in zip(range(data.sizes["point"]), colours_of(data.sizes["point"]), strict=True):
             one = some.isel(point=k)
             there = one["unstable"] == 0
-            u, v = (one[f"{dim}_drift"].where(there).transpose(y, x) / span for dim, span in zip((x, y), spans, strict=True))
+            if not there.any():
+                continue
+            u, v = (one[f"{dim}_drift"].where(there).transpose(y, x) / span for dim, span in spans.items())
             axes.quiver(some[x], some[y], u, v, color=colour, width=0.0025, angles="uv", alpha=0.7)
     if path is not None:
         axes.plot(path[x], path[y], color="#d1495b", linewidth=1.2)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ...engine.errors import InputError
-from .style import colours_of, described, new_figure, styled
+from .style import MOST_CURVES, colours_of, described, new_figure, styled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,4 +81,48 @@ def kick_map(data: xr.Dataset, axes: Axes | None = None) -> Figure:
     axes.figure.legend(handles=patches, loc="outside right upper")
     axes.set_xlabel(described(data["phase"]))
     axes.set_ylabel(described(data["strength"]))
+    return axes.figure
+
+
+@styled
+def winding_numbers(data: xr.Dataset, axes: Axes | None = None) -> Figure:
+    """Draw winding numbers over two parameters: tongues of locked motion in colours, the rest in shades of grey.
+
+    Parameters
+    ----------
+    data : Dataset
+        The result of :func:`attrax.analysis.winding_numbers` on a grid of two parameters.
+    axes : Axes, optional
+        A new figure by default.
+
+    Raises
+    ------
+    InputError
+        If the grid has not two dimensions.
+    """
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    winding = data["winding"]
+    if winding.ndim != 2:
+        raise InputError(f"expected winding numbers on a grid of two dimensions, not of {winding.ndim}")
+    if axes is None:
+        axes = new_figure(data, (6.8, 4.8)).subplots()
+    x, y = (str(dim) for dim in winding.dims)
+    grey = axes.pcolormesh(data[x], data[y], winding.T, cmap="Greys", vmin=float(winding.min()), rasterized=True)
+    axes.figure.colorbar(grey, ax=axes, label=described(winding), pad=0.01)
+    turns, periods = (np.asarray(data[f"locked_{what}"]) for what in ("turns", "periods"))
+    pairs, sizes = np.unique(np.stack([turns, periods])[:, periods > 0], axis=1, return_counts=True)
+    ratios = [tuple(pairs[:, k]) for k in np.argsort(-sizes)[:MOST_CURVES]]
+    colours = colours_of(max(len(ratios), 1))
+    tongues = np.full(turns.shape, np.nan)
+    for k, (p, q) in enumerate(ratios):
+        tongues[(turns == p) & (periods == q)] = k
+    axes.pcolormesh(
+        data[x], data[y], tongues.T, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, rasterized=True
+    )
+    patches = [Patch(facecolor=c, label=f"{p}:{q}") for c, (p, q) in zip(colours, ratios, strict=False)]
+    axes.figure.legend(handles=patches, loc="outside right upper", title="turns : periods")
+    axes.set_xlabel(described(data[x]))
+    axes.set_ylabel(described(data[y]))
     return axes.figure

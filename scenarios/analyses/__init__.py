@@ -9,6 +9,9 @@ from __future__ import annotations
 from .attractors import Basins, LyapunovSpectrum, OrbitDiagram, PoincareSection
 from .base import Analysis, Work
 from .equilibria import BifurcationCurve, BifurcationDiagram, FixedPointBranch, FixedPoints
+from .landscapes import Landscape, Metadynamics
+from .learning import Discrimination
+from .motion import MotionMap
 
 __all__ = ["ANALYSES", "Analysis", "Work"]
 
@@ -23,6 +26,10 @@ ANALYSES: dict[str, type[Analysis]] = {
         FixedPointBranch,
         BifurcationDiagram,
         BifurcationCurve,
+        Discrimination,
+        MotionMap,
+        Metadynamics,
+        Landscape,
     )
 }
 """By their keys in scenario files."""

@@ -1,5 +1,7 @@
 """Networks of rate neurons with plastic synapses, gains and thresholds."""
 
+from .comparator import comparator, comparator_network
+from .hebbian import fisher_hebbian, fisher_hebbian_bars
 from .latching import latching_network, random_patterns
 from .metadynamics import intrinsic_plasticity, self_coupled_neuron, target_point_network, three_site_network
 from .polyhomeostasis import polyhomeostatic_adaptation, self_coupled_neuron_map
@@ -15,6 +17,10 @@ from .stsp import (
 )
 
 __all__ = [
+    "comparator",
+    "comparator_network",
+    "fisher_hebbian",
+    "fisher_hebbian_bars",
     "full_depletion",
     "intrinsic_plasticity",
     "latching_network",

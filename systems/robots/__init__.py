@@ -1,6 +1,17 @@
 """Robots whose motion organises itself in the loop of body, sensor and neuron, and their prototypes."""
 
 from .dissipation import adaptive_dissipation, adaptive_dissipation_double_well
+from .parts import Part, assemble
+from .spheres import rolling_sphere, sphere, sphere_in_mode
 from .wheel import single_wheel
 
-__all__ = ["adaptive_dissipation", "adaptive_dissipation_double_well", "single_wheel"]
+__all__ = [
+    "Part",
+    "adaptive_dissipation",
+    "adaptive_dissipation_double_well",
+    "assemble",
+    "rolling_sphere",
+    "single_wheel",
+    "sphere",
+    "sphere_in_mode",
+]

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ...engine.declaration import parameter
+from ...engine.declaration import parameter, uniform
 from ..neural.stsp import full_depletion, rate
 from .parts import Part, check_positive
 
@@ -22,7 +22,7 @@ STSP_CONTROLLER = Part(
         "T_u": parameter(0.3, "s", "time constant of the calcium level u"),
         "T_phi": parameter(0.6, "s", "time constant of the vesicle reservoir phi"),
     },
-    initial={"x": 1.0, "u": 1.0, "phi": 1.0},
+    initial={"x": uniform(-5.0, 5.0), "u": 1.0, "phi": uniform(0.0, 1.0)},
     check=lambda s, p: check_positive(p, "T_u", "T_phi", "U_max"),
 )
 """Three rate neurons that inhibit each other through synapses with short-term plasticity (full depletion)."""

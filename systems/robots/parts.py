@@ -1,13 +1,14 @@
 """A robot is a body in its environment, sensors, motors and a controller: parts, wired together in one flow.
 
-A `Part` holds what a body or a controller declares; its equations are plain functions of the state and the parameters,
-``(s, p, input) -> derivatives``. `assemble` joins the declarations, and the function of the flow is the wiring: what the
-body senses goes into the controller, what the controller aims at into the motors. A new controller on an old body is
+A `Part` holds what a body or a controller declares; its equations are plain functions of the state and the
+parameters, ``(s, p, input) -> derivatives``. `assemble` joins the declarations, and the function of the flow is the
+wiring: what the body senses goes into the controller, what the controller aims at into the motors. A new controller on
+an old body is
 
-    @flow(**assemble(sphere.BODY, CLOCKWORK), source=...)
+    @flow(**assemble(spheres.BODY, CLOCKWORK), source=...)
     def clockwork_sphere(t, s, p):
         target, rate, clocks = clockwork(s, p)
-        return {**clocks, **sphere.on_soft_ground(s, p, sphere.motor_force(s, p, target, rate))}
+        return {**clocks, **spheres.on_soft_ground(s, p, spheres.motor_force(s, p, target, rate))}
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import pytest
 
 import attrax as ax
 from attrax.analysis import drawing, kick_map, smallest_kick
+from attrax.analysis.cycles import find_cycle
 
 TURN = 2 * np.pi
 
@@ -57,6 +58,13 @@ def test_the_smallest_kick_pushes_outwards_along_the_radius():
     assert found["time"].values[0] == pytest.approx(-found["phase"] * TURN)
 
 
+def test_a_cycle_brings_its_period():
+    cycle = find_cycle(rings, {"x": 1.0, "y": 0.0})
+    found = kick_map(rings, cycle, {"x": 1.0, "y": 1.0}, [0.0, 4.0], phases=5, transient=60.0)
+    assert found.attrs["cycle_period"] == pytest.approx(TURN, rel=1e-9)
+    assert found["follows"].values.tolist() == [[0, 1]] * 5
+
+
 def test_a_short_pulse_is_as_good_as_a_push_of_the_state():
     pulse = smallest_kick(
         rings, {"x": 1.0}, {"x": 3.0}, {"push": 1e3}, np.linspace(0, 2, 5), phases=20, duration=1e-3, **SETTINGS
@@ -99,6 +107,7 @@ def test_the_map_is_drawn(circles):
         ({"phases": [0.5, 1.5]}, "from 0 to below 1"),
         ({"phases": 0}, "phases"),
         ({"period": -1.0}, "period"),
+        ({"period": None}, "the cycle itself"),
         ({"strengths": []}, "strengths"),
         ({"start": {"q": 1.0}}, "'q'"),
     ],

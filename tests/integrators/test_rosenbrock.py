@@ -1,4 +1,4 @@
-"""`rodas5p` on the stiff problems of the Test Set for IVP Solvers (Mazzia & Magherini, release 2.4, Bari 2008)."""
+"""`rodas5p` and `radau5` on the stiff problems of the Test Set for IVP Solvers (Mazzia & Magherini, release 2.4, Bari 2008)."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -61,9 +61,10 @@ PUBLISHED = [
 ]
 
 
+@pytest.mark.parametrize("method", ["rodas5p", "radau5"])
 @pytest.mark.parametrize(("system", "t_end", "published"), PUBLISHED, ids=lambda v: getattr(v, "name", None))
-def test_published_values(system, t_end, published):
-    end = ax.simulate(system, t_end, method="rodas5p", rtol=1e-9, atol=1e-15, sample="end")
+def test_published_values(system, t_end, published, method):
+    end = ax.simulate(system, t_end, method=method, rtol=1e-9, atol=1e-15, sample="end")
     np.testing.assert_allclose(end.y.values[-1], published, rtol=1e-7)
 
 

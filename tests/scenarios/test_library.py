@@ -23,7 +23,7 @@ def run(name: str) -> runner.Outcome:
 
 
 def test_every_scenario_is_valid_and_titled():
-    assert set(library()) == {"logistic", "lorenz", "roessler", "stsp_ring"}
+    assert set(library()) >= {"logistic", "logistic_branches", "lorenz", "roessler", "stsp_ring", "wilson_cowan"}
     for name in library():
         scenario = load(name).scenario
         assert scenario.title
@@ -45,6 +45,27 @@ def test_logistic_doubles_its_period():
     data = ax.load(run("logistic").file, "orbit_diagram").x.sel(direction="up")
     assert [levels(data.sel(r=r, method="nearest"), 1e-4) for r in (2.9, 3.2, 3.5, 3.55, 3.835)] == [1, 2, 4, 8, 3]
     assert levels(data.sel(r=3.9, method="nearest"), 1e-6) > 200
+
+
+def test_logistic_cycles_go_on_from_their_period_doublings():
+    file = run("logistic_branches").file
+    branches = [ax.analysis.Branch(ax.load(file, f"cycles/{k}")) for k in (1, 2, 3, 4)]
+    assert [branch.data.attrs["iterates"] for branch in branches] == [1, 2, 4, 8]
+    first = [branch.special("PD")[0].parameters["r"] for branch in branches]
+    np.testing.assert_allclose(first, [3, 1 + np.sqrt(6), 3.544090359551923, 3.564407266095], rtol=1e-12)
+
+
+def test_wilson_and_cowan_have_four_bogdanov_takens_points():
+    file = run("wilson_cowan").file
+    found = set()
+    for group in ("upper_folds", "lower_folds", "hopf", "hopf_from_upper_folds"):
+        for point in ax.analysis.Branch(ax.load(file, group)).special("BT"):
+            x, y = point.vector
+            X = x * (1 - x)
+            assert pytest.approx(-1, abs=1e-10) == 600 * X**2 - 120 * X
+            assert y * (1 - y) == pytest.approx(1 - 5 * X, rel=1e-10)
+            found.add(tuple(np.round(point.vector, 8)))
+    assert len(found) == 4
 
 
 def test_roessler_doubles_its_period():

@@ -17,11 +17,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ...engine.declaration import known, normal, parameter
+from ...engine.declaration import Draw, known, parameter, suggest
 from ...engine.errors import InputError
-from ...engine.system import flow
-from .parts import Part, assemble, check_positive, servo
+from ...engine.system import System, flow
 from .controllers import STSP_CONTROLLER, stsp_controller
+from .parts import Part, assemble, check_positive, servo
+from .sphere_modes import MODES
 
 SOURCE = (
     "L. Martin, B. Sandor, C. Gros, Front. Neurorobot. 10, 12 (2016); mechanics derived anew, parameters of the "
@@ -60,7 +61,18 @@ GROUND = {
     "sigma": parameter(0.02, "m/(N s)", "slip velocity over tangential force"),
     "mu": parameter(0.64, "", "coefficient of friction, along x and along y"),
 }
-REST = {"q": np.array([1.0, 0.0, 0.0, 0.0])}
+
+
+class Orientation(Draw):
+    """Quaternions of length 1, drawn evenly from all orientations."""
+
+    def sample(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """One quaternion."""
+        q = super().sample(generator, shape)
+        return q / np.linalg.norm(q)
+
+
+RANDOM = Orientation("normal", (0.0, 1.0))
 
 
 def _rotation(q: Any) -> Any:
@@ -84,7 +96,7 @@ def _turning(q: Any, omega: Any) -> Any:
 
 
 def _forces_of_inertia(s: Any, p: Any, w: Any, up: Any) -> Any:
-    """Acceleration b_k (row k) of weight k at rest on its rod, in body axes, of a shell that is not accelerated, and g."""
+    """Acceleration b_k (row k, body axes) of a weight that slides evenly in a shell that only turns, less gravity."""
     across = jnp.array([[0.0, w[2], -w[1]], [-w[2], 0.0, w[0]], [w[1], -w[0], 0.0]])  # w x e_k in row k
     return jnp.outer(s.s * w, w) - jnp.dot(w, w) * jnp.diag(s.s) + 2 * s.s_dot[:, None] * across + p.g * up
 
@@ -210,7 +222,7 @@ def _ground_energy(s, p):
 BODY = Part(
     state={"r": (3,), "q": (4,), "v": (3,), "omega": (3,), "s": (3,), "s_dot": (3,)},
     parameters={**PARAMETERS, **GROUND},
-    initial={**REST, "r": np.array([0.0, 0.0, 0.22938])},
+    initial={"q": RANDOM, "r": np.array([0.0, 0.0, 0.22938])},
     observables={
         "E": lambda t, s, p: _energy(s, p, s.v, s.r[2]) + _ground_energy(s, p),
         "speed": lambda t, s, p: jnp.hypot(s.v[0], s.v[1]),
@@ -223,7 +235,7 @@ axes, q from body to world), displacement s of each weight along its rod."""
 ROLLING_BODY = Part(
     state={"r": (2,), "q": (4,), "omega": (3,), "s": (3,), "s_dot": (3,)},
     parameters=PARAMETERS,
-    initial=REST,
+    initial={"q": RANDOM},
     observables={
         "E": lambda t, s, p: _energy(s, p, _rolling_velocity(s, p), p.R0),
         "speed": lambda t, s, p: p.R0 * jnp.hypot(s.omega[0], s.omega[1]),
@@ -233,20 +245,100 @@ ROLLING_BODY = Part(
 """Sphere that rolls without slip: as `BODY`, but with r in the plane only, and v given by omega."""
 
 
-@flow(**assemble(BODY, STSP_CONTROLLER), time_unit="s", source=SOURCE)
+@flow(
+    **assemble(BODY, STSP_CONTROLLER),
+    time_unit="s",
+    source=SOURCE,
+    known=(
+        known(
+            "height of the centre at rest, in m",
+            0.25 - 0.001 - 4 * 9.81 / 2000,
+            lambda ax, s: _run(ax, s.with_parameters(w0=0.0), t_end=20.0, sample="end").r[-1, 2],
+            atol=1e-6,
+            source="closed form: R0 - delta0 - (M + 3 m) g / k_p; 0.2294 m in the authors' saved agents",
+        ),
+        *(
+            known(
+                f"{quantity} in the mode {mode!r}",
+                value,
+                lambda ax, s, mode=mode, name=name: abs(_motion(ax, sphere_in_mode(mode))[name]),
+                rtol=0.01 if name in ("period", "speed") else 0.02,
+                atol=1e-3 if value == 0.0 else 0.0,
+                source=OWN,
+            )
+            for mode, values in (
+                ("circle", (0.369, 1.592, 0.866, 0.488)),
+                ("straight", (0.420, 1.6315, 0.0, 0.0377)),
+                ("wide circle", (0.318, 1.800, 0.333, 0.516)),
+            )
+            for name, quantity, value in zip(
+                ("speed", "period", "turn", "step"),
+                ("speed, in m/s,", "period, in s,", "turn in a period, in radians,", "way in a period, in m,"),
+                values,
+                strict=True,
+            )
+        ),
+    ),
+)
 def sphere(t, s, p):
     """Sphere with three weights that neurons with short-term plasticity drive, on soft ground with slip.
 
     r and v are position and velocity of the centre, q the orientation (quaternion w, x, y, z), omega the angular
     velocity, s the displacement of each weight along its rod; x, u, phi are membrane potential, calcium level and
     vesicle reservoir of the neuron of each weight. E is the mechanical energy, speed the horizontal one.
+    `sphere_in_mode` starts it in its modes of motion.
     """
     target, target_rate, neurons = stsp_controller(s, p, sensed(s, p))
     return {**on_soft_ground(s, p, motor_force(s, p, target, target_rate)), **neurons}
 
 
-@flow(**assemble(ROLLING_BODY, STSP_CONTROLLER), time_unit="s", source=SOURCE)
+@flow(
+    **assemble(ROLLING_BODY, STSP_CONTROLLER),
+    time_unit="s",
+    source=SOURCE,
+    known=(
+        known(
+            "mode of motion from the state saved in the mode 'straight' (4: rosette)",
+            4.0,
+            lambda ax, s: _motion(ax, sphere_in_mode("straight", s)).mode,
+            source=OWN,
+        ),
+    ),
+)
 def rolling_sphere(t, s, p):
-    """Sphere as `sphere` that rolls on a rigid plane without slip."""
+    """Sphere as `sphere` that rolls on a rigid plane without slip.
+
+    Some modes that are straight on soft ground turn into rosettes: slip matters.
+    """
     target, target_rate, neurons = stsp_controller(s, p, sensed(s, p))
     return {**rolling(s, p, motor_force(s, p, target, target_rate)), **neurons}
+
+
+def sphere_in_mode(mode: str, system: System = sphere) -> System:
+    """The sphere (or ``rolling_sphere``) with parameters of a mode of motion, in a state that the authors saved in it.
+
+    Parameters
+    ----------
+    mode : str
+        ``"circle"``, ``"straight"`` (meandering), ``"irregular"`` or, with U_max = 4, ``"wide circle"``.
+    system : System
+        A system with the blocks of either.
+
+    Raises
+    ------
+    InputError
+        If there is no such mode.
+    """
+    if mode not in MODES:
+        raise InputError(f"the sphere has no saved mode {mode!r}; {suggest(mode, MODES)}")
+    start = {name: np.array(value) for name, value in MODES[mode]["initial"].items() if name in system.state}
+    start["r"] = start["r"][: system.state["r"][0]]
+    return system.with_parameters(**MODES[mode]["parameters"]).with_initial(**start)
+
+
+def _run(ax, system, t_end=400.0, **options):
+    return ax.simulate(system, t_end, method="rk4", dt=1e-3, **options)
+
+
+def _motion(ax, system):
+    return ax.analysis.modes_of_motion(_run(ax, system, transient=280.0, sample=0.02))

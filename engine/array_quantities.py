@@ -1,0 +1,166 @@
+"""Array programs of what is derived from a system's function, and their evaluation: for systems of many states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import quantities
+from .array_memory import Memory, Tape, Team
+from .array_tracing import trace_arrays
+from .arrays import ArrayProgram, rebound
+
+if TYPE_CHECKING:
+    from .system import System
+
+UNROLLED = 4000
+"""Number of operations up to which a right-hand side is written out as straight-line code."""
+
+
+def is_large(system: System) -> bool:
+    """Whether a system is computed by loops over arrays rather than by straight-line code."""
+    key = ("large",)
+    if key not in system._programs:
+        system._programs[key] = system.dimension > 24 and _operations(system) > UNROLLED  # type: ignore[assignment]
+    return bool(system._programs[key])
+
+
+def array_program(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
+    """The array program of ``rhs`` (output ``f``), ``jvp`` (``Jv``), or of several blocks and observables (``record``)."""
+    key = ("arrays", quantity)
+    if key not in system._programs:
+        system._programs[key] = _traced(system, quantity)  # type: ignore[assignment]
+    return system._programs[key]  # type: ignore[return-value]
+
+
+def place(system: System, memory: Memory, p: np.ndarray, programs: Mapping[str, ArrayProgram]) -> None:
+    """Give the parameters, couplings, constants and temporaries of programs, called by prefixes, their memory.
+
+    ``p`` are the parameters ``(members, parameters)``.
+    """
+    shared = memory.members == 1 or p.strides[0] == 0 or (p == p[0]).all()
+    memory.put("in p", p[:1] if shared else p, shared=shared)
+    for name, coupling in system.couplings.items():
+        for role, array in coupling.arrays.items():
+            if f"in {name}.{role}" in memory.tape.buffers:
+                memory.put(f"in {name}.{role}", array, shared=True)
+    for prefix, program in programs.items():
+        for name, size in program.temporaries.items():
+            memory.new(prefix + name, size)
+        for name, array in program.constants.items():
+            memory.put(prefix + name, array, shared=True)
+
+
+def prefixed(program: ArrayProgram, prefix: str) -> ArrayProgram:
+    """The program with the names of its temporaries and constants after a prefix."""
+    from dataclasses import replace
+
+    names = {name: prefix + name for name in (*program.temporaries, *program.constants)}
+    return replace(program, setup=rebound(program.setup, names), stages=rebound(program.stages, names))
+
+
+def evaluate_arrays(system: System, quantity: str, y: np.ndarray, t: float, **vectors: np.ndarray) -> np.ndarray:
+    """Values ``(points, dimension)`` of ``rhs`` or ``jvp`` at states ``(points, dimension)``."""
+    program = array_program(system, quantity)
+    key = ("tape", quantity)
+    if key not in system._programs:
+        system._programs[key] = Tape({"setup": program.setup, "run": program.stages})  # type: ignore[assignment]
+    memory = Memory(system._programs[key], len(y))  # type: ignore[arg-type]
+    place(system, memory, np.broadcast_to(system.parameter_vector, (len(y), system.parameter_vector.size)), {"": program})
+    memory.put("in t", np.array([[float(t)]]), shared=True)
+    for name, vector in {"y": y, **vectors}.items():
+        memory.put(f"in {name}", np.ascontiguousarray(vector, dtype=float))
+    ((name, shape),) = program.outputs.items()
+    out = memory.new(f"out {name}", math.prod(shape))
+    team = Team()
+    team.play(memory, "setup", [0] if memory.bases is not None and _shared(memory) else None)
+    team.play(memory, "run")
+    return np.array(out)
+
+
+def _shared(memory: Memory) -> bool:
+    return memory.members == 1
+
+
+def _traced(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
+    import jax
+    import jax.numpy as jnp
+
+    inputs: dict[str, tuple[tuple[int, ...], Any]] = {
+        k: (shape, np.float64) for k, shape in quantities.flat_inputs(system).items()
+    }
+    arrays, segments = {}, {}
+    for name, coupling in system.couplings.items():
+        for role in coupling.traced:
+            arrays[f"{name}.{role}"] = (coupling.arrays[role].shape, coupling.arrays[role].dtype)
+        if "rows" in coupling.arrays:
+            segments[f"{name}.post"] = f"{name}.rows"
+
+    def bound(given: Sequence[Any]) -> dict[str, Any]:
+        found = dict(zip(arrays, given, strict=True))
+        return {
+            name: c.bound({role: found[f"{name}.{role}"] for role in c.traced}) for name, c in system.couplings.items()
+        }
+
+    def rhs(t, y, p, *given):
+        return {"f": quantities.flat(system, t, y, p, bound(given))}
+
+    def jvp(t, y, p, v, *given):
+        along = partial(quantities.flat, system)
+        return {"Jv": jax.jvp(lambda z: along(t, z, p, bound(given)), (y,), (v,))[1]}
+
+    def record(t, y, p, *given):
+        s, q = quantities.namespaces(system, y, p, bound(given))
+        values = [s[n] if n in system.state else system.observables[n](t, s, q) for n in quantity]
+        return {"record": jnp.concatenate([jnp.ravel(jnp.asarray(v, float)) for v in values])}
+
+    if quantity == "jvp":
+        inputs["v"] = inputs["y"]
+    function = {"rhs": rhs, "jvp": jvp}.get(quantity, record)  # type: ignore[arg-type]
+    fixed = ("p", *arrays)
+    return trace_arrays(function, inputs | arrays, name=system.name, fixed=fixed, segments=segments)
+
+
+def _operations(system: System) -> int:
+    """About how many operations the right-hand side has when it is written out."""
+    import jax
+
+    with jax.enable_x64(True):
+        inputs = [jax.ShapeDtypeStruct(shape, float) for shape in quantities.flat_inputs(system).values()]
+        shapes = {
+            f"{name}.{role}": jax.ShapeDtypeStruct(c.arrays[role].shape, c.arrays[role].dtype)
+            for name, c in system.couplings.items()
+            for role in c.traced
+        }
+
+        def function(t, y, p, given):
+            found = {n: c.bound({r: given[f"{n}.{r}"] for r in c.traced}) for n, c in system.couplings.items()}
+            return quantities.flat(system, t, y, p, found)
+
+        closed = jax.make_jaxpr(function)(*inputs, shapes)
+    return _counted(closed.jaxpr)
+
+
+def _counted(jaxpr: Any) -> int:
+    total = 0
+    for eqn in jaxpr.eqns:
+        inner = [getattr(v, "jaxpr", v) for v in eqn.params.values() if hasattr(getattr(v, "jaxpr", v), "eqns")]
+        if inner:
+            total += eqn.params.get("length", 1) * sum(map(_counted, inner))
+        elif eqn.primitive.name == "dot_general":
+            ((axes, _), _) = eqn.params["dimension_numbers"]
+            size = math.prod(eqn.invars[0].aval.shape[k] for k in axes)
+            total += size * sum(math.prod(v.aval.shape) for v in eqn.outvars)
+        elif eqn.primitive.name not in _MOVING:
+            total += max(math.prod(v.aval.shape) for v in (*eqn.outvars, *eqn.invars) if hasattr(v.aval, "shape"))
+    return total
+
+
+_MOVING = {
+    *("reshape", "squeeze", "expand_dims", "transpose", "rev", "slice", "broadcast_in_dim", "concatenate", "split"),
+    *("gather", "dynamic_slice", "pad", "iota", "copy", "stack", "tile", "convert_element_type"),
+}

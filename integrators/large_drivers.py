@@ -1,0 +1,308 @@
+"""The loops of steps of large systems, compiled by numba (see :mod:`attrax.engine.array_drivers`).
+
+All threads run a driver together: thread 0 decides, the others wait.
+"""
+
+from __future__ import annotations
+
+from math import inf, log2, nan
+
+from numba.extending import register_jitable
+
+from ..engine.array_drivers import execute, meet
+from ..engine.memory import Doubles, Integers, at
+from .fields import DONE, NONFINITE, PAUSED, RUNNING, STEP_TOO_SMALL, TOO_MANY_STEPS
+
+SECTIONS = ("start", "step", "final", "interpolate", "record", "commit")
+START, STEP, FINAL, INTERPOLATE, RECORD, COMMIT = range(0, 12, 2)
+
+COLUMNS = ("t", "h", "memory", "held", "steps", "rejected", "sample", "end", "last", "accepted")
+T, H, MEMORY, HELD, STEPS, REJECTED, SAMPLE, END, LAST, ACCEPTED = range(len(COLUMNS))
+WIDTH = 16
+
+RULE = ("error_power", "beta", "safety", "shrink", "grow")
+POWER, BETA, SAFETY, SHRINK, GROW = range(len(RULE))
+
+
+def steps(
+    tape: Integers,
+    sections: Integers,
+    bases: Integers,
+    y: int,
+    new: int,
+    shown: int,
+    size: int,
+    members: int,
+    active: Integers,
+    status: Integers,
+    reached: Integers,
+    bad: Doubles,
+    times: Doubles,
+    nodes: Doubles,
+    stages: int,
+    clock: Doubles,
+    origin: int,
+    position: Integers,
+    nearest: Integers,
+    thetas: Doubles,
+    records: int,
+    record: Doubles,
+    outputs: int,
+    out: Doubles,
+    row: int,
+    offset: int,
+    table: Integers,
+    table_address: int,
+    thread: int,
+    threads: int,
+    gate: Integers,
+    pause: int,
+) -> int:
+    """Steps of equal length for all members together, from step ``position[0]`` on (counted from ``origin``).
+
+    Without ``records``, up to step ``nearest[0]``; with them, record r is at the fraction ``thetas[r]`` of the step
+    that begins at ``nearest[r]``, and goes to ``out[member, offset + r]``, where a member has room for ``row`` records.
+    ``position[1]`` counts the ``active`` members. ``clock`` has the time of step 0 and the length of a step.
+    """
+    index = position[0]
+    for r in range(max(records, 1)):
+        while index < nearest[r] and position[1] > 0:
+            _set_times(times, nodes, stages, clock, origin + index, 1.0, thread)
+            meet(gate, threads, pause)
+            _play(STEP, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate, pause)
+            if thread == 0:
+                _drop(bases, y, new, size, active, position, status, reached, bad, index)
+                _swap(bases, y, new)
+            meet(gate, threads, pause)
+            index += 1
+        if records == 0 or position[1] == 0:
+            break
+        _set_times(times, nodes, stages, clock, origin + index, thetas[r], thread)
+        if thread == 0:
+            times[stages + 3] = thetas[r]
+        meet(gate, threads, pause)
+        if thetas[r] > 0.0:
+            _play(STEP, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate, pause)
+            _play(FINAL, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate, pause)
+            _play(
+                INTERPOLATE, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate,
+                pause,
+            )  # fmt: skip
+        elif thread == 0:
+            _swap(bases, y, shown)
+        meet(gate, threads, pause)
+        _play(RECORD, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate, pause)
+        if thread == 0:
+            if thetas[r] == 0.0:
+                _swap(bases, y, shown)
+            for k in range(position[1]):
+                source, target = record, at(out, (active[k] * row + offset + r) * outputs)
+                source = at(record, active[k] * outputs)
+                for j in range(outputs):
+                    target[j] = source[j]
+        meet(gate, threads, pause)
+    if thread == 0:
+        position[0] = index
+    meet(gate, threads, pause)
+    return 0
+
+
+def adaptive(
+    tape: Integers,
+    sections: Integers,
+    bases: Integers,
+    y: int,
+    shown: int,
+    members: int,
+    active: Integers,
+    status: Integers,
+    control: Doubles,
+    hs: Doubles,
+    errors: Doubles,
+    estimates: int,
+    dimension: int,
+    times: Doubles,
+    nodes: Doubles,
+    stages: int,
+    slots: int,
+    clock: Doubles,
+    rule: Doubles,
+    samples: Doubles,
+    first_sample: int,
+    last_sample: int,
+    all_samples: int,
+    record: Doubles,
+    outputs: int,
+    out: Doubles,
+    budget: int,
+    shared: Integers,
+    table: Integers,
+    table_address: int,
+    thread: int,
+    threads: int,
+    gate: Integers,
+    pause: int,
+) -> int:
+    """Steps with error control of the members whose status is RUNNING, at most ``budget``; whether some are left.
+
+    ``clock`` has the end, the direction and the largest number of steps, ``control`` the `COLUMNS` of each member,
+    ``samples`` the times from ``first_sample`` to the one after ``last_sample``.
+    """
+    row = last_sample - first_sample
+    for _ in range(budget):
+        if thread == 0:
+            count = 0
+            for m in range(members):
+                if status[m] == RUNNING:
+                    active[count] = m
+                    count += 1
+                    c = at(control, m * WIDTH)
+                    left = abs(clock[0] - c[T])
+                    c[LAST] = 1.0 if c[H] >= left else 0.0
+                    used = min(c[H], left) * clock[1]
+                    c[END] = clock[0] if c[LAST] != 0.0 else c[T] + used
+                    hs[m] = used
+                    time = at(times, m * slots)
+                    for i in range(stages):
+                        time[i] = c[T] + nodes[i] * used
+                    time[stages] = c[END]
+            shared[0] = count
+        meet(gate, threads, pause)
+        if shared[0] == 0:
+            break
+        _play(STEP, tape, sections, bases, active, shared[0], table, table_address, thread, threads, gate, pause)
+        if thread == 0:
+            accepted = 0
+            for k in range(shared[0]):
+                m = active[k]
+                c = at(control, m * WIDTH)
+                _judge(c, hs[m], errors, estimates, members, m, dimension, rule, status, clock)
+                if c[ACCEPTED] != 0.0:
+                    active[accepted] = m
+                    accepted += 1
+            shared[1] = accepted
+        meet(gate, threads, pause)
+        # samples within the step, in rounds: the next one of every member that has one
+        prepared = False
+        while row > 0 and shared[1] > 0:
+            if thread == 0:
+                due = 0
+                for k in range(shared[1]):
+                    m = active[k]
+                    c = at(control, m * WIDTH)
+                    s = int(c[SAMPLE])
+                    if s < last_sample and clock[1] * (c[END] - samples[s - first_sample]) >= 0.0:
+                        active[members + due] = m
+                        due += 1
+                        time = at(times, m * slots)
+                        time[stages + 1] = samples[s - first_sample]
+                        time[stages + 3] = (samples[s - first_sample] - c[T]) / hs[m]
+                shared[2] = due
+            meet(gate, threads, pause)
+            due = shared[2]
+            if due == 0:
+                break
+            some = at(active, members)
+            if not prepared:
+                _play(FINAL, tape, sections, bases, some, due, table, table_address, thread, threads, gate, pause)
+                prepared = True
+            _play(INTERPOLATE, tape, sections, bases, some, due, table, table_address, thread, threads, gate, pause)
+            _play(RECORD, tape, sections, bases, some, due, table, table_address, thread, threads, gate, pause)
+            if thread == 0:
+                for k in range(due):
+                    m = some[k]
+                    c = at(control, m * WIDTH)
+                    target = at(out, (m * row + int(c[SAMPLE]) - first_sample) * outputs)
+                    source = at(record, m * outputs)
+                    for j in range(outputs):
+                        target[j] = source[j]
+                    c[SAMPLE] += 1.0
+            meet(gate, threads, pause)
+        _play(COMMIT, tape, sections, bases, active, shared[1], table, table_address, thread, threads, gate, pause)
+        if thread == 0:
+            for k in range(shared[1]):
+                m = active[k]
+                c = at(control, m * WIDTH)
+                c[T] = c[END]
+                if c[LAST] != 0.0:
+                    status[m] = DONE
+                elif c[STEPS] >= clock[2]:
+                    status[m] = TOO_MANY_STEPS
+                if status[m] in (DONE, RUNNING) and last_sample < all_samples and int(c[SAMPLE]) == last_sample:
+                    status[m] = PAUSED
+        meet(gate, threads, pause)
+    left = 0
+    for m in range(members):
+        if status[m] == RUNNING:
+            left = 1
+    meet(gate, threads, pause)
+    return left
+
+
+@register_jitable
+def _play(section, tape, sections, bases, members, count, table, table_address, thread, threads, gate, pause):
+    execute(
+        tape, sections[section], sections[section + 1], bases, members, count, table, table_address, thread, threads,
+        gate, pause,
+    )  # fmt: skip
+
+
+@register_jitable
+def _set_times(times, nodes, stages, clock, index, theta, thread):
+    if thread == 0:
+        t = clock[0] + index * clock[1]
+        for i in range(stages):
+            times[i] = t + nodes[i] * clock[1]
+        times[stages] = t + clock[1]
+        times[stages + 1] = t + theta * clock[1]
+
+
+@register_jitable
+def _swap(bases, a, b):
+    bases[2 * a], bases[2 * b] = bases[2 * b], bases[2 * a]
+
+
+@register_jitable
+def _drop(bases, y, new, size, active, position, status, reached, bad, index):
+    """Members that are infinite or NaN after a step stay where they were before it."""
+    count = 0
+    for k in range(position[1]):
+        m = active[k]
+        if bad[m] == 0.0:
+            active[count] = m
+            count += 1
+        else:
+            status[m] = NONFINITE
+            reached[m] = index
+    position[1] = count
+
+
+@register_jitable
+def _judge(c, used, errors, estimates, members, m, dimension, rule, status, clock):
+    """Accept or refuse a step, and choose the next one (Hairer, Norsett & Wanner, II.4 and II.10)."""
+    error = errors[m] / dimension
+    tolerated = 1.0
+    if estimates == 2:
+        coarse = errors[members + m] / dimension
+        tolerated = max(error + 0.01 * coarse, 1e-270)
+        error = error * error
+    finite = error < 1e300
+    accepted = error <= tolerated and finite
+    level = log2(max(error, 1e-300)) - log2(tolerated) if finite else 1000.0
+    change = log2(rule[SAFETY]) + 0.5 * rule[BETA] * c[MEMORY] - rule[POWER] * level
+    ceiling = log2(rule[GROW]) if c[HELD] == 0.0 else 0.0
+    c[H] = abs(used) * 2.0 ** max(min(change, ceiling), log2(rule[SHRINK]))
+    c[STEPS] += 1.0
+    c[ACCEPTED] = 1.0 if accepted else 0.0
+    c[HELD] = 0.0 if accepted else 1.0
+    if accepted:
+        c[MEMORY] = max(level, log2(1e-8))
+        return
+    c[REJECTED] += 1.0
+    if c[H] <= 2.0**-50 * abs(c[T]) + 1e-280:
+        status[m] = STEP_TOO_SMALL if finite else NONFINITE
+    elif c[STEPS] >= clock[2]:
+        status[m] = TOO_MANY_STEPS
+
+
+_ = inf, nan
