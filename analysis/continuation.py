@@ -25,6 +25,7 @@ FINEST = 1e-7
 """Steps are not cut below this in order to tell events apart."""
 LARGEST = 1e100
 """Derivatives beyond this count as infinite."""
+UNBOUNDED = "the derivatives grow beyond all bounds"
 SHARPEST_TURN = math.cos(0.5)
 
 
@@ -144,6 +145,43 @@ class Curve:
         """Name of an event between two points that no test function shows."""
         return None
 
+    def correct(self, guess: Vector, row: Vector, near: Point, iterations: int) -> tuple[Point | None, str, int]:
+        """The point near a guess with ``row . u`` kept, whose tangent is nearest to that of ``near``.
+
+        Or None and why not; and the number of Newton's iterations. Curves of many unknowns have their own ways.
+        """
+        run = newton(self.equations, guess, row, self.scale, iterations)
+        if not run.converged:
+            return None, run.story, len(run.updates)
+        if not abs(run.derivative).max() < LARGEST:
+            return None, UNBOUNDED, len(run.updates)
+        point = _point(self, run.u, near.tangent, run.derivative, self.scale, run.residuals[-1])
+        return point, "", len(run.updates)
+
+    def begin(self, u: Vector, tangent: Vector | None) -> Point:
+        """The point at ``u``, which solves the equations, with the tangent nearest to ``tangent``."""
+        r, d = self.equations(u)
+        scale, residual, d = self.scale, float(abs(r).max()), d.copy()
+        _, _, right = np.linalg.svd(d * scale)
+        unit = right[-1] * scale
+        if tangent is not None:
+            unit = unit * (1.0 if unit @ (tangent / scale**2) >= 0 else -1.0)
+        return _point(self, u, unit, d, scale, residual)
+
+    def renewed(self, point: Point) -> Point:
+        """An adopted point in the unknowns of the next step, where they change along the curve (adaptive meshes)."""
+        return point
+
+    def passes(self, here: Point, there: Point, start: Point) -> bool:
+        """Whether the step between two points passes through the start, in its direction."""
+        return _passes(self, here, there, start)
+
+    def condition(self, point: Point) -> float:
+        """Condition number of the bordered Jacobian, its rows scaled to the same size."""
+        _, d = self.equations(point.u)
+        full = np.vstack([d, point.tangent / self.scale**2]) * self.scale
+        return float(np.linalg.cond(full / np.maximum(abs(full).max(axis=1), 1e-300)[:, None]))
+
 
 @dataclass
 class Newton:
@@ -225,13 +263,7 @@ def _rounding(derivative: Matrix, u: Vector, residual: Vector) -> bool:
 
 def begin(curve: Curve, u: Vector, tangent: Vector | None = None) -> Point:
     """The point of a curve at ``u``, which solves its equations, with the tangent nearest to ``tangent``."""
-    r, d = curve.equations(u)
-    scale, residual, d = curve.scale, float(abs(r).max()), d.copy()
-    _, _, right = np.linalg.svd(d * scale)
-    unit = right[-1] * scale
-    if tangent is not None:
-        unit = unit * (1.0 if unit @ (tangent / scale**2) >= 0 else -1.0)
-    return _point(curve, u, unit, d, scale, residual)
+    return curve.begin(u, tangent)
 
 
 def follow(
@@ -274,7 +306,7 @@ def follow(
             yield end, [e for e in events if _distance(curve, here, e.point) < reach]
             return ending
         travelled += length
-        if travelled > 3 * length and _passes(curve, here, there, start):
+        if travelled > 3 * length and curve.passes(here, there, start):
             reach = _distance(curve, here, start)
             yield start, [e for e in events if _distance(curve, here, e.point) < reach - 1e-6]
             return "closed"
@@ -285,7 +317,7 @@ def follow(
         turn = math.acos(min(1.0, max(-1.0, _cosine(curve, here, there))))
         length *= min({1: 2.0, 2: 2.0, 3: 1.5, 4: 1.0}.get(effort, 0.6), max(0.5, 0.2 / max(turn, 1e-3)))
         length = min(length, stepping.largest)
-        here = there
+        here = curve.renewed(there)
     return f"reached {stepping.points} points"
 
 
@@ -294,17 +326,14 @@ def advance(curve: Curve, here: Point, length: float, iterations: int = 8) -> tu
     scale = curve.scale
     row = here.tangent / scale**2
     guess = here.u + length * here.tangent
-    run = newton(curve.equations, guess, row, scale, iterations)
-    if not run.converged:
-        return None, run.story, len(run.updates)
-    if not abs(run.derivative).max() < LARGEST:
-        return None, "the derivatives grow beyond all bounds", len(run.updates)
-    if (abs(run.u - guess) / scale).max() > max(length, 1e-6):
-        return None, "the corrector leaps away from the curve", len(run.updates)
-    there = _point(curve, run.u, here.tangent, run.derivative, scale, run.residuals[-1])
+    there, story, effort = curve.correct(guess, row, here, iterations)
+    if there is None:
+        return None, story, effort
+    if (abs(there.u - guess) / scale).max() > max(length, 1e-6):
+        return None, "the corrector leaps away from the curve", effort
     if length > 1e-7 and _cosine(curve, here, there) < SHARPEST_TURN:
-        return None, "the curve turns sharply, or the corrector found another one", len(run.updates)
-    return there, "", len(run.updates)
+        return None, "the curve turns sharply, or the corrector found another one", effort
+    return there, "", effort
 
 
 def at_value(curve: Curve, near: Point, index: int, value: float) -> Point | None:
@@ -313,11 +342,10 @@ def at_value(curve: Curve, near: Point, index: int, value: float) -> Point | Non
     row[index] = 1.0
     u = near.u.copy()
     u[index] = value
-    run = newton(curve.equations, u, row, curve.scale)
-    if not run.converged:
-        return None
-    run.u[index] = value
-    return _point(curve, run.u, near.tangent, run.derivative, curve.scale, run.residuals[-1])
+    point, _, _ = curve.correct(u, row, near, 8)
+    if point is not None:
+        point.u[index] = value
+    return point
 
 
 def _point(curve: Curve, u: Vector, row: Vector, derivative: Matrix, scale: Vector, residual: float) -> Point:
@@ -474,10 +502,7 @@ def _cosine(curve: Curve, a: Point, b: Point) -> float:
 
 
 def _explain(curve: Curve, here: Point, largest: float, length: float, tried: list[str]) -> str:
-    _, d = curve.equations(here.u)
-    full = np.vstack([d, here.tangent / curve.scale**2])
-    full = full * curve.scale
-    condition = np.linalg.cond(full / np.maximum(abs(full).max(axis=1), 1e-300)[:, None])
+    condition = curve.condition(here)
     story = (
         f"failed: {tried[-1]}; steps from {largest:.1e} down to {length:.1e} were tried; the "
         f"condition number of the bordered Jacobian is {condition:.1e}"

@@ -95,6 +95,7 @@ def motion_map(
     parameters: Mapping[str, Any],
     *,
     starts: int = 3,
+    initial: Mapping[str, Any] | None = None,
     position: str = "r",
     t_end: float = 320.0,
     transient: float = 200.0,
@@ -118,6 +119,8 @@ def motion_map(
         Values of each scalar parameter that spans the grid.
     starts : int
         Initial states at each point of the grid, drawn anew for each with ``seed``.
+    initial : dict
+        Initial values by state block, at least one of them to be drawn, in place of the system's.
     position, rest
         As in :func:`modes_of_motion`.
     t_end, transient, sample : float
@@ -138,6 +141,7 @@ def motion_map(
     import xarray as xr
 
     check_system(system)
+    system = system.with_initial(**initial or {})
     axes = {name: parameter_values(system, name, values) for name, values in parameters.items()}
     if not axes:
         raise InputError("the map has no axes; name at least one parameter with its values")
@@ -223,6 +227,8 @@ def _motion(z: np.ndarray, dt: float, rest: float) -> dict[str, float]:
     if size[len(size) // 2 :].max() < 1 - RETURNED * decay:
         return {**nothing, "mode": MODES.index("irregular"), "speed": speed}
     lag, turn = _return(correlation, size[len(size) // 2 :].max() - RETURNED * decay)
+    if abs(turn) > np.pi - TURN:  # there and back
+        lag, turn = 2 * lag, turn - np.copysign(np.pi, turn)
     return {**nothing, "speed": speed, "period": lag * dt, "turn": turn} | _shape(z, lag, turn, speed * lag * dt)
 
 

@@ -8,38 +8,66 @@ from __future__ import annotations
 
 from numba.extending import register_jitable
 
-from .memory import Doubles, Integers, at, call, doubles
+from .array_fields import (
+    ACCESSES,
+    AXES,
+    BASES,
+    CHUNK,
+    CHUNKS,
+    COLUMNS,
+    COUNT,
+    GATE,
+    GROUP,
+    HEAD,
+    KERNEL,
+    KIND,
+    LAST,
+    LENGTH,
+    LINES,
+    MEMBERS,
+    PARTIAL,
+    PAUSE,
+    ROWS,
+    SECTIONS,
+    STRIDE,
+    TABLE,
+    TAPE,
+    THREAD,
+    THREADS,
+)
+from .memory import Integers, at, call, doubles, integers
 from .threads import add, get, rest
 
-KIND, LENGTH, KERNEL, GROUP, ROWS, AXES, LINES, COUNT, CHUNK, CHUNKS, ACCESSES, PARTIAL, STRIDE, COLUMNS, LAST = range(15)
-HEAD = 15
-MEMBERS = 4
 
-
-def evaluate(
-    tape: Integers,
-    first: int,
-    last: int,
-    bases: Integers,
-    members: Integers,
-    count: int,
-    table: Integers,
-    table_address: int,
-    thread: int,
-    threads: int,
-    gate: Integers,
-    pause: int,
-) -> int:
-    """Run a part of a tape for ``count`` members."""
-    execute(tape, first, last, bases, members, count, table, table_address, thread, threads, gate, pause)
+def play(player: Integers, members: Integers, section: int, count: int) -> int:
+    """Play a section of a tape for ``count`` members."""
+    tape, sections, bases = integers(player[TAPE]), integers(player[SECTIONS]), integers(player[BASES])
+    table, thread, threads = integers(player[TABLE]), player[THREAD], player[THREADS]
+    place, end = sections[2 * section], sections[2 * section + 1]
+    while place < end:
+        op = at(tape, place)
+        if op[KIND] == 0:
+            _loop(op, bases, members, count, table, player[TABLE], thread, threads)
+        else:
+            _product(op, bases, members, count, table, player[TABLE], thread, threads)
+        if op[LAST] != 0:
+            meet(player)
+        place += op[LENGTH]
     return 0
 
 
+def once(play: int, player: Integers, members: Integers, section: int, count: int) -> int:
+    """Play a section of a tape, once."""
+    return call(play, player, members, section, count)
+
+
 @register_jitable
-def meet(gate, threads, pause):
+def meet(player):
     """Wait until all threads are here."""
+    threads = player[THREADS]
     if threads == 1:
         return
+    gate = integers(player[GATE])
     phase = get(at(gate, 8))
     if add(gate, 1) + 1 == threads:
         add(gate, -threads)
@@ -49,22 +77,7 @@ def meet(gate, threads, pause):
     while get(at(gate, 8)) == phase:
         waited += 1
         if waited > 2000:
-            rest(pause)
-
-
-@register_jitable
-def execute(tape, first, last, bases, members, count, table, table_address, thread, threads, gate, pause):
-    """Operations ``tape[first:last]`` for the ``count`` members listed."""
-    place = first
-    while place < last:
-        op = at(tape, place)
-        if op[KIND] == 0:
-            _loop(op, bases, members, count, table, table_address, thread, threads)
-        else:
-            _product(op, bases, members, count, table, table_address, thread, threads)
-        if op[LAST] != 0:
-            meet(gate, threads, pause)
-        place += op[LENGTH]
+            rest(player[PAUSE])
 
 
 @register_jitable

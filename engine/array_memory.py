@@ -13,9 +13,10 @@ import numpy as np
 
 from . import cache, loops
 from .arrays import Operation, Stages
-from .driver import driver
+from .array_fields import HEAD
+from .driver import address, driver
 
-_DRIVERS = "attrax.engine.array_drivers"
+DRIVERS = "attrax.engine.array_drivers"
 
 
 class Tape:
@@ -25,7 +26,7 @@ class Tape:
     ----------
     code : ndarray
     sections : dict of str to (int, int)
-        Where each section begins and ends in the code.
+        Where each section begins and ends in the code; ``places`` has the same as an array.
     buffers : tuple of str
         All buffers, in the order of their numbers.
     entries : int
@@ -55,6 +56,7 @@ class Tape:
                     code += self._encoded(o, addresses, k == len(stage) - 1)
             self.sections[name] = (first, len(code))
         self.code = np.array(code or [0], dtype=np.int64)
+        self.places = np.array([place for both in self.sections.values() for place in both])
 
     def _encoded(self, o: Operation, addresses: Mapping[loops.Kernel, int], last: bool) -> list[int]:
         product = isinstance(o.kernel, loops.Product)
@@ -62,7 +64,7 @@ class Tape:
         body = list(o.shape)
         for a in o.accesses:
             body += [self._numbers[a.buffer], a.offset, *a.strides]
-        head = [int(product), 15 + len(body), addresses[o.kernel], group]
+        head = [int(product), HEAD + len(body), addresses[o.kernel], group]
         head += [self._numbers[o.rows] if o.rows else -1, len(o.shape), math.prod(o.shape)]
         head += [o.count, o.chunk, -(-o.count // o.chunk), len(o.accesses), o.partial, *o.matrix, int(last)]
         return head + body
@@ -93,6 +95,10 @@ class Memory:
         self.bases[2 * k + 1] = 0 if shared or self.members == 1 else array.strides[0]
         return array
 
+    def shares(self, buffer: str) -> bool:
+        """Whether all members have a buffer in common."""
+        return self.bases[2 * self.tape.number(buffer) + 1] == 0
+
     def new(self, buffer: str, size: int) -> np.ndarray:
         """Let a buffer lie in new memory ``(members, size)``."""
         return self.put(buffer, aligned(self.members, size))
@@ -111,16 +117,18 @@ class Team:
 
     def __init__(self, threads: int = 1):
         self.threads = threads
-        self.gate = np.zeros(16, dtype=np.int64)
+        self._gate = np.zeros(16, dtype=np.int64)
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
-    def run(self, module: str, name: str, entries: int, *arguments: Any) -> int:
-        """Call a driver in all threads; it takes a table, its address, thread, threads, gate and pause at the end."""
-        function = driver(module, name)
+    def run(self, module: str, name: str, memory: Memory, *arguments: Any) -> int:
+        """Call a driver in all threads; its first two arguments are the function that plays, and its player."""
+        function, (play, _), tape = driver(module, name), address(DRIVERS, "play"), memory.tape
 
         def one(thread: int) -> int:
-            table = np.zeros(entries, dtype=np.int64)
-            return function(*arguments, table, table.ctypes.data, thread, self.threads, self.gate, _pause())
+            table = np.zeros(tape.entries, dtype=np.int64)
+            arrays = [a.ctypes.data for a in (tape.code, tape.places, memory.bases, table)]
+            player = np.array([*arrays, thread, self.threads, self._gate.ctypes.data, _pause()], dtype=np.int64)
+            return function(play, player, *arguments)
 
         if self._pool is None:
             return one(0)
@@ -132,10 +140,9 @@ class Team:
 
     def play(self, memory: Memory, section: str, members: Sequence[int] | np.ndarray | None = None) -> None:
         """Play a section of a tape for some members, or for all."""
-        tape = memory.tape
         listed = np.arange(memory.members) if members is None else np.asarray(members, dtype=np.int64)
-        place = tape.sections[section]
-        self.run(_DRIVERS, "evaluate", tape.entries, tape.code, *place, memory.bases, listed, len(listed))
+        number = list(memory.tape.sections).index(section)
+        self.run(DRIVERS, "once", memory, listed, number, len(listed))
 
 
 @cache.remembered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,30 +38,37 @@ def array_program(system: System, quantity: str | tuple[str, ...]) -> ArrayProgr
     return system._programs[key]  # type: ignore[return-value]
 
 
-def place(system: System, memory: Memory, p: np.ndarray, programs: Mapping[str, ArrayProgram]) -> None:
-    """Give the parameters, couplings, constants and temporaries of programs, called by prefixes, their memory.
+def place(system: System, memory: Memory, p: np.ndarray, programs: Sequence[ArrayProgram]) -> None:
+    """Give the parameters, couplings, constants and temporaries of programs their memory.
 
     ``p`` are the parameters ``(members, parameters)``.
     """
-    shared = memory.members == 1 or p.strides[0] == 0 or (p == p[0]).all()
-    memory.put("in p", p[:1] if shared else p, shared=shared)
+    shared = len(p) == 1 or p.strides[0] == 0
+    memory.put("in p", p[:1] if shared else np.ascontiguousarray(p), shared=shared)
     for name, coupling in system.couplings.items():
         for role, array in coupling.arrays.items():
             if f"in {name}.{role}" in memory.tape.buffers:
                 memory.put(f"in {name}.{role}", array, shared=True)
-    for prefix, program in programs.items():
+    for program in programs:
         for name, size in program.temporaries.items():
-            memory.new(prefix + name, size)
+            memory.new(name, size)
         for name, array in program.constants.items():
-            memory.put(prefix + name, array, shared=True)
+            memory.put(name, array, shared=True)
 
 
 def prefixed(program: ArrayProgram, prefix: str) -> ArrayProgram:
     """The program with the names of its temporaries and constants after a prefix."""
-    from dataclasses import replace
+    def named(given: Mapping[str, Any]) -> dict[str, Any]:
+        return {prefix + name: value for name, value in given.items()}
 
     names = {name: prefix + name for name in (*program.temporaries, *program.constants)}
-    return replace(program, setup=rebound(program.setup, names), stages=rebound(program.stages, names))
+    return replace(
+        program,
+        temporaries=named(program.temporaries),
+        constants=named(program.constants),
+        setup=rebound(program.setup, names),
+        stages=rebound(program.stages, names),
+    )
 
 
 def evaluate_arrays(system: System, quantity: str, y: np.ndarray, t: float, **vectors: np.ndarray) -> np.ndarray:
@@ -70,20 +78,16 @@ def evaluate_arrays(system: System, quantity: str, y: np.ndarray, t: float, **ve
     if key not in system._programs:
         system._programs[key] = Tape({"setup": program.setup, "run": program.stages})  # type: ignore[assignment]
     memory = Memory(system._programs[key], len(y))  # type: ignore[arg-type]
-    place(system, memory, np.broadcast_to(system.parameter_vector, (len(y), system.parameter_vector.size)), {"": program})
+    place(system, memory, system.parameter_vector[None], (program,))
     memory.put("in t", np.array([[float(t)]]), shared=True)
     for name, vector in {"y": y, **vectors}.items():
         memory.put(f"in {name}", np.ascontiguousarray(vector, dtype=float))
     ((name, shape),) = program.outputs.items()
     out = memory.new(f"out {name}", math.prod(shape))
     team = Team()
-    team.play(memory, "setup", [0] if memory.bases is not None and _shared(memory) else None)
+    team.play(memory, "setup")
     team.play(memory, "run")
     return np.array(out)
-
-
-def _shared(memory: Memory) -> bool:
-    return memory.members == 1
 
 
 def _traced(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
@@ -114,7 +118,7 @@ def _traced(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
         return {"Jv": jax.jvp(lambda z: along(t, z, p, bound(given)), (y,), (v,))[1]}
 
     def record(t, y, p, *given):
-        s, q = quantities.namespaces(system, y, p, bound(given))
+        s, q = quantities.namespaces(system, t, y, p, bound(given))
         values = [s[n] if n in system.state else system.observables[n](t, s, q) for n in quantity]
         return {"record": jnp.concatenate([jnp.ravel(jnp.asarray(v, float)) for v in values])}
 

@@ -110,7 +110,10 @@ def rebound(stages: Stages, buffers: Mapping[str, str | tuple[str, int]]) -> Sta
         name, start = places[a.buffer]
         return Access(name, a.offset + start, a.strides)
 
-    return tuple(tuple(replace(o, accesses=tuple(map(moved, o.accesses))) for o in stage) for stage in stages)
+    def placed(o: Operation) -> Operation:
+        return replace(o, accesses=tuple(map(moved, o.accesses)), rows=places.get(o.rows, (o.rows, 0))[0])
+
+    return tuple(tuple(map(placed, stage)) for stage in stages)
 
 
 def elementwise(
@@ -264,7 +267,7 @@ class ArrayLowering(Lowering):
             if array.size and (array == array.flat[0]).all():
                 single = Value((), kind, "constant", (array.flat[0].item(),))
                 return single if array.ndim == 0 else Value(array.shape, kind, "spread", (single,))
-            return Value(array.shape, kind, view=self.constant(array.astype(float)))
+            return Value(array.shape, kind, view=self.constant(array if kind == INT else array.astype(float)))
         if array.op == "reshape" and array.view is None:
             self.materialise(array)
         return array
@@ -535,11 +538,13 @@ class _Nest:
         return b.op(value.op, *map(self.write, value.args))
 
     def _typed(self, number: int, kind: str) -> int:
-        if kind == INT:
-            return self.builder.to_int(number)
+        if kind == INT:  # kept bit by bit
+            return self.builder.bits(number)
         return self.builder.ne(number, self.builder.constant(0.0)) if kind == BOOL else number
 
     def read(self, view: View, index: View | None) -> int:
+        if view.probe.dtype == np.int32:
+            raise NotImplementedError
         parts = [(v.buffer, v.offset, v.probe.shape, v.probe.strides) for v in (view, index) if v is not None]
         key = tuple(parts)
         if key not in self._inputs:

@@ -28,16 +28,21 @@ def driver(module: str, name: str) -> Callable[..., int]:
 
     Called with the GIL released. Arrays must be float64 for ``Doubles``, int64 for ``Integers``.
     """
-    key = "\n".join([native.identity(), version("numba"), name, *_sources(module).values()])
-    symbol, _, code = disk.fetch("drivers", key, lambda: _compile(module, name)).partition(b"\n")
-    count = int(symbol.split()[1])
-    kernel = native.link(code, symbol.split()[0].decode())
+    kernel, count = address(module, name)
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * count)(kernel)
 
     def run(*arguments) -> int:
         return prototype(*(a if isinstance(a, int) else _address(a) for a in arguments))
 
     return run
+
+
+@disk.remembered
+def address(module: str, name: str) -> tuple[int, int]:
+    """Address of the machine code of a driver, and its number of parameters."""
+    key = "\n".join([native.identity(), version("numba"), name, *_sources(module).values()])
+    symbol, _, code = disk.fetch("drivers", key, lambda: _compile(module, name)).partition(b"\n")
+    return native.link(code, symbol.split()[0].decode()), int(symbol.split()[1])
 
 
 def _address(array: Any) -> int:

@@ -41,3 +41,7 @@ class Interrupted(AttraxError):
     def __init__(self, message: str, partial=None):
         super().__init__(message)
         self.partial = partial
+
+
+class StiffnessWarning(UserWarning):
+    """An explicit method takes many more steps than accuracy asks for, because the system is stiff."""

@@ -283,7 +283,7 @@ class _Loop:
         value = self.values[v]
         if value.kind == FLOAT:
             return self.code.use(value, FLOAT)
-        op = {INT: "to_float", BOOL: "bool_to_float"}[value.kind]
+        op = {INT: "from_bits", BOOL: "bool_to_float"}[value.kind]
         return self.code.use(self.code._operation(Instruction(op, (v,), FLOAT), [value]), FLOAT)
 
     def combined(self, kind: str, a: str, b: str, width: int = WIDTH) -> str:

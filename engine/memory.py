@@ -43,6 +43,16 @@ def doubles(typing, address):
 
 
 @intrinsic
+def integers(typing, address):
+    """The memory of integers at an address."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return Integers(types.int64), generate
+
+
+@intrinsic
 def lowest(typing, bits):
     """Number of the lowest bit that is set."""
 

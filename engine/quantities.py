@@ -85,11 +85,11 @@ def expression(system: System, function: Function, *, rate: bool = False) -> Pro
     return trace(value, flat_inputs(system), name=system.name)
 
 
-def flat(system: System, t, y, p):
+def flat(system: System, t, y, p, couplings: Mapping[str, Any] | None = None):
     """The right-hand side as a JAX function of flat vectors: state ``y`` (dimension,), parameters ``p``."""
     import jax.numpy as jnp
 
-    s, parameters = namespaces(system, t, y, p)
+    s, parameters = namespaces(system, t, y, p, couplings)
     result = system.function(t, s, parameters)
     return jnp.concatenate([jnp.ravel(v) for v in _checked_result(system, result).values()])
 
@@ -133,8 +133,13 @@ def observed(system: System, t, y, p):
     return {name: jnp.asarray(f(t, *namespaces(system, t, y, p))) for name, f in system.observables.items()}
 
 
-def namespaces(system: System, t, y, p) -> tuple[Namespace, Namespace]:
-    """State blocks, and parameters with inputs, of time and flat vectors, as a system's function reads them."""
+def namespaces(
+    system: System, t, y, p, couplings: Mapping[str, Any] | None = None
+) -> tuple[Namespace, Namespace]:
+    """State blocks, and parameters with inputs, of time and flat vectors, as a system's function reads them.
+
+    ``couplings`` stand for the system's own, whose numbers are constants.
+    """
     parameters: dict[str, Any] = {
         k: p[s].reshape(system.numeric[k]) if system.numeric[k] else p[s.start]
         for k, s in system.parameter_slices.items()
@@ -144,6 +149,7 @@ def namespaces(system: System, t, y, p) -> tuple[Namespace, Namespace]:
     }
     state |= {k: parameters.pop(k) for k in system.frozen}
     parameters |= system.structure
+    parameters |= {k: c.plain() for k, c in system.couplings.items()} if couplings is None else couplings
     if system.inputs:
         given = Namespace(parameters, "parameter", system.name)
         parameters |= stream.values(system.streams, system.input_shapes, t, given, p[-stream.KEY :])

@@ -20,6 +20,7 @@ import numpy as np
 
 from . import events as happenings
 from . import quantities
+from .coupling import Coupling
 from .declaration import Draw, Known, Namespace, Parameter, Shape, suggest
 from .errors import DeclarationError, InputError, UnsupportedPrimitive
 from .events import Event
@@ -222,13 +223,17 @@ class System:
         """Parameters with their values (arrays computed, frozen blocks included)."""
         p = Namespace(self.structure, "structural parameter", self.name)
         values = {
-            k: replace(v, value=np.asarray(v.value(p), dtype=float)) if callable(v.value) else v
-            for k, v in self.declared.items()
+            k: replace(v, value=_array(v.value(p))) if callable(v.value) else v for k, v in self.declared.items()
         }
         for block in self.frozen:
             start = self._start(block, np.random.default_rng(0))
             values[block] = Parameter(float(start) if start.ndim == 0 else start, meaning="frozen state block")
         return values
+
+    @cached_property
+    def couplings(self) -> dict[str, Coupling]:
+        """The parameters that are couplings."""
+        return {k: v.value for k, v in self.parameters.items() if isinstance(v.value, Coupling)}
 
     @cached_property
     def initial(self) -> dict[str, np.ndarray]:
@@ -252,8 +257,9 @@ class System:
 
     @cached_property
     def numeric(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each parameter that is not structural, in the order of the flat parameter vector."""
-        return {k: np.shape(v.value) for k, v in self.parameters.items() if not v.structural}
+        """Shape of each parameter that is a number or an array of them, in the order of the flat parameter vector."""
+        plain = {k: v.value for k, v in self.parameters.items() if not (v.structural or isinstance(v.value, Coupling))}
+        return {k: np.shape(value) for k, value in plain.items()}
 
     @cached_property
     def parameter_slices(self) -> dict[str, slice]:
@@ -315,7 +321,8 @@ class System:
                 raise InputError(f"system {self.name!r} has no parameter {name!r}; {suggest(name, self.parameters)}")
             declared[name] = replace(declared[name], value=self._checked(name, value))
         structure = {k: v.value for k, v in declared.items() if v.structural}
-        if structure == self.structure:
+        fitting = structure == self.structure and not any(k in self.couplings for k in values)
+        if fitting:
             for name in values:
                 if name in self.frozen or callable(declared[name].value):
                     continue
@@ -324,7 +331,7 @@ class System:
                     raise InputError(f"parameter {name!r} of system {self.name!r} has shape {shape}, not {given}")
             if not any(name in self.frozen or callable(declared[name].value) for name in values):
                 return self._with_numbers(declared)
-        programs = self._programs if structure == self.structure else {}
+        programs = self._programs if fitting else {}
         system = replace(self, declared=declared, starts=starts, _programs=programs)
         system._check()
         return system
@@ -511,7 +518,8 @@ class System:
         values = {k: p[..., s].reshape((*p.shape[:-1], *self.numeric[k])) for k, s in self.parameter_slices.items()}
         states = self.unpack(y) | {k: values.pop(k) for k in self.frozen}
         self.check(
-            Namespace(states, "state block", self.name), Namespace(self.structure | values, "parameter", self.name)
+            Namespace(states, "state block", self.name),
+            Namespace(self.structure | values | self.couplings, "parameter", self.name),
         )
 
     def _evaluate(self, quantity: str, block: str, state: Any, t: float) -> np.ndarray:
@@ -597,7 +605,7 @@ class System:
                     f"the system, so it cannot be {_short(value)}; declare it as {float(old.value)} if it is a number"
                 )
             return int(value)
-        if callable(value):
+        if isinstance(value, Coupling) or callable(value):
             return value
         try:
             array = np.asarray(value, dtype=float)
@@ -635,7 +643,7 @@ class System:
                         + suggest(name, self.shapes)
                     )
         for name, p in self.declared.items():
-            if not (p.structural or callable(p.value)):
+            if not (p.structural or isinstance(p.value, Coupling) or callable(p.value)):
                 try:
                     np.asarray(p.value, dtype=float)
                 except (TypeError, ValueError):
@@ -651,6 +659,11 @@ class System:
         _ = self.state, self.parameters, self.initial, self.input_shapes
         happenings.check_declared(self)
         self.check_values(self.initial_vector, self.parameter_vector)
+
+
+def _array(value: Any) -> Any:
+    """A computed parameter: an array of numbers, or a coupling."""
+    return value if isinstance(value, Coupling) else np.asarray(value, dtype=float)
 
 
 def _slices(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:

@@ -94,7 +94,7 @@ def layout(
     DeclarationError
         Two things have the same name.
     """
-    members, member_coords, observables = members or {}, member_coords or {}, observables or {}
+    members, member_coords, observables, events = members or {}, member_coords or {}, observables or {}, tuple(events)
     recorded = {**dict(system.state), **observables}
     renamed = {name: f"{name}_initial" for name in [*members, *member_coords] if name in recorded}
     member_dims = tuple(renamed.get(dim, dim) for dim in members)

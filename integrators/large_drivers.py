@@ -5,34 +5,49 @@ All threads run a driver together: thread 0 decides, the others wait.
 
 from __future__ import annotations
 
-from math import inf, log2, nan
+from math import log2
 
 from numba.extending import register_jitable
 
-from ..engine.array_drivers import execute, meet
-from ..engine.memory import Doubles, Integers, at
+from ..engine.array_drivers import meet
+from ..engine.array_fields import BASES, THREAD
+from ..engine.memory import Doubles, Integers, at, call, doubles, integers
 from .fields import DONE, NONFINITE, PAUSED, RUNNING, STEP_TOO_SMALL, TOO_MANY_STEPS
+from .large_fields import (
+    ACCEPTED,
+    BETA,
+    CLOCKS,
+    COLUMNS,
+    COMMIT,
+    END,
+    FINAL,
+    GROW,
+    HELD,
+    INTERPOLATE,
+    LAST,
+    MEMORY,
+    POWER,
+    RECORD,
+    REJECTED,
+    SAFETY,
+    SAMPLE,
+    SHRINK,
+    STEP,
+    STEPS,
+    H,
+    T,
+)
 
-SECTIONS = ("start", "step", "final", "interpolate", "record", "commit")
-START, STEP, FINAL, INTERPOLATE, RECORD, COMMIT = range(0, 12, 2)
-
-COLUMNS = ("t", "h", "memory", "held", "steps", "rejected", "sample", "end", "last", "accepted")
-T, H, MEMORY, HELD, STEPS, REJECTED, SAMPLE, END, LAST, ACCEPTED = range(len(COLUMNS))
-WIDTH = 16
-
-RULE = ("error_power", "beta", "safety", "shrink", "grow")
-POWER, BETA, SAFETY, SHRINK, GROW = range(len(RULE))
+WIDTH = len(COLUMNS)
 
 
 def steps(
-    tape: Integers,
-    sections: Integers,
-    bases: Integers,
+    play: int,
+    player: Integers,
     y: int,
     new: int,
     shown: int,
     size: int,
-    members: int,
     active: Integers,
     status: Integers,
     reached: Integers,
@@ -51,12 +66,6 @@ def steps(
     out: Doubles,
     row: int,
     offset: int,
-    table: Integers,
-    table_address: int,
-    thread: int,
-    threads: int,
-    gate: Integers,
-    pause: int,
 ) -> int:
     """Steps of equal length for all members together, from step ``position[0]`` on (counted from ``origin``).
 
@@ -64,53 +73,50 @@ def steps(
     that begins at ``nearest[r]``, and goes to ``out[member, offset + r]``, where a member has room for ``row`` records.
     ``position[1]`` counts the ``active`` members. ``clock`` has the time of step 0 and the length of a step.
     """
+    thread, bases = player[THREAD], integers(player[BASES])
     index = position[0]
     for r in range(max(records, 1)):
         while index < nearest[r] and position[1] > 0:
             _set_times(times, nodes, stages, clock, origin + index, 1.0, thread)
-            meet(gate, threads, pause)
-            _play(STEP, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate, pause)
+            meet(player)
+            call(play, player, active, STEP, position[1])
             if thread == 0:
                 _drop(bases, y, new, size, active, position, status, reached, bad, index)
                 _swap(bases, y, new)
-            meet(gate, threads, pause)
+            meet(player)
             index += 1
         if records == 0 or position[1] == 0:
             break
         _set_times(times, nodes, stages, clock, origin + index, thetas[r], thread)
         if thread == 0:
             times[stages + 3] = thetas[r]
-        meet(gate, threads, pause)
+        meet(player)
         if thetas[r] > 0.0:
-            _play(STEP, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate, pause)
-            _play(FINAL, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate, pause)
-            _play(
-                INTERPOLATE, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate,
-                pause,
-            )  # fmt: skip
+            call(play, player, active, STEP, position[1])
+            call(play, player, active, FINAL, position[1])
+            call(play, player, active, INTERPOLATE, position[1])
         elif thread == 0:
             _swap(bases, y, shown)
-        meet(gate, threads, pause)
-        _play(RECORD, tape, sections, bases, active, position[1], table, table_address, thread, threads, gate, pause)
+        meet(player)
+        call(play, player, active, RECORD, position[1])
         if thread == 0:
             if thetas[r] == 0.0:
                 _swap(bases, y, shown)
             for k in range(position[1]):
-                source, target = record, at(out, (active[k] * row + offset + r) * outputs)
+                target = at(out, (active[k] * row + offset + r) * outputs)
                 source = at(record, active[k] * outputs)
                 for j in range(outputs):
                     target[j] = source[j]
-        meet(gate, threads, pause)
+        meet(player)
     if thread == 0:
         position[0] = index
-    meet(gate, threads, pause)
+    meet(player)
     return 0
 
 
 def adaptive(
-    tape: Integers,
-    sections: Integers,
-    bases: Integers,
+    play: int,
+    player: Integers,
     y: int,
     shown: int,
     members: int,
@@ -124,7 +130,6 @@ def adaptive(
     times: Doubles,
     nodes: Doubles,
     stages: int,
-    slots: int,
     clock: Doubles,
     rule: Doubles,
     samples: Doubles,
@@ -136,19 +141,13 @@ def adaptive(
     out: Doubles,
     budget: int,
     shared: Integers,
-    table: Integers,
-    table_address: int,
-    thread: int,
-    threads: int,
-    gate: Integers,
-    pause: int,
 ) -> int:
     """Steps with error control of the members whose status is RUNNING, at most ``budget``; whether some are left.
 
     ``clock`` has the end, the direction and the largest number of steps, ``control`` the `COLUMNS` of each member,
     ``samples`` the times from ``first_sample`` to the one after ``last_sample``.
     """
-    row = last_sample - first_sample
+    thread, row = player[THREAD], last_sample - first_sample
     for _ in range(budget):
         if thread == 0:
             count = 0
@@ -162,15 +161,15 @@ def adaptive(
                     used = min(c[H], left) * clock[1]
                     c[END] = clock[0] if c[LAST] != 0.0 else c[T] + used
                     hs[m] = used
-                    time = at(times, m * slots)
+                    time = at(times, m * (stages + CLOCKS))
                     for i in range(stages):
                         time[i] = c[T] + nodes[i] * used
                     time[stages] = c[END]
             shared[0] = count
-        meet(gate, threads, pause)
+        meet(player)
         if shared[0] == 0:
             break
-        _play(STEP, tape, sections, bases, active, shared[0], table, table_address, thread, threads, gate, pause)
+        call(play, player, active, STEP, shared[0])
         if thread == 0:
             accepted = 0
             for k in range(shared[0]):
@@ -181,7 +180,7 @@ def adaptive(
                     active[accepted] = m
                     accepted += 1
             shared[1] = accepted
-        meet(gate, threads, pause)
+        meet(player)
         # samples within the step, in rounds: the next one of every member that has one
         prepared = False
         while row > 0 and shared[1] > 0:
@@ -194,20 +193,20 @@ def adaptive(
                     if s < last_sample and clock[1] * (c[END] - samples[s - first_sample]) >= 0.0:
                         active[members + due] = m
                         due += 1
-                        time = at(times, m * slots)
+                        time = at(times, m * (stages + CLOCKS))
                         time[stages + 1] = samples[s - first_sample]
                         time[stages + 3] = (samples[s - first_sample] - c[T]) / hs[m]
                 shared[2] = due
-            meet(gate, threads, pause)
+            meet(player)
             due = shared[2]
             if due == 0:
                 break
             some = at(active, members)
             if not prepared:
-                _play(FINAL, tape, sections, bases, some, due, table, table_address, thread, threads, gate, pause)
+                call(play, player, some, FINAL, due)
                 prepared = True
-            _play(INTERPOLATE, tape, sections, bases, some, due, table, table_address, thread, threads, gate, pause)
-            _play(RECORD, tape, sections, bases, some, due, table, table_address, thread, threads, gate, pause)
+            call(play, player, some, INTERPOLATE, due)
+            call(play, player, some, RECORD, due)
             if thread == 0:
                 for k in range(due):
                     m = some[k]
@@ -217,8 +216,8 @@ def adaptive(
                     for j in range(outputs):
                         target[j] = source[j]
                     c[SAMPLE] += 1.0
-            meet(gate, threads, pause)
-        _play(COMMIT, tape, sections, bases, active, shared[1], table, table_address, thread, threads, gate, pause)
+            meet(player)
+        call(play, player, active, COMMIT, shared[1])
         if thread == 0:
             for k in range(shared[1]):
                 m = active[k]
@@ -230,21 +229,13 @@ def adaptive(
                     status[m] = TOO_MANY_STEPS
                 if status[m] in (DONE, RUNNING) and last_sample < all_samples and int(c[SAMPLE]) == last_sample:
                     status[m] = PAUSED
-        meet(gate, threads, pause)
+        meet(player)
     left = 0
     for m in range(members):
         if status[m] == RUNNING:
             left = 1
-    meet(gate, threads, pause)
+    meet(player)
     return left
-
-
-@register_jitable
-def _play(section, tape, sections, bases, members, count, table, table_address, thread, threads, gate, pause):
-    execute(
-        tape, sections[section], sections[section + 1], bases, members, count, table, table_address, thread, threads,
-        gate, pause,
-    )  # fmt: skip
 
 
 @register_jitable
@@ -274,6 +265,10 @@ def _drop(bases, y, new, size, active, position, status, reached, bad, index):
         else:
             status[m] = NONFINITE
             reached[m] = index
+            before = doubles(bases[2 * y] + m * bases[2 * y + 1])
+            after = doubles(bases[2 * new] + m * bases[2 * new + 1])
+            for j in range(size):
+                after[j] = before[j]
     position[1] = count
 
 
@@ -304,5 +299,3 @@ def _judge(c, used, errors, estimates, members, m, dimension, rule, status, cloc
     elif c[STEPS] >= clock[2]:
         status[m] = TOO_MANY_STEPS
 
-
-_ = inf, nan

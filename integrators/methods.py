@@ -23,7 +23,7 @@ ADAPTIVE: dict[str, Method] = {name: method for name, method in WITHOUT_NOISE.it
 
 def right_hand_side(system: System, method: str) -> Program:
     """What steps with error control are made from: the right-hand side, with its Jacobian where the method needs it."""
-    if not isinstance(ADAPTIVE[method], Rosenbrock):
+    if not isinstance(WITHOUT_NOISE[method], Rosenbrock):
         return system.program("rhs")
     if system.dimension > LARGEST:
         raise InputError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,8 @@ class _Compiled:
         self.rhs = load({"rhs": Straight(_fields(rhs))}, self.stages)["rhs"]
         self.jacobian = load({"jacobian": Straight(_fields(jacobian))}, self.point)["jacobian"] if jacobian else 0
         self.places = np.array(
-            [self.stages.offset(name) for name in ("t", "y", "f")] + [self.point.offset(name) for name in ("t", "y", "J")]
+            [self.stages.offset(name) for name in ("t", "y", "f")]
+            + [self.point.offset(name) for name in ("t", "y", "J")]
         )
 
 
@@ -122,7 +124,7 @@ class RadauGroup:
         """
         self.status[self.status == PAUSED] = RUNNING
         times = np.ascontiguousarray(self.times[first : last + 1])
-        for member in np.flatnonzero(self.status == RUNNING):
+        for member in map(int, np.flatnonzero(self.status == RUNNING)):
             self._advance(member, times, (first, last, len(self.times)), out[member], tick)
 
     def _advance(self, member: int, times: np.ndarray, which: tuple, out: np.ndarray, tick: Tick) -> None:
@@ -133,7 +135,8 @@ class RadauGroup:
             self._load(member)
         while self.status[member] == RUNNING:
             with self.pace:
-                ending = run(
+                ending = self._apart(
+                    run,
                     *(c.rhs, *addresses, self.dimension, self.stages, c.places, self.point),
                     *(self.matrices, self.pivots, self.scratch, self.columns[member], again, self.span),
                     *(times, *which, out, self.pace.amount),
@@ -144,6 +147,13 @@ class RadauGroup:
                 raise self.algebra.failure
             self.status[member] = ending
             tick(self.fraction)
+
+    def _apart(self, run: Callable[..., int], *arguments: Any) -> int:
+        """Run where callbacks are never interrupted by Ctrl-C, which would get lost in the driver."""
+        if self.algebra is None:
+            return run(*arguments)
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(run, *arguments).result()
 
     def _load(self, member: int) -> None:
         """Make the memory that of a member."""
@@ -188,7 +198,7 @@ class _Algebra:
             point[workspace.offset(name) :][:size] for name, size in (("t", 1), ("y", n), ("p", p))
         )
         self.structure = structure(system.program("rhs"))
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
         self._values = np.empty(0)
         self._factors: tuple[Any, Any] = (None, None)
         self._callbacks = [Callback(self._guarded(f)) for f in (self._differentiate, self._factorise, self._solve)]
@@ -198,7 +208,7 @@ class _Algebra:
         def callback(work: int, out: int, a: int, b: int) -> int:
             try:
                 return function(a)
-            except BaseException as failure:  # Ctrl-C included: it must not get lost in the driver
+            except Exception as failure:
                 self.failure = failure
                 return -1
 

@@ -22,14 +22,16 @@ from ..engine.evaluation import evaluate
 from ..engine.layout import Layout
 from ..engine.storage import Writer, load
 from ..engine.system import System
+from . import stiffness
 from .ensemble import Ensemble, Members, check_system, members
-from .fields import DONE, RUNNING
+from .fields import DONE, RUNNING, TOO_MANY_STEPS
 from .groups import AdaptiveGroup, FixedGroup, Positions, adaptive, fixed, fixed_lanes, lanes, stochastic
 from .methods import ADAPTIVE, METHODS, right_hand_side
 from .parallel import Progress, Tick, cores, parts, work_off
 from .radau import Radau, RadauGroup
 from .rosenbrock import Rosenbrock
 from .stochastic import Stochastic, check
+from .tableaux import Tableau
 from .times import INTERVALS, Spaced, Times, number, positive, samples, span, whole
 
 if TYPE_CHECKING:
@@ -85,8 +87,9 @@ def simulate(
     t_end, t_start : float
         Last and first time, in the system's unit (maps: whole numbers of iterations). Flows may run backwards.
     method : str
-        ``tsit5`` (default), ``dopri5``, ``dop853``, ``bs3`` choose their steps by ``rtol`` and ``atol``; ``euler``,
-        ``heun``, ``rk4`` need ``dt``, as do the others if a ``dt`` is given. Maps: ``iterate``.
+        ``tsit5`` (default), ``dopri5``, ``dop853``, ``bs3``, and for stiff systems ``rodas5p`` and ``radau5``, choose
+        their steps by ``rtol`` and ``atol``; ``euler``, ``heun``, ``rk4`` need ``dt``, as do the other explicit ones
+        if a ``dt`` is given. Maps: ``iterate``.
     dt : float
         Equal steps of this length, shortened where necessary so that a whole number of them fits.
     rtol, atol : float
@@ -239,8 +242,13 @@ class _Plan:
         system, y, p = self.members.system, self.members.y[part], self.members.p[part]
         times: Times = np.zeros(0) if self.only_end else self.times
         if isinstance(METHODS.get(self.method), Radau):
-            how = dict(times=times, rtol=self.rtol, atol=self.atol, max_steps=self.max_steps)
-            return RadauGroup(system, y, p, self.start, self.end, **how)
+            return RadauGroup(
+                *(system, y, p, self.start, self.end),
+                times=times,
+                rtol=self.rtol,
+                atol=self.atol,
+                max_steps=self.max_steps,
+            )
         if self.dt is None:
             return AdaptiveGroup(
                 adaptive(
@@ -335,6 +343,7 @@ class _Run:
             "steps": np.zeros(self.count, dtype=np.int64),
             "rejected": np.zeros(self.count, dtype=np.int64),
         }
+        self.last = plan.members.y.copy()
         self.raw = None if writer else np.empty((self.count, self.samples, self.system.dimension))
         self.workers = workers
         self.begun: set[int] = set()
@@ -355,7 +364,30 @@ class _Run:
                 with suppress(Exception):
                     self.writer.close(complete=False)
             raise
+        self._hint()
         return self._finish(complete=True)
+
+    def _hint(self) -> None:
+        """Warn if the member that took the most steps did so because the system is stiff."""
+        plan, method = self.plan, METHODS.get(self.plan.method)
+        if plan.dt is not None or not isinstance(method, Tableau):
+            return
+        most = int((self.endings["steps"] + self.endings["rejected"]).argmax())
+        if self.endings["steps"][most] < stiffness.MANY and self.endings["status"][most] != TOO_MANY_STEPS:
+            return
+        states = [(float(self.endings["t_stop"][most]), self.last[most])]
+        if self.raw is not None and not plan.only_end:
+            reached = np.flatnonzero(np.isfinite(self.raw[most]).all(axis=1))
+            some = reached[[len(reached) * k // 5 for k in range(1, 5)]] if len(reached) >= 5 else reached[:-1]
+            states += [(float(plan.times[k : k + 1][0]), self.raw[most, k]) for k in map(int, some)]
+        compiled = adaptive(self.system.program("rhs"), method, plan.width, not plan.only_end, None)
+        stiffness.warn_if_stiff(
+            *(self.system, method, compiled, states, plan.members.p[most]),
+            span=plan.end - plan.start,
+            rtol=plan.rtol,
+            atol=plan.atol,
+            stacklevel=4,
+        )
 
     def _parts(self) -> list[slice]:
         width, largest = self.plan.width, 16384
@@ -377,6 +409,7 @@ class _Run:
                 longer = time.monotonic() - begin < FLUSH / 4
                 first, segment = last, min(largest, 4 * segment) if longer else segment
         finally:
+            self.last[part] = group.y
             for name, values in group.result().items():
                 self.endings[name][part] = values
 

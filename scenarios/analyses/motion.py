@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ...engine.errors import InputError
-from ..fields import Count, NotNegative, Positive, ScalarName, Values, VariableName
+from ..fields import Count, Draw, NotNegative, Positive, ScalarName, StateName, Values, VariableName
 from .base import Analysis
 
 
@@ -19,6 +19,8 @@ class MotionMap(Analysis):
     """Parameters and their values, which make the grid; two can be drawn."""
     starts: Count = 3
     """Initial states at each point of the grid."""
+    initial: dict[StateName, Draw] | None = None
+    """Random draws of initial values; those that the catalogue declares for the system by default."""
     position: VariableName = "r"
     """The state or observable whose first two components are the position."""
     t_end: Positive = 320.0
@@ -38,3 +40,12 @@ class MotionMap(Analysis):
         shape = {**system.state, **system.observable_shapes}.get(self.position, ())
         if len(shape) != 1 or shape[0] < 2:
             raise InputError(f"position: {self.position!r} has the shape {shape}, not two components or more")
+
+    def arguments(self, work):
+        from ... import systems
+        from ...engine.declaration import Draw as Drawn
+
+        declared = systems.get(work.system.name).starts if work.system.name in systems.names() else {}
+        drawn = {name: start for name, start in declared.items() if isinstance(start, Drawn)}
+        given = super().arguments(work)
+        return {**given, "initial": drawn | given.get("initial", {})}

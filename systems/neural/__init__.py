@@ -1,6 +1,7 @@
 """Networks of rate neurons with plastic synapses, gains and thresholds."""
 
 from .comparator import comparator, comparator_network
+from .excitable import fitzhugh_nagumo, hindmarsh_rose, hodgkin_huxley, morris_lecar
 from .hebbian import fisher_hebbian, fisher_hebbian_bars
 from .latching import latching_network, random_patterns
 from .metadynamics import intrinsic_plasticity, self_coupled_neuron, target_point_network, three_site_network
@@ -21,9 +22,13 @@ __all__ = [
     "comparator_network",
     "fisher_hebbian",
     "fisher_hebbian_bars",
+    "fitzhugh_nagumo",
     "full_depletion",
+    "hindmarsh_rose",
+    "hodgkin_huxley",
     "intrinsic_plasticity",
     "latching_network",
+    "morris_lecar",
     "polyhomeostatic_adaptation",
     "random_patterns",
     "self_coupled_neuron",

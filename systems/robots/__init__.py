@@ -1,5 +1,6 @@
 """Robots whose motion organises itself in the loop of body, sensor and neuron, and their prototypes."""
 
+from .barrels import barrel
 from .dissipation import adaptive_dissipation, adaptive_dissipation_double_well
 from .parts import Part, assemble
 from .spheres import rolling_sphere, sphere, sphere_in_mode
@@ -10,6 +11,7 @@ __all__ = [
     "adaptive_dissipation",
     "adaptive_dissipation_double_well",
     "assemble",
+    "barrel",
     "rolling_sphere",
     "single_wheel",
     "sphere",

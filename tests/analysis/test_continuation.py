@@ -100,6 +100,77 @@ def test_a_branch_continued_backwards_returns():
     np.testing.assert_allclose(values, expected_values, rtol=1e-11)
 
 
+PLANE = {"P": (-6, 7), "Q": (-14, 2)}
+
+
+def plane(change=None, extra=0):
+    """Curves of folds and Hopf points over two inputs: kinds, parameters and coefficients that are invariant."""
+    change = np.eye(2) if change is None else np.asarray(change)
+    undo = np.linalg.inv(change)
+
+    @ax.flow(state={"x": (2 + extra,)}, parameters={"P": -8.0, "Q": -5.0})
+    def moved(t, s, p):
+        x, y = undo @ s.x[:2]
+        rate = jnp.stack(
+            [
+                -x + 1 / (1 + jnp.exp(-(p.P + 10 * x - 10 * y))),
+                -y + 1 / (1 + jnp.exp(-(p.Q + 10 * x + 2 * y))),
+            ]
+        )
+        return {"x": jnp.concatenate([change @ rate, -2.0 * s.x[2:]])}
+
+    branch = continue_fixed_points(moved, "P", (-8, 4))
+    found = []
+    for label in ("LP1", "H1"):
+        points = [p for p in continue_bifurcation(moved, branch[label], PLANE).special() if p.kind != "EP"]
+        points.sort(key=lambda p: p.parameters["P"])
+        signs = [(p.kind, np.sign(p.coefficients.get("c", 0)), np.sign(p.coefficients.get("l2", 0))) for p in points]
+        found.append((signs, np.array([list(p.parameters.values()) for p in points])))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "extra"),
+    [([[0, 1], [1, 0]], 0), ([[1, 0.7], [-0.4, 1.3]], 0), (None, 1), ([[-3, 0], [0, 0.2]], 2)],
+    ids=["permuted", "sheared", "in company", "rescaled, in company"],
+)
+def test_curves_of_bifurcations_do_not_depend_on_coordinates(change, extra):
+    for (kinds, values), (expected_kinds, expected) in zip(plane(change, extra), plane(), strict=True):
+        assert [kind for kind, *_ in kinds] == [kind for kind, *_ in expected_kinds]
+        assert [abs(c) for _, c, _ in kinds] == [abs(c) for _, c, _ in expected_kinds]
+        assert [l2 for *_, l2 in kinds] == [l2 for *_, l2 in expected_kinds]
+        np.testing.assert_allclose(values, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+@pytest.mark.parametrize("change", [[[0, 1], [1, 0]], [[1, 0.7], [-0.4, 1.3]]], ids=["permuted", "sheared"])
+def test_bifurcations_of_maps_do_not_depend_on_coordinates(change, extra):
+    """The cubic Henon map x' = y, y' = -0.2 x + a y - y^3, and the delayed logistic map."""
+
+    def duffing(x, y, a):
+        return [y, -0.2 * x + a * y - y**3]
+
+    def delayed(x, y, a):
+        return [a * x * (1 - y), x]
+
+    def points(rule, change, start, bounds):
+        undo = np.linalg.inv(change)
+
+        @ax.map(state={"x": (2 + extra,)}, parameters={"a": np.mean(bounds)})
+        def moved(t, s, p):
+            x, y = undo @ s.x[:2]
+            return {"x": jnp.concatenate([change @ jnp.stack(rule(x, y, p.a)), 0.5 * s.x[2:]])}
+
+        moved = moved.with_initial(x=np.concatenate([change @ np.array(start), np.zeros(extra)]))
+        special = [p for p in continue_fixed_points(moved, "a", bounds).special() if p.kind not in ("EP", "NSE")]
+        return sorted((round(p.parameters["a"], 10), p.kind, p.note, sorted(p.unstable)) for p in special)
+
+    for rule, start, bounds in ((duffing, [0.9, 0.9], (0.5, 3.0)), (delayed, [0.5, 0.5], (1.2, 2.6))):
+        expected = points(rule, np.eye(2), start, bounds)
+        assert len(expected) in (1, 3)
+        assert points(rule, np.array(change, float), start, bounds) == expected
+
+
 def test_steps_do_not_move_special_points():
     fine = continue_fixed_points(system(), "P", (-1, 4), max_step=0.005)
     assert summary(fine)[0] == summary(PLAIN)[0]

@@ -1,7 +1,7 @@
 """Bifurcations of published models: every located point against the same point computed with 40 digits by mpmath.
 
 Each model is one formula for both. mpmath solves the defining equations with the eigenvectors as unknowns (Govaerts
-2000, Sec. 4; Kuznetsov 2004, Sec. 10.2), attrax those from bordered matrices. Labels and verdicts are the published ones.
+2000, Sec. 4; Kuznetsov 2004, Sec. 10.2), attrax those from bordered matrices. Labels and verdicts are those published.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 import attrax as ax
 from attrax.analysis import continue_bifurcation, continue_fixed_points
 
-PRECISE = SimpleNamespace(exp=mp.exp, tanh=mp.tanh, cosh=mp.cosh)
+PRECISE = SimpleNamespace(exp=mp.exp, tanh=mp.tanh, cosh=mp.cosh, cos=mp.cos, sin=mp.sin)
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,57 @@ def generalised_henon(m, y, p):
     return [y[1], alpha - beta * y[0] - y[1] ** 2 - 0.1 * y[0] * y[1]]
 
 
+def henon(m, y, p):
+    return [1 - p[0] * y[0] ** 2 + y[1], p[1] * y[0]]
+
+
+def brusselator(m, y, p):
+    return [p[0] - (p[1] + 1) * y[0] + y[0] ** 2 * y[1], p[1] * y[0] - y[0] ** 2 * y[1]]
+
+
+def adaptive_control(m, y, p):
+    return [y[1], y[2], -p[0] * y[2] - p[1] * y[1] - y[0] + y[0] ** 2]
+
+
+def chua(m, y, p):
+    x, y, z = y
+    return [p[0] * (y - x**3 / 16 + x / 6), x - y + z, -p[1] * y]
+
+
+def ignition(m, y, p):
+    return [p[0] * m.exp(y[0]) - y[0]]
+
+
+def fitzhugh_nagumo(m, y, p):
+    return [y[0] - y[0] ** 3 / 3 - y[1] + p[0], 0.08 * (y[0] + 0.7 - p[1] * y[1])]
+
+
+def sel_kov(m, y, p):
+    x, y = y
+    return [-x + p[0] * y + x**2 * y, p[1] - p[0] * y - x**2 * y]
+
+
+def van_der_pol_duffing(m, y, p):
+    return [y[1], p[0] * y[0] + p[1] * y[1] - y[0] ** 3 - y[0] ** 2 * y[1]]
+
+
+def food_web(m, y, p):
+    """Two consumers of one resource, with a saturating one (Holling type II)."""
+    x, y, z = y
+    first, second = 5 * x * y / (1 + 3 * x), p[0] * y * z / (1 + 2 * y)
+    return [x * (1 - x) - first, first - second - 0.4 * y, second - p[1] * z]
+
+
+def cubic_map(m, y, p):
+    return [p[0] * y[0] - y[0] ** 3]
+
+
+def ikeda(m, y, p):
+    x, y = y
+    phase = 0.4 - p[1] / (1 + x**2 + y**2)
+    return [p[0] + 0.9 * (x * m.cos(phase) - y * m.sin(phase)), 0.9 * (x * m.sin(phase) + y * m.cos(phase))]
+
+
 def duffing_map(m, y, p):
     return [y[1], -p[1] * y[0] + p[0] * y[1] - y[1] ** 3]
 
@@ -185,14 +236,17 @@ MODELS = {
         {"LP1": ({"q2": (0, 3), "k": (0, 5)}, "BT CP BT"), "H1": ({"q2": (0, 3), "k": (0, 5)}, "BT GH GH BT")},
     ),
     "Lorenz 1984": Model(
-        "E. N. Lorenz, Tellus A 36, 98 (1984); A. Shil'nikov, G. Nicolis, C. Nicolis, Int. J. Bif. Chaos 5, 1701 (1995)",
+        "E. N. Lorenz, Tellus A 36, 98 (1984); A. Shil'nikov et al., Int. J. Bif. Chaos 5, 1701 (1995)",
         *(lorenz84, {"F": 0.5, "G": 0.5}, [0.3, 0.4, 0.4], "F", (0.0, 4.0), "LP LP Hsup"),
         {"LP1": ({"F": (0, 5), "G": (0, 5)}, "ZH CP"), "H1": ({"F": (0, 5), "G": (0, 5)}, "ZH")},
     ),
     "Bazykin": Model(
         "A. D. Bazykin, Nonlinear Dynamics of Interacting Populations (1985); Kuznetsov 2004, example 8.3",
         *(bazykin, {"alpha": 0.3, "delta": 0.5}, [5.0, 2.0], "delta", (0.0, 1.0), "Hsup LP LP"),
-        {"LP1": ({"alpha": (0, 1), "delta": (0, 1)}, "BT CP BT"), "H1": ({"alpha": (0, 1), "delta": (0, 1)}, "GH BT BT")},
+        {
+            "LP1": ({"alpha": (0, 1), "delta": (0, 1)}, "BT CP BT"),
+            "H1": ({"alpha": (0, 1), "delta": (0, 1)}, "GH BT BT"),
+        },
     ),
     "Koper": Model(
         "M. T. M. Koper, Physica D 80, 72 (1995)",
@@ -210,10 +264,77 @@ MODELS = {
         "M. L. Rosenzweig, R. H. MacArthur, Am. Nat. 97, 209 (1963)",
         *(rosenzweig_macarthur, {"K": 1.5}, [1.0, 0.6], "K", (0.5, 6), "BP Hsup"),
     ),
+    "Brusselator": Model(
+        "I. Prigogine, R. Lefever, J. Chem. Phys. 48, 1695 (1968)",
+        *(brusselator, {"A": 1.5, "B": 1.0}, [1.5, 0.67], "B", (0.5, 6), "Hsup"),
+        {"H1": ({"A": (0.2, 2), "B": (0.5, 6)}, "")},
+    ),
+    "adaptive control": Model(
+        "demo adapt1 of MatCont",
+        *(adaptive_control, {"alpha": 2.0, "beta": 1.0}, [0.0, 0.0, 0.0], "alpha", (0.1, 3), "Hsup"),
+        {"H1": ({"alpha": (0.1, 3), "beta": (0.1, 3)}, "")},
+    ),
+    "Chua": Model(
+        "A. Khibnik, D. Roose, L. O. Chua, Int. J. Bif. Chaos 3, 363 (1993), with a cubic nonlinearity",
+        *(chua, {"alpha": 3.0, "beta": 14.0}, [1.633, 0.0, -1.633], "alpha", (1, 20), "Hsup"),
+    ),
+    "ignition": Model(
+        "D. A. Frank-Kamenetskii, Diffusion and Heat Exchange in Chemical Kinetics (1955): folds at 1 / e",
+        *(ignition, {"rate": 0.1}, [0.1], "rate", (0, 1), "LP"),
+    ),
+    "FitzHugh-Nagumo": Model(
+        "R. FitzHugh, Biophys. J. 1, 445 (1961)",
+        *(fitzhugh_nagumo, {"I": 0.0, "b": 0.8}, [-1.2, -0.6], "I", (-1, 2), "Hsub Hsub"),
+        {"H1": ({"I": (-2, 2), "b": (0.1, 2)}, "GH")},
+    ),
+    "Sel'kov": Model(
+        "E. E. Sel'kov, Eur. J. Biochem. 4, 79 (1968)",
+        *(sel_kov, {"a": 0.08, "b": 0.2}, [0.2, 1.6], "b", (0.1, 1.2), "Hsup Hsup"),
+        {"H1": ({"a": (0.01, 0.2), "b": (0.1, 1.2)}, "")},
+    ),
+    "van der Pol-Duffing": Model(
+        "P. Holmes, D. Rand, Int. J. Non-Linear Mech. 15, 449 (1980)",
+        *(van_der_pol_duffing, {"mu1": 1.0, "mu2": -1.0}, [1.0, 0.0], "mu2", (-2, 2), "Hsub"),
+    ),
+    "food chain": Model(
+        "A. Hastings, T. Powell, Ecology 72, 896 (1991)",
+        *(food_web, {"a": 0.1, "d": 0.01}, [0.7, 0.15, 8.0], "d", (0.002, 0.03), "Hsup Hsub LP BP Hsub Hsup BP"),
+    ),
     "generalised Henon": Model(
         "W. Govaerts, R. Khoshsiar Ghaziani, Yu. A. Kuznetsov, H. G. E. Meijer, SIAM J. Sci. Comput. 29, 2644 (2007)",
         *(generalised_henon, {"alpha": -0.4, "beta": 0.5}, [-0.4, -0.4], "alpha", (-2, 2), "LP PDsup"),
         {"LP1": ({"alpha": (-3, 4), "beta": (-2, 2)}, "R1"), "PD1": ({"alpha": (-3, 4), "beta": (-2, 2)}, "R2")},
+        True,
+    ),
+    "generalised Henon, over beta": Model(
+        "the same; Neimark-Sacker curve through all strong resonances",
+        *(generalised_henon, {"alpha": 0.5, "beta": 0.5}, [0.3, 0.3], "beta", (0, 1.5), "NSsup"),
+        {"NS1": ({"alpha": (-3, 5), "beta": (0, 3)}, "R2 R3 R4 R1")},
+        True,
+    ),
+    "Henon": Model(
+        "M. Henon, Commun. Math. Phys. 50, 69 (1976)",
+        *(henon, {"a": 0.1, "b": 0.3}, [0.9, 0.3], "a", (-0.3, 1.4), "LP PDsup"),
+        {"PD1": ({"a": (-1, 4), "b": (-1.5, 0.9)}, "R2")},
+        True,
+    ),
+    "Henon, fourth iterate": Model(
+        "the same: the cycle of period 2 from its doubling on",
+        *(henon, {"a": 1.0, "b": 0.3}, [1.0, 0.0], "a", (0.95, 1.2), "PDsup"),
+        {},
+        True,
+        4,
+    ),
+    "cubic map": Model(
+        "R. M. May, in Bifurcation Theory and Applications in Scientific Disciplines (1979)",
+        *(cubic_map, {"a": 0.5}, [0.0], "a", (-1.5, 2.5), "PDsub BPsup"),
+        {},
+        True,
+    ),
+    "Ikeda": Model(
+        "K. Ikeda, Opt. Commun. 30, 257 (1979); S. M. Hammel, C. K. R. T. Jones, J. V. Moloney, 1985",
+        *(ikeda, {"a": 0.2, "kappa": 6.0}, [0.2, 0.1], "a", (0.1, 1.0), "PDsup"),
+        {"PD1": ({"a": (0.1, 1), "kappa": (2, 10)}, "")},
         True,
     ),
     "Duffing map": Model(
@@ -248,8 +369,6 @@ def labels(branch) -> str:
     return " ".join(words)
 
 
-
-
 CASES = [(name, label) for name, model in MODELS.items() for label in (None, *model.curves)]
 
 
@@ -268,78 +387,210 @@ def test_published_bifurcations(name, label):
 
 
 def check(model: Model, point) -> None:
-    """The point solves its defining equations, and has the normal form, in arithmetic of 40 digits."""
+    """The point solves its defining equations, and has its normal form, also in arithmetic of 60 digits."""
     assert point.refined, point.label
-    with mp.workdps(40):
+    with mp.workdps(60):
         exact = Exact(model, point)
-        state, values = exact.solved
+        state, values, coefficients = exact.solved()
         size = max(abs(each) for each in state)
         for found, true in zip(point.vector, state, strict=True):
-            assert abs(found - true) <= 1e-10 * max(abs(true), 1e-3 * size), (point.label, found, true)
+            assert abs(found - true) <= 1e-10 * max(abs(true), 1e-2 * size, 1e-2), (point.label, found, true)
         for key, true in values.items():
-            assert abs(point.parameters[key] - true) <= 1e-10 * abs(true), (point.label, key, true)
-        for key, true in exact.coefficients(state, values).items():
-            assert point.coefficients[key] == pytest.approx(float(true), rel=1e-7), (point.label, key)
+            assert abs(point.parameters[key] - true) <= 1e-10 * max(abs(true), 1e-2), (point.label, key, true)
+        for key, true in coefficients.items():
+            assert point.coefficients[key] == pytest.approx(float(true), rel=1e-6), (point.label, key)
+
+
+H = mp.mpf(10) ** -15
 
 
 class Exact:
-    """A special point in mpmath: unknowns are the state, the parameters and the critical eigenvectors."""
+    """A special point in mpmath: unknowns are the state, the parameters, and the critical eigenvectors."""
 
     def __init__(self, model: Model, point):
-        self.model, self.kind, self.n = model, point.kind, len(model.start)
+        self.model, self.point, self.kind, self.n = model, point, point.kind, len(model.start)
         self.names = list(point.parameters)
-        self.guess = [*point.vector, *point.parameters.values()]
-        values, vectors = np.linalg.eig(self.numeric(self.jacobian(*self.split(self.guess))))
-        size = abs(values).max()
-        match self.kind:
-            case "LP" | "CP" | "BP" | "BT" | "ZH":
-                self.right = vectors[:, np.argmin(abs(values))].real
-            case "PD" | "R2":
-                self.right = vectors[:, np.argmin(abs(values + 2))].real
-        if self.kind in ("H", "NS", "ZH", "GH"):
-            growth = abs(values + 1) - 1 if model.is_map else values.real
-            growth = np.where(values.imag > 1e-9 * size, abs(growth), np.inf)
-            k = np.argmin(growth)
-            self.pair, self.eigenvalue = vectors[:, k] / np.vdot(vectors[:, k], vectors[:, k]), values[k]
+        self.shift = {"PD": 2, "R2": 2}.get(self.kind, 0)
+        self.angle = {"R3": 2 * mp.pi / 3, "R4": mp.pi / 2}.get(self.kind)
+        first = [*map(mp.mpf, point.vector.tolist()), *map(mp.mpf, point.parameters.values())]
+        jacobian = np.array(self.jacobian(*self.split(first)).tolist(), dtype=float) + self.shift * np.eye(self.n)
+        left, _, right = np.linalg.svd(jacobian)
+        self.v, self.w = right[-1], left[:, -1]
+        self.v1 = np.linalg.lstsq(jacobian, self.v, rcond=1e-6)[0]
+        self.v1 = self.v1 - self.v * (self.v @ self.v1)
+        values, vectors = np.linalg.eig(jacobian)
+        growth = abs(abs(values + 1) - 1) if model.is_map else abs(values.real)
+        k = np.argmin(np.where(values.imag > 0, growth, np.inf))
+        self.q, self.frequency = vectors[:, k], values[k].imag
+        if model.is_map:
+            self.frequency = np.angle(1 + values[k])
+        self.first = first
 
     def split(self, u):
-        return list(u[: self.n]), dict(zip(self.names, u[self.n : self.n + len(self.names)], strict=True))
+        return list(u[: self.n]), dict(zip(self.names, u[self.n :], strict=False))
+
+    def solved(self):
+        """State, parameters, and the coefficients that are known independently."""
+        pair = [*self.q.real, *self.q.imag]
+        extra = {
+            **dict.fromkeys(("LP", "PD"), [*self.v]),
+            **dict.fromkeys(("H", "NS", "GH"), [*pair, self.frequency]),
+            **dict.fromkeys(("R3", "R4"), pair),
+            **dict.fromkeys(("BT", "R1", "R2"), [*self.v, *self.v1]),
+            "BP": [*self.w, 0.0],
+            "CP": [*self.v, *self.w, 0.0],
+            "ZH": [*self.v, *pair, self.frequency],
+        }[self.kind]
+        start = self.first + [mp.mpf(float(x)) for x in extra]
+        u = chord(self.residual, start)
+        y, values = self.split(u)
+        return y, values, self.coefficients(y, values, u[self.n + len(self.names) :])
+
+    def residual(self, u):
+        n, (y, values), rest = self.n, self.split(u), u[self.n + len(self.names) :]
+        f = self.model.equations(values, y)
+        jacobian = self.jacobian(y, values) + self.shift * mp.eye(n)
+        if self.kind in ("LP", "PD"):
+            return [*f, *self.kernel(jacobian, rest)]
+        if self.kind in ("H", "NS", "R3", "R4"):
+            return [*f, *self.rotation(jacobian, rest)]
+        if self.kind in ("BT", "R1", "R2"):
+            v0, v1 = rest[:n], rest[n:]
+            chain = [a - b for a, b in zip(times(jacobian, v1), v0, strict=True)]
+            return [*f, *self.kernel(jacobian, v0), *chain, inner(self.v, v1)]
+        if self.kind == "ZH":
+            return [*f, *self.kernel(jacobian, rest[:n]), *self.rotation(jacobian, rest[n:])]
+        if self.kind == "BP":
+            w, beta = rest[:n], rest[n]
+            ahead, behind = ({key: x + sign * H for key, x in values.items()} for sign in (1, -1))
+            by_parameter = [
+                (a - b) / (2 * H)
+                for a, b in zip(self.model.equations(ahead, y), self.model.equations(behind, y), strict=True)
+            ]
+            unfolded = [a + beta * mp.mpf(float(b)) for a, b in zip(f, self.w, strict=True)]
+            return [*unfolded, *times(jacobian.T, w), inner(by_parameter, w), inner(self.w, w) - 1]
+        if self.kind == "CP":
+            v, w, slack = rest[:n], rest[n : 2 * n], rest[2 * n]
+            left = [a + slack * mp.mpf(float(b)) for a, b in zip(times(jacobian.T, w), self.v, strict=True)]
+            return [*f, *self.kernel(jacobian, v), *left, inner(self.w, w) - 1, inner(w, self.second(y, values, v, v))]
+        assert self.kind == "GH"
+        q, omega = [mp.mpc(a, b) for a, b in zip(rest[:n], rest[n : 2 * n], strict=True)], rest[2 * n]
+        return [*f, *self.rotation(jacobian, rest), self.cubic(y, values, q, omega).real]
+
+    def kernel(self, matrix, v):
+        return [*times(matrix, v), inner(self.v, v) - 1]
+
+    def rotation(self, jacobian, rest):
+        """``J q = i omega q``; of maps ``J q = (e^{i theta} - 1) q``."""
+        n = self.n
+        a, b, angle = rest[:n], rest[n : 2 * n], self.angle or rest[-1]
+        re, im = (mp.cos(angle) - 1, mp.sin(angle)) if self.model.is_map else (0, angle)
+        first = [x - (re * r - im * i) for x, r, i in zip(times(jacobian, a), a, b, strict=True)]
+        second = [x - (re * i + im * r) for x, r, i in zip(times(jacobian, b), a, b, strict=True)]
+        return [
+            *(*first, *second),
+            inner(self.q.real, a) + inner(self.q.imag, b) - 1,
+            inner(self.q.imag, a) - inner(self.q.real, b),
+        ]
+
+    # -- derivatives, as divided differences ----------------------------------------------------------------
 
     def jacobian(self, y, values):
-        h = mp.mpf(10) ** -13
+        columns = []
+        for k in range(self.n):
+            f, g = (self.model.equations(values, [x + s * H * (j == k) for j, x in enumerate(y)]) for s in (1, -1))
+            columns.append([(a - b) / (2 * H) for a, b in zip(f, g, strict=True)])
+        return mp.matrix(columns).T
 
-        def column(k):
-            ahead, behind = ([x + sign * h * (j == k) for j, x in enumerate(y)] for sign in (1, -1))
-            f, g = self.model.equations(values, ahead), self.model.equations(values, behind)
-            return [(a - b) / (2 * h) for a, b in zip(f, g, strict=True)]
+    def along(self, y, values, *directions):
+        """Derivative along real or complex directions."""
+        if not directions:
+            return self.model.equations(values, y)
+        *others, v = directions
+        f, g = (self.along([a + s * H * b for a, b in zip(y, v, strict=True)], values, *others) for s in (1, -1))
+        return [(a - b) / (2 * H) for a, b in zip(f, g, strict=True)]
 
-        return mp.matrix([column(k) for k in range(self.n)]).T
+    def second(self, y, values, u, v):
+        return self.along(y, values, u, v)
 
-    @staticmethod
-    def numeric(matrix):
-        return np.array(matrix.tolist(), dtype=float)
+    # -- normal forms (Kuznetsov 2004, Eqs. 5.62, 5.66, 5.74) -------------------------------------------------
 
-    @property
-    def solved(self):
+    def coefficients(self, y, values, rest):
         n = self.n
-        extra = self.start()
-        given = [mp.mpf(float(x)) for x in [*self.guess, *extra]]
+        if self.kind == "PD":
+            jacobian, v = self.jacobian(y, values), rest[:n]
+            norm = mp.sqrt(inner(v, v))
+            v = [x / norm for x in v]
+            w = null((jacobian + 2 * mp.eye(n)).T, self.w)
+            h = solved(-jacobian, self.second(y, values, v, v))
+            third = inner(w, self.along(y, values, v, v, v)) + 3 * inner(w, self.second(y, values, v, h))
+            return {"c": third / inner(w, v) / 6}
+        if self.kind in ("H", "NS"):
+            q, angle = [mp.mpc(a, b) for a, b in zip(rest[:n], rest[n : 2 * n], strict=True)], rest[-1]
+            cubic = self.cubic(y, values, q, angle)
+            if self.model.is_map:
+                return {"theta": angle, "d": (mp.exp(-1j * angle) * cubic).real / 2}
+            return {"omega": angle, "l1": cubic.real / (2 * angle)}
+        return {}
 
-        def residual(*u):
-            y, values = self.split(u)
-            return [*self.model.equations(values, y), *self.conditions(self.jacobian(y, values), u[n + len(self.names) :])]
+    def cubic(self, y, values, q, angle):
+        """``<p, C(q, q, q*) + 2 B(q, h11) + B(q*, h20)>`` for ``<q, q> = <p, q> = 1``."""
+        n, jacobian = self.n, self.jacobian(y, values)
+        own = mp.exp(1j * angle) - 1 if self.model.is_map else 1j * angle
+        double = mp.exp(2j * angle) - 1 if self.model.is_map else 2j * angle
+        norm = mp.sqrt(sum(abs(x) ** 2 for x in q))
+        q = [x / norm for x in q]
+        qc = [mp.conj(x) for x in q]
+        p = null((jacobian - own * mp.eye(n)).T, q)
+        p = [x / inner(p, q) for x in p]
+        h20 = solved(double * mp.eye(n) - jacobian, self.second(y, values, q, q))
+        h11 = solved(-jacobian, self.second(y, values, q, qc))
+        third = self.along(y, values, q, q, qc)
+        two = self.second(y, values, q, h11)
+        last = self.second(y, values, qc, h20)
+        return inner(p, [a + 2 * b + c for a, b, c in zip(third, two, last, strict=True)])
 
-        if self.kind == "BP":  # not isolated: least squares
-            return self.split(given)
-        u = mp.findroot(residual, given, tol=1e-40, maxsteps=30)
-        return self.split(u)
 
-    def start(self):
-        n = self.n
-        match self.kind:
-            case "LP" | "PD" | "R2":
-                return list(self.right)
-        return []
+def chord(equations, u):
+    """The root near ``u``, by Newton's method with the derivative at the start."""
+    h = mp.mpf(10) ** -14
+    r = equations(u)
+    columns = []
+    for k in range(len(u)):
+        moved = equations([x + h * (j == k) for j, x in enumerate(u)])
+        columns.append([(a - b) / h for a, b in zip(moved, r, strict=True)])
+    derivative = mp.matrix(columns).T
+    for _ in range(12):
+        step = mp.lu_solve(derivative, mp.matrix(r))
+        u = [x - dx for x, dx in zip(u, step, strict=True)]
+        if all(abs(dx) < 1e-13 * max(1, abs(x)) for dx, x in zip(step, u, strict=True)):
+            return u
+        r = equations(u)
+    raise AssertionError(f"no root near the point: the last step is {mp.nstr(mp.norm(step))}")
 
-    def conditions(self, jacobian, extra):
-        raise NotImplementedError
+
+def times(matrix, v):
+    return list(matrix * mp.matrix(v))
+
+
+def inner(a, b):
+    return mp.fsum(mp.mpmathify(x) * y for x, y in zip(map(plain, a), b, strict=True))
+
+
+def plain(x):
+    return complex(x) if isinstance(x, np.complexfloating) else float(x) if isinstance(x, np.floating) else x
+
+
+def solved(matrix, right):
+    return list(mp.lu_solve(matrix, mp.matrix(right)))
+
+
+def null(matrix, guess):
+    """The null vector of a singular matrix, by inverse iteration."""
+    n = matrix.rows
+    v = mp.matrix([mp.mpmathify(plain(x)) for x in guess])
+    shifted = matrix + mp.mpf(10) ** -30 * mp.eye(n)
+    for _ in range(4):
+        v = mp.lu_solve(shifted, v)
+        v = v / mp.norm(v)
+    return list(v)

@@ -1,0 +1,454 @@
+"""Members of systems of many states on their way through time: whole arrays at once (see `engine.arrays`).
+
+A right-hand side is a sequence of loops over arrays, and so are the stages of a step; one tape of operations makes up a
+step of all members together. Products with weights that members share become products of matrices.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import array_quantities as quantities
+from ..engine.array_memory import Memory, Tape, Team, aligned
+from ..engine.arrays import Stages, elementwise, rebound
+from ..engine.program import Builder
+from ..engine.system import System
+from .dense import interpolant
+from .fields import DONE, NONFINITE, PAUSED, RUNNING
+from .groups import Pace, Positions
+from .large_fields import CLOCKS, COLUMNS, RULE, SAMPLE, SECTIONS, T
+from .parallel import Tick
+from .tableaux import Tableau
+from .times import Times
+
+DRIVERS = "attrax.integrators.large_drivers"
+SHARED_WORK = 200_000
+"""Numbers read in a step from which on it is worth sharing the work among threads."""
+
+
+class Large:
+    """A method and a system of many states, compiled.
+
+    Parameters
+    ----------
+    system : System
+    tableau : Tableau, or None for maps
+    adaptive : bool
+        Whether steps are chosen by tolerances.
+    recorded : tuple of str
+        Names of the state blocks and observables to deliver.
+    """
+
+    def __init__(self, system: System, tableau: Tableau | None, adaptive: bool, recorded: tuple[str, ...]):
+        self.tableau, self.adaptive, self.recorded = tableau, adaptive, recorded
+        self.dimension = n = system.dimension
+        self.rhs = quantities.prefixed(quantities.array_program(system, "rhs"), "rhs ")
+        self.recording = quantities.prefixed(quantities.array_program(system, recorded), "record ")
+        self.outputs = math.prod(self.recording.outputs["record"])
+        self.nodes = (*tableau.c, *tableau.extra_c) if tableau else (0.0,)
+        self.stages = len(self.nodes)
+        self.estimates = len(tableau.error) if adaptive and tableau else 0
+        sections = _map(self) if tableau is None else _runge_kutta(self, tableau, n)
+        places = {"in y": "shown", "in t": ("times", 8 * (self.stages + 1)), "out record": "record"}
+        sections |= {"record": rebound(self.recording.stages, places), "setup": self.rhs.setup + self.recording.setup}
+        self.tape = Tape({k: sections.get(k, ()) for k in (*SECTIONS, "setup")})
+
+    def slope(self, y: str, stage: int, k: str) -> Stages:
+        """The right-hand side at the time of a stage."""
+        return rebound(self.rhs.stages, {"in y": y, "in t": ("times", 8 * stage), "out f": k})
+
+    def memory(self, system: System, y: np.ndarray, p: np.ndarray) -> Memory:
+        """New memory for members with these initial states and parameters."""
+        memory, n = Memory(self.tape, len(y)), self.dimension
+        quantities.place(system, memory, p, (self.rhs, self.recording))
+        for name in ("new", "shown"):
+            memory.new(name, n)
+        memory.new("y", n)[:] = y
+        for name in self.tape.buffers:
+            if name == "u" or name[0] == "k" and name[1:].isdigit():
+                memory.new(name, n)
+            elif name in ("bad", "h", "error0", "error1"):
+                memory.put(name, np.zeros((len(y), 1)))
+            elif name.endswith(" partial"):
+                memory.new(name, -(-n // 8))
+        memory.put("record", np.zeros((len(y), self.outputs)))
+        memory.put("times", np.zeros((len(y), self.stages + CLOCKS)), shared=not self.adaptive)
+        return memory
+
+
+def large(system: System, tableau: Tableau | None, adaptive: bool, recorded: tuple[str, ...]) -> Large:
+    """A :class:`Large`, kept with the system."""
+    key = ("large", tableau.name if tableau else "", adaptive, recorded)
+    if key not in system._programs:
+        system._programs[key] = Large(system, tableau, adaptive, recorded)  # type: ignore[assignment]
+    return system._programs[key]  # type: ignore[return-value]
+
+
+# -- steps as operations -------------------------------------------------------------------------------------
+
+
+def _map(scheme: Large) -> dict[str, Stages]:
+    return {"step": scheme.slope("y", 0, "new") + _finite(scheme.dimension)}
+
+
+def _finite(n: int) -> Stages:
+    """The sum of ``new - new``, which is 0 if all numbers are finite."""
+    b = Builder()
+    (new,) = b.input("new", 1)
+    return elementwise(b.program({"bad": [b.sub(new, new)]}), n, (), {"bad": "add"})
+
+
+def _runge_kutta(scheme: Large, tableau: Tableau, n: int) -> dict[str, Stages]:
+    s = len(tableau.b)
+    inner: Stages = ()
+    for i in range(1, s):
+        inner += _moved(tableau.a[i], "u", n) + scheme.slope("u", i, f"k{i}")
+    extra: Stages = ()
+    for i, row in enumerate(tableau.extra_a):
+        extra += _moved(row, "u", n) + scheme.slope("u", s + i, f"k{s + 1 + i}")
+    first, new = scheme.slope("y", 0, "k0"), _moved(tableau.b, "new", n)
+    last = scheme.slope("new", scheme.stages, f"k{s}")
+    interpolate = _interpolated(tableau, n)
+    if not scheme.adaptive:
+        return {
+            "start": first,
+            "step": first + inner + new + _finite(n),
+            "final": last + extra,
+            "interpolate": interpolate,
+        }
+    b = Builder()
+    commit = elementwise(b.program({"y": b.input("new", 1), "k0": b.input(f"k{s}", 1)}), n)
+    step = inner + new + last + _errors(tableau, n)
+    return {"start": first, "step": step, "final": extra, "interpolate": interpolate, "commit": commit}
+
+
+def _sum(b: Builder, row: Sequence[float]) -> int:
+    """``sum_i row_i k_i`` at one element."""
+    total = b.constant(0.0)
+    for i, w in enumerate(row):
+        if w != 0.0:
+            total = b.fma(b.constant(w), b.input(f"k{i}", 1)[0], total)
+    return total
+
+
+def _moved(row: Sequence[float], target: str, n: int) -> Stages:
+    """``y + h sum_i row_i k_i``."""
+    b = Builder()
+    (y,), (h,) = b.input("y", 1), b.input("h", 1)
+    return elementwise(b.program({target: [b.fma(h, _sum(b, row), y)]}), n, ("h",))
+
+
+def _errors(tableau: Tableau, n: int) -> Stages:
+    """Sums of the squares of the errors, each divided by its tolerance."""
+    b = Builder()
+    (y,), (new,), (h,), (rtol,), (atol,) = (b.input(k, 1) for k in ("y", "new", "h", "rtol", "atol"))
+    allowed = b.fma(rtol, b.max(b.abs(y), b.abs(new)), atol)
+    outputs = {}
+    for k, row in enumerate(tableau.error):
+        ratio = b.div(b.mul(h, _sum(b, row)), allowed)
+        outputs[f"error{k}"] = [b.mul(ratio, ratio)]
+    return elementwise(b.program(outputs), n, ("h", "rtol", "atol"), dict.fromkeys(outputs, "add"))
+
+
+def _interpolated(tableau: Tableau, n: int) -> Stages:
+    """The dense output at ``theta``: see `explicit.Stages.dense_rows`."""
+    b = Builder()
+    (y,), (new,), (h,), (theta,) = (b.input(k, 1) for k in ("y", "new", "h", "theta"))
+    (first,), (final,) = b.input("k0", 1), b.input(f"k{len(tableau.b)}", 1)
+    rise = b.sub(new, y)
+    bend = b.sub(b.mul(h, first), rise)
+    twist = b.sub(b.sub(rise, b.mul(h, final)), bend)
+    rows = [[rise], [bend], [twist], *([b.mul(h, _sum(b, row))] for row in tableau.bubbles)]
+    stages = elementwise(b.program({"shown": interpolant(b, theta, [y], rows)}), n, ("h", "theta"))
+    count = len(tableau.c) + len(tableau.extra_c)
+    return rebound(stages, {"theta": ("times", 8 * (count + 3))})
+
+
+# -- groups ----------------------------------------------------------------------------------------------------
+
+
+class _Group:
+    """What groups of both kinds have in common."""
+
+    def __init__(self, scheme: Large, system: System, y: np.ndarray, p: np.ndarray, workers: int):
+        self.scheme, self.members = scheme, len(y)
+        self.memory = scheme.memory(system, y, p)
+        self.status = np.full(self.members, RUNNING)
+        self.active = np.tile(np.arange(self.members), 2)
+        work = scheme.tape.work["step"] * self.members
+        self.team = Team(workers if work >= SHARED_WORK else 1)
+        self.pace = Pace(4)
+        self.times = self.memory.arrays["times"]
+        once = self.memory.shares("in p")
+        self.team.play(self.memory, "setup", [0] if once else None)
+
+    def _run(self, name: str, *arguments: Any) -> int:
+        return self.team.run(DRIVERS, name, self.memory, *arguments)
+
+    @property
+    def _y(self) -> np.ndarray:
+        """States ``(members, dimension)``, wherever they lie now."""
+        memory = self.memory
+        here = memory.bases[2 * memory.tape.number("y")]
+        return next(memory.arrays[k] for k in ("y", "new") if memory.arrays[k].ctypes.data == here)
+
+    def _recorded(self, times: np.ndarray) -> np.ndarray:
+        """What is recorded of the present states, at a time for each member."""
+        self.memory.arrays["shown"][:] = self._y
+        self.times[:, self.scheme.stages + 1] = times if self.scheme.adaptive else times[0]
+        self.team.play(self.memory, "record")
+        return self.memory.arrays["record"]
+
+
+class LargeFixedGroup(_Group):
+    """Members that take equal steps together, or the iterates of a map; parameters as of `groups.FixedGroup`."""
+
+    def __init__(
+        self,
+        scheme: Large,
+        system: System,
+        y: np.ndarray,
+        p: np.ndarray,
+        *,
+        t_start: float,
+        dt: float,
+        steps: int,
+        positions: Positions | np.ndarray,
+        origin: int = 0,
+        workers: int = 1,
+    ):
+        super().__init__(scheme, system, y, p, workers)
+        self.t_start, self.dt, self.steps, self.origin, self.positions = t_start, dt, steps, origin, positions
+        self.memory.put("h", np.full((1, 1), dt), shared=True)
+        self.clock = np.array([0.0, 1.0] if scheme.tableau is None else [t_start, dt])
+        self.nodes = np.array(scheme.nodes)
+        self.bad = self.memory.arrays["bad"]
+        self.reached = np.zeros(self.members, dtype=np.int64)
+        self.position = np.array([0, self.members])
+        self.samples = self.segment = 0
+        self.whole = np.zeros(0, dtype=np.int64)
+
+    @property
+    def step(self) -> int:
+        """Number of steps taken."""
+        return int(self.position[0])
+
+    def advance(self, first: int, last: int, out: np.ndarray, tick: Tick) -> None:
+        """Deliver the samples ``first`` to ``last`` into ``out`` ``(members, last - first, outputs)``.
+
+        With the last sample, members go on to the end.
+        """
+        places = self.positions[first:last]
+        self.segment, self.whole = first, np.floor(places).astype(np.int64)
+        theta = places - self.whole
+        r = first
+        while r < last:
+            here = self.whole[r - first :]
+            if here[0] - self.step > self.pace.amount:
+                self._go(self.step + self.pace.amount, tick)
+                continue
+            count = max(1, int(np.searchsorted(here, self.step + self.pace.amount, side="right")))
+            count = min(count, max(1, self.pace.amount))
+            self._call(here[:count].copy(), theta[r - first :].copy(), count, out, last - first, r - first)
+            self.samples = r = r + count
+            tick(self.fraction)
+        if last == len(self.positions):
+            while self.step < self.steps and self.position[1]:
+                self._go(min(self.steps, self.step + self.pace.amount), tick)
+            self.status[self.status == RUNNING] = DONE
+
+    def _go(self, step: int, tick: Tick) -> None:
+        self._call(np.array([step]), np.zeros(1), 0, np.zeros(1), 0, 0)
+        tick(self.fraction)
+
+    def _call(
+        self, nearest: np.ndarray, theta: np.ndarray, records: int, out: np.ndarray, row: int, offset: int
+    ) -> None:
+        scheme, number = self.scheme, self.memory.tape.number
+        with self.pace:
+            self._run(
+                "steps",
+                *(number("y"), number("new"), number("shown"), scheme.dimension),
+                *(self.active, self.status, self.reached, self.bad),
+                *(self.times, self.nodes, scheme.stages, self.clock, self.origin, self.position),
+                *(nearest, theta, records, self.memory.arrays["record"], scheme.outputs, out, row, offset),
+            )
+        if not self.position[1]:
+            self.position[0] = max(self.position[0], nearest[-1])
+
+    @property
+    def fraction(self) -> float:
+        """How much of the way is done."""
+        return min(1.0, self.step / max(self.steps, 1))
+
+    @property
+    def delivered(self) -> np.ndarray:
+        """Number of samples that each member has delivered."""
+        finite = self.segment + np.searchsorted(self.whole, self.reached, side="right")
+        return np.where(self.status == NONFINITE, np.minimum(finite, self.samples), self.samples)
+
+    @property
+    def y(self) -> np.ndarray:
+        """What is recorded of the last states ``(members, outputs)``."""
+        return self._recorded(np.full(self.members, self.origin + self.clock[0] + self.step * self.clock[1]))
+
+    def result(self) -> dict[str, np.ndarray]:
+        """Status, time reached and numbers of steps of each member."""
+        taken = np.where(self.status == NONFINITE, self.reached, self.step)
+        return {
+            "status": self.status,
+            "t_stop": self.t_start + taken * self.dt,
+            "steps": taken,
+            "rejected": np.zeros(self.members, dtype=np.int64),
+        }
+
+
+class LargeAdaptiveGroup(_Group):
+    """Members with a step size each; parameters as of `groups.AdaptiveGroup`."""
+
+    def __init__(
+        self,
+        scheme: Large,
+        system: System,
+        y: np.ndarray,
+        p: np.ndarray,
+        t_start: float,
+        t_end: float,
+        *,
+        times: Times,
+        rtol: float,
+        atol: float,
+        max_steps: float,
+        workers: int = 1,
+    ):
+        super().__init__(scheme, system, y, p, workers)
+        assert scheme.tableau is not None
+        self.t_start, self.t_end, self.samples = t_start, t_end, times
+        self.rtol, self.atol = rtol, atol
+        self.direction = 1.0 if t_end > t_start else -1.0
+        self.memory.put("rtol", np.array([[rtol]]), shared=True)
+        self.memory.put("atol", np.array([[atol]]), shared=True)
+        self.errors = np.zeros((2, self.members))
+        for k in range(scheme.estimates):
+            self.memory.put(f"error{k}", self.errors[k][:, None])
+        self.nodes = np.array(scheme.nodes)
+        self.clock = np.array([t_end, self.direction, max_steps])
+        order, beta = scheme.tableau.error_order, scheme.tableau.beta
+        rule = {"power": 0.5 / order - 0.75 * 0.5 * beta, "beta": beta}
+        rule |= {k: getattr(scheme.tableau, k) for k in ("safety", "shrink", "grow")}
+        self.rule = np.array([rule[k] for k in RULE])
+        self.control = np.zeros((self.members, len(COLUMNS)))
+        self.shared = np.zeros(3, dtype=np.int64)
+        self._begin()
+
+    def _begin(self) -> None:
+        """First derivative and first step (Hairer, Norsett & Wanner, II.4)."""
+        scheme, memory = self.scheme, self.memory
+        self._of("t")[:] = self.t_start
+        self._of("memory")[:] = math.log2(1e-8)
+        self.times[:, : scheme.stages + 2] = self.t_start
+        self.team.play(memory, "start")
+        y, k = self._y, memory.arrays["k0"]
+        weights = 1.0 / (self.atol + self.rtol * np.abs(y))
+
+        def square(values: np.ndarray) -> np.ndarray:
+            return ((values * weights) ** 2).mean(axis=1)
+
+        with np.errstate(all="ignore"):
+            span = abs(self.t_end - self.t_start)
+            size, slope = square(y), square(k)
+            ratio = 0.01 * np.sqrt(size / np.maximum(slope, 1e-300))
+            first = np.minimum(np.where((size < 1e-10) | (slope < 1e-10), 1e-6, ratio), span)
+            before, start = k.copy(), y.copy()
+            y += (self.direction * first)[:, None] * k
+            self.times[:, : scheme.stages + 2] += (self.direction * first)[:, None]
+            self.team.play(memory, "start")
+            curvature = square(k - before) / np.maximum(first * first, 1e-300)
+            y[:], k[:] = start, before
+            largest = np.maximum(slope, curvature)
+            guess = (1e4 * np.maximum(largest, 1e-30)) ** (-0.5 / scheme.tableau.error_order)  # type: ignore[union-attr]
+            guess = np.where(largest <= 1e-30, np.maximum(1e-6, 1e-3 * first), guess)
+            h = np.fmax(np.minimum(np.minimum(100.0 * first, guess), span), 1e-60 * span)
+        self._of("h")[:] = h
+
+    def _of(self, name: str) -> np.ndarray:
+        return self.control[:, COLUMNS.index(name)]
+
+    def advance(self, first: int, last: int, out: np.ndarray, tick: Tick) -> None:
+        """Deliver the samples ``first`` to ``last`` into ``out`` ``(members, last - first, outputs)``.
+
+        With the last sample, members go on to the end.
+        """
+        scheme, number, left = self.scheme, self.memory.tape.number, 1
+        self.status[self.status == PAUSED] = RUNNING
+        times = self.samples[first : last + 1]
+        self._deliver_first(first, last, times, out)
+        while left:
+            amount = self.pace.amount
+            with self.pace:
+                left = self._run(
+                    "adaptive",
+                    *(number("y"), number("shown"), self.members, self.active, self.status, self.control),
+                    *(self.memory.arrays["h"], self.errors, scheme.estimates, scheme.dimension),
+                    *(self.times, self.nodes, scheme.stages, self.clock, self.rule),
+                    *(times, first, last, len(self.samples), self.memory.arrays["record"], scheme.outputs, out),
+                    *(amount, self.shared),
+                )
+            if left:
+                tick(self.fraction)
+            else:
+                self.pace.amount = amount
+
+    def _deliver_first(self, first: int, last: int, times: np.ndarray, out: np.ndarray) -> None:
+        """A sample at the very start lies in no step."""
+        if first == 0 and last > 0 and times[0] == self.t_start and not self.control[:, SAMPLE].any():
+            out[:, 0] = self._recorded(np.full(self.members, self.t_start))
+            self.control[:, SAMPLE] = 1.0
+            if last == 1 < len(self.samples):
+                self.status[self.status == RUNNING] = PAUSED
+
+    @property
+    def fraction(self) -> float:
+        """How much of the way is done."""
+        going = (self.status == RUNNING) | (self.status == PAUSED)
+        left = np.where(going, (self.t_end - self.control[:, T]) / (self.t_end - self.t_start), 0.0)
+        return float(1.0 - left.mean())
+
+    @property
+    def delivered(self) -> np.ndarray:
+        """Number of samples that each member has delivered."""
+        return self.control[:, SAMPLE]
+
+    @property
+    def y(self) -> np.ndarray:
+        """What is recorded of the last states ``(members, outputs)``."""
+        return self._recorded(self.control[:, T])
+
+    def result(self) -> dict[str, np.ndarray]:
+        """Status, time reached and numbers of steps of each member."""
+        steps, rejected = self._of("steps"), self._of("rejected")
+        return {
+            "status": np.where(self.status == PAUSED, RUNNING, self.status),
+            "t_stop": self._of("t"),
+            "steps": steps - rejected,
+            "rejected": rejected,
+        }
+
+
+Group = LargeAdaptiveGroup | LargeFixedGroup
+
+
+def unpacked(system: System, recorded: tuple[str, ...], raw: np.ndarray) -> dict[str, np.ndarray]:
+    """Blocks and observables of recorded numbers ``(members, samples, outputs)``."""
+    shapes: Mapping[str, tuple[int, ...]] = {**system.state, **system.observable_shapes}
+    found, start = {}, 0
+    for name in recorded:
+        size = math.prod(shapes[name])
+        found[name] = raw[..., start : start + size].reshape(*raw.shape[:-1], *shapes[name])
+        start += size
+    return found
+

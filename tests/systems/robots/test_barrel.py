@@ -1,0 +1,152 @@
+"""The barrel: its energy, its symmetries, which motions coexist, and where rolling ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.optimize import minimize_scalar, root
+
+import attrax as ax
+from attrax.systems.robots import assemble, barrel, barrels
+
+FAR = np.random.default_rng(4).normal(size=(5, 5))
+EULER = {"method": "rk4", "dt": 2e-3}
+
+
+@ax.flow(**assemble(barrels.BODY), name="on_a_spring")
+def on_a_spring(t, s, p):
+    return barrels.rolling(s, p, -30.0 * s.s)
+
+
+def test_a_barrel_with_a_spring_keeps_its_energy_to_the_order_of_the_method():
+    system = on_a_spring.with_parameters(psi=0.0).with_initial(theta=0.3, omega=1.0, s=0.4, s_dot=-0.5)
+    drifts = []
+    for dt in (2e-3, 1e-3, 5e-4):
+        data = ax.simulate(system, 10.0, method="rk4", dt=dt, sample=0.05)
+        E = (data.E + 15.0 * data.s**2).values
+        drifts.append(np.abs(E - E[0]).max())
+    assert drifts[0] < 1e-8
+    assert drifts[0] > 12 * drifts[1] > 12**2 * drifts[2]
+
+
+def test_friction_takes_the_energy_that_it_should():
+    y = FAR[:, :4]
+    f = np.stack(list(on_a_spring.rhs(y).values()), axis=-1)
+    h = 1e-6
+    data = [ax.simulate(on_a_spring, 1e-9, method="rk4", dt=1e-9, sample=[0.0], initial=y + k * h * f) for k in (-1, 1)]
+    E = [(d.E + 15.0 * d.s**2).values[:, 0] for d in data]
+    np.testing.assert_allclose((E[1] - E[0]) / (2 * h), -0.3 * y[:, 1] ** 2, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("image", "shift"), [([1, 1, -1, -1, -1], [np.pi, 0, 0, 0, 0]), ([-1, -1, 1, 1, 1], [np.pi, 0, 0, 0, 0])]
+)
+def test_the_image_of_a_solution_is_a_solution(image, shift):
+    f, f_image = (np.stack(list(barrel.rhs(v).values()), axis=-1) for v in (FAR, FAR * image + shift))
+    np.testing.assert_allclose(f_image, f * image, rtol=1e-9, atol=1e-9)
+
+
+def starts(n, seed=1):
+    rng = np.random.default_rng(seed)
+    return {
+        "theta": rng.uniform(0, 2 * np.pi, n),
+        "omega": rng.uniform(-6, 6, n),
+        "s": rng.uniform(-0.8, 0.8, n),
+        "s_dot": rng.uniform(-3, 3, n),
+        "b": rng.uniform(-0.5, 0.5, n),
+    }
+
+
+def test_two_kinds_of_rolling_either_way_and_rest_coexist():
+    data = ax.simulate(barrel, 500.0, transient=400.0, sample=0.02, initial=starts(96), **EULER)
+    turns = np.abs(data.omega.mean("time").values)
+    moves = ((data.s[:, 1:].values > 0) & (data.s[:, :-1].values <= 0)).sum(1) / 100 * 2 * np.pi
+    kinds = {(round(v, 1), 0 if v < 0.1 else round(m / v)) for v, m in zip(turns, moves, strict=True)}
+    assert kinds == {(0.0, 0), (1.8, 3), (3.0, 1)}
+    signs = np.sign(data.omega.mean("time").values[turns > 0.1])
+    assert {-1.0, 1.0} == set(signs)
+
+
+def test_without_adaptation_it_comes_to_rest():
+    data = ax.simulate(barrel, 400.0, transient=390.0, initial=starts(24), parameters={"eps": 0.0}, **EULER)
+    assert float(np.abs(data.omega).max()) < 1e-3
+
+
+def test_at_low_drive_it_goes_back_and_forth_and_drifts():
+    weak = {"a": 3.0, "eps": 1.0, "K_P": 30.0, "K_D": np.sqrt(4 / 30), "L": 0.5}
+    data = ax.simulate(barrel, 600.0, transient=300.0, sample=0.1, initial=starts(24), parameters=weak, **EULER)
+    mean = np.abs(data.omega.mean("time").values)
+    swing = np.abs(data.omega).max("time").values
+    assert (swing > 0.5).all()
+    assert (mean < 0.05).all()
+    assert mean.max() > 0.01  # drift
+
+
+def after(system, t_end):
+    data = ax.simulate(system, t_end, sample="end", **EULER)
+    return {name: float(data[name][-1]) for name in system.state}
+
+
+def carried(start, values):
+    """The state at the end of a slow change of eps."""
+    for eps in values:
+        start = after(barrel.with_parameters(eps=float(eps)).with_initial(**start), 60.0)
+    return start
+
+
+@pytest.mark.parametrize(("start", "end", "omega"), [("ONE_TO_ONE", 6.05, 6.6), ("THREE_TO_ONE", 8.05, 3.6)])
+def test_rolling_ends_in_a_jump_and_does_not_come_back(start, end, omega):
+    """Carried up beyond the end of its branch it stops at finite speed, and rests when it is carried back."""
+    values = np.arange(1.0, end + 0.3, 0.1)
+    options = {"observable": "omega", "transient": 120.0, "points": 40, "t_max": 40.0, "rtol": 1e-7}
+    system = barrel.with_initial(**getattr(barrels, start))
+    up = ax.analysis.orbit_diagram(system, "eps", values, **options).omega.max("point")[0].values
+    last = np.flatnonzero(up > 0.5)[-1]
+    assert abs(values[last] - end) < 0.15
+    assert up[last] > omega
+    stopped = carried(getattr(barrels, start), values)
+    rest = barrel.with_parameters(eps=values[-1]).with_initial(**stopped)
+    rest = rest.with_initial(**after(rest, 2000.0))
+    back = ax.analysis.orbit_diagram(rest, "eps", values, direction="down", **options).omega
+    assert float(np.abs(back).max()) < 0.1
+
+
+@pytest.mark.slow
+def test_rolling_ends_in_a_fold_of_cycles():
+    """On the half-turn map the branch is eps(omega): its maximum is a fold, where a multiplier is 1."""
+    reflect = np.array([1.0, -1.0, -1.0, -1.0])
+
+    def meets(t, y):
+        return y[0] - np.pi
+
+    meets.terminal = True
+
+    def half_turn(x, eps):
+        f = barrel.with_parameters(eps=float(eps)).as_scipy()
+        return (
+            solve_ivp(f, (0, 10), [0.0, *x], events=meets, rtol=1e-10, atol=1e-11, method="DOP853").y[1:, -1] * reflect
+        )
+
+    rolling = barrel.with_parameters(eps=5.8).with_initial(**carried(barrels.ONE_TO_ONE, np.arange(1.0, 5.81, 0.2)))
+    data = ax.simulate(rolling, 10.0, sample=1e-3, **EULER)
+    turn = np.flatnonzero(np.diff(np.floor(data.theta.values / (2 * np.pi))))[-1]
+    guess = np.array([float(data[name][turn]) for name in ("omega", "s", "s_dot", "b")])
+
+    def at(omega):
+        """The rest of the fixed point, and the eps that it needs."""
+        found = root(lambda z: half_turn([omega, *z[:3]], z[3]) - [omega, *z[:3]], [*guess[1:], 5.8], tol=1e-9)
+        assert found.success
+        return found.x
+
+    best = minimize_scalar(lambda omega: -at(omega)[3], bracket=(guess[0], guess[0] + 0.2), tol=1e-6)
+    x, eps, h = np.array([best.x, *at(best.x)[:3]]), -best.fun, 1e-5
+    slope = [(half_turn(x + h * e, eps) - half_turn(x - h * e, eps)) / (2 * h) for e in np.eye(4)]
+    assert 6.0 < eps < 6.1
+    assert np.abs(np.linalg.eigvals(np.transpose(slope)) - 1).min() < 1e-2
+
+
+@pytest.mark.parametrize("name", ["R", "m", "L"])
+def test_a_mass_or_length_that_is_not_positive_is_refused(name):
+    with pytest.raises(ax.errors.InputError, match=f"parameter '{name}' .* must be positive, not 0"):
+        barrel.with_parameters(**{name: 0.0})
