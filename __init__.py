@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import analysis, systems
     from .analysis.drawing import plot
-    from .engine import errors, stream
+    from .engine import coupling, errors, stream
     from .engine.declaration import known, normal, parameter, uniform
     from .engine.events import event
     from .engine.storage import load, save
     from .engine.system import System, flow, map
     from .integrators.ensemble import grid, zip
     from .integrators.simulate import simulate
+    from .integrators.stepper import stepper
 
 __version__ = "0.1.0"
 
 __all__ = [
     "System",
     "analysis",
+    "coupling",
     "errors",
     "event",
     "flow",
@@ -36,20 +38,21 @@ __all__ = [
     "plot",
     "save",
     "simulate",
+    "stepper",
     "stream",
     "systems",
     "uniform",
     "zip",
 ]
 
-_SUBMODULES = {"analysis": ".analysis", "errors": ".engine.errors", "stream": ".engine.stream", "systems": ".systems"}
+_SUBMODULES = {"analysis": ".analysis", "coupling": ".engine.coupling", "errors": ".engine.errors", "stream": ".engine.stream", "systems": ".systems"}
 _HOMES = {
     ".analysis.drawing": ("plot",),
     ".engine.declaration": ("known", "normal", "parameter", "uniform"),
     ".engine.events": ("event",),
     ".engine.storage": ("load", "save"),
     ".engine.system": ("System", "flow", "map"),
-    ".integrators": ("grid", "simulate", "zip"),
+    ".integrators": ("grid", "simulate", "stepper", "zip"),
 }
 
 

@@ -54,7 +54,7 @@ def correct(
     jacobian, columns = at(memory, 0), at(memory, columns_at)
     corner, scratch = at(memory, corner_at), at(memory, scratch_at)
     for iteration in range(most):
-        residual = linearise(
+        residual, noise = linearise(
             kernel, work, field, width, N, m, n, b, mesh, basis, u, jacobian, columns, q, flow
         )
         for i in range(n):
@@ -83,6 +83,8 @@ def correct(
         )
         if not good:
             return -2
+        if iteration > 1 and residual < noise:
+            return iteration + 1  # ill-conditioned, and solved as well as it can be
         update = 0.0
         for k in range(unknown + b):
             u[k] += steps[k]
@@ -188,7 +190,7 @@ def triangular(
 
 @register_jitable
 def linearise(kernel, work, field, width, N, m, n, b, mesh, basis, u, jacobian, columns, q, flow):
-    """Equations and their derivatives at all collocation points; returns the largest residual."""
+    """Equations and their derivatives at all collocation points; the largest residual, and what rounding makes it."""
     tau, y, c, f, d = (
         at(work, field[0]),
         at(work, field[1]),
@@ -197,7 +199,7 @@ def linearise(kernel, work, field, width, N, m, n, b, mesh, basis, u, jacobian, 
         at(work, field[4]),
     )
     values, slopes, places = at(basis, 0), at(basis, m * (m + 1)), at(basis, 2 * m * (m + 1))
-    points, residual = N * m, 0.0
+    points, residual, noise = N * m, 0.0, 0.0
     for k in range(b):
         c[k] = u[(points + 1) * n + k]
     for first in range(0, points, width):
@@ -223,13 +225,13 @@ def linearise(kernel, work, field, width, N, m, n, b, mesh, basis, u, jacobian, 
                 row = at(columns, (point * n + s) * q)
                 velocity = f[s * width + lane]
                 flow[point * n + s] = velocity
-                total = -h * velocity
+                total, size = -h * velocity, fabs(h * velocity)
                 for k in range(m + 1):
                     total += weights[k] * node[k * n + s]
-                residual = max(residual, fabs(total) / h)
+                    size += fabs(weights[k] * node[k * n + s])
+                residual, noise = max(residual, fabs(total) / h), max(noise, 1e-15 * size / h)
                 if not isfinite(total):
-                    residual = total
-                    return residual
+                    return total, noise
                 for k in range(n):
                     jacobian[(point * n + s) * n + k] = h * d[(s * (n + b) + k) * width + lane]
                 for k in range(b):
@@ -237,7 +239,7 @@ def linearise(kernel, work, field, width, N, m, n, b, mesh, basis, u, jacobian, 
                 row[b] = -total
                 for k in range(b + 1, q):
                     row[k] = 0.0
-    return residual
+    return residual, noise
 
 
 @register_jitable

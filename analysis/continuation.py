@@ -502,6 +502,8 @@ def _cosine(curve: Curve, a: Point, b: Point) -> float:
 
 
 def _explain(curve: Curve, here: Point, largest: float, length: float, tried: list[str]) -> str:
+    if tried[-1] == UNBOUNDED:
+        return UNBOUNDED
     condition = curve.condition(here)
     story = (
         f"failed: {tried[-1]}; steps from {largest:.1e} down to {length:.1e} were tried; the "

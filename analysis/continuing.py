@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..engine import trajectory
+from ..engine.blas import one_thread
 from ..engine.errors import Interrupted
 from ..engine.system import System
 from ..integrators.parallel import Progress
@@ -78,12 +79,13 @@ class Continuation(Iterator[Point]):
         """
         start, due = time.monotonic(), CHECKPOINT
         try:
-            for count, _ in enumerate(self, 1):
-                if progress and count % 20 == 0:
-                    progress(self.fraction)
-                if checkpoint and time.monotonic() - start >= due:
-                    checkpoint(self.branch)
-                    due = max(CHECKPOINT, 1.25 * (time.monotonic() - start))
+            with one_thread():
+                for count, _ in enumerate(self, 1):
+                    if progress and count % 20 == 0:
+                        progress(self.fraction)
+                    if checkpoint and time.monotonic() - start >= due:
+                        checkpoint(self.branch)
+                        due = max(CHECKPOINT, 1.25 * (time.monotonic() - start))
             if progress:
                 progress(1.0)
         except KeyboardInterrupt:

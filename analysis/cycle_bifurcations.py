@@ -17,6 +17,7 @@ Cycles of driven systems have no ``tau``: the terms with it are left out.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,8 @@ LOCATED = 1e-10
 RESONANCES = {1: 0.0, 2: math.pi, 3: 2 * math.pi / 3, 4: math.pi / 2}
 
 
-def classified(curve: Cycles, name: str, point: Point) -> Event | None:
-    """The event at a zero of a test function, located on finer meshes, with its normal form."""
+def classified(curve: Cycles, name: str, point: Point, locate: Callable[[], Point | None]) -> Event | None:
+    """The event close to a point, located on finer meshes (or by ``locate`` on this one), with its normal form."""
     values = point.data.eigenvalues
     if name == "NS":
         from .cycle_continuation import nontrivial
@@ -50,7 +51,9 @@ def classified(curve: Cycles, name: str, point: Point) -> Event | None:
             return None  # two real multipliers with product 1: nothing bifurcates
     if name == "PD" and not (abs(values + 1) < 1e-2).any():
         return None
-    refined, fine = (False, point) if name == "BPC" else sharpened(curve, name, point)
+    refined, fine = sharpened(curve, name, point)
+    if not refined:
+        fine = locate() or point
     problem = point.data.problem
     u = np.concatenate([point.u[: problem.nodes * problem.n], fine.data.problem.scalars(fine.u)])
     at = replace(
@@ -61,7 +64,7 @@ def classified(curve: Cycles, name: str, point: Point) -> Event | None:
             coefficients, note = normal_form(name, fine)
     except np.linalg.LinAlgError:
         coefficients, note = {}, "degenerate: the normal form is singular"
-    return Event(name, at, refined or name == "BPC", coefficients, note)
+    return Event(name, at, refined, coefficients, note)
 
 
 def sharpened(curve: Cycles, name: str, point: Point) -> tuple[bool, Point]:
@@ -97,6 +100,8 @@ def _zero(curve: Cycles, name: str, near: Point) -> Point | None:
     def at(s: float) -> Point | None:
         return curve.correct(near.u + s * direction, row / norm, near, 12, 1e-10)[0]
 
+    if name == "BPC":
+        return _crossing(curve, at)
     s0, s1 = 0.0, 1e-4
     one, other = at(s0), at(s1)
     for _ in range(12):
@@ -113,6 +118,32 @@ def _zero(curve: Cycles, name: str, near: Point) -> Point | None:
         if abs(s1 - s0) < 1e-11 and other is not None:
             return other
     return other
+
+
+def _crossing(curve: Cycles, at: Callable[[float], Point | None]) -> Point | None:
+    """The branch point, where a multiplier passes through 1: interpolated, as the equations are singular there."""
+    from .cycle_continuation import nontrivial
+
+    offsets, centre = 2e-3 * np.array([-1.5, -0.5, 0.5, 1.5]), 0.0
+    for _ in range(6):
+        points = [at(centre + d) for d in offsets]
+        if any(point is None for point in points):
+            return None
+        others = [nontrivial(p.data.eigenvalues, curve.trivial) for p in points if p is not None]
+        values = np.array([(v[np.argmin(abs(v - 1))] - 1).real for v in others])
+        cubic = np.polyfit(offsets, values, 3)
+        shift = 0.0
+        for _ in range(20):
+            shift -= np.polyval(cubic, shift) / np.polyval(np.polyder(cubic), shift)
+        if not abs(shift) < 0.05:
+            return None
+        if abs(shift) < 1e-3:
+            weights = np.array([np.prod([(shift - o) / (d - o) for o in offsets if o != d]) for d in offsets])
+            nearest = points[int(np.argmin(abs(offsets - shift)))]
+            assert nearest is not None
+            return replace(nearest, u=sum(w * p.u for w, p in zip(weights, points, strict=True) if p is not None))
+        centre += shift
+    return None
 
 
 class Variations:

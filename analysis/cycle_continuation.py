@@ -182,7 +182,8 @@ class CycleContinuation(Continuation):
     def _advance(self) -> Iterator[Point]:
         for side, sign in enumerate((1.0,) if self.one_way else (1.0, -1.0)):
             curve, record = self.make(), self.records[side]
-            here = replace(self.beginning, tangent=sign * self.beginning.tangent)
+            tests = {name: value * (sign if name in ("LPC", "BPC") else 1.0) for name, value in self.beginning.tests.items()}
+            here = replace(self.beginning, tangent=sign * self.beginning.tangent, tests=tests)
             steps = follow(curve, here, self.stepping, fresh=self.fresh)
             while True:
                 try:
@@ -380,10 +381,7 @@ class Cycles(Curve):
     def refine(self, name, near, locate):
         from .cycle_bifurcations import classified
 
-        point = locate()
-        if point is None:
-            return None
-        return classified(self, name, point)
+        return classified(self, name, near, locate)
 
 
 def nontrivial(values: Vector, trivial: int) -> Vector:

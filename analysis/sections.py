@@ -42,6 +42,8 @@ class Section:
     side : int
         1: g grows through zero; -1: it falls; 0: both.
     text : str
+    function : function ``(t, s, p)``
+        g, or the quantity whose time derivative g is.
     extremum : bool
         Whether g is the time derivative of a quantity, so that its zeros are extrema.
     """
@@ -49,6 +51,7 @@ class Section:
     program: Program
     side: int
     text: str
+    function: Function
     extremum: bool = False
 
 
@@ -68,20 +71,21 @@ def as_section(system: System, given: str | Function) -> Section:
         If it is none of these.
     """
     if callable(given):
-        return Section(_scalar(system, given, str(given)), 0, getattr(given, "__name__", "section"))
+        return Section(_scalar(system, given, str(given)), 0, getattr(given, "__name__", "section"), given)
     if not isinstance(given, str):
         raise InputError(f"a section is a text such as 'y = 0' or a function, not {given!r:.60}")
     if match := re.fullmatch(r"\s*(max|min)\s+(.+)", given):
         formula = Formula(match[2], system)
         side = -1 if match[1] == "max" else 1
-        return Section(_scalar(system, formula, given, rate=True), side, given, extremum=True)
+        return Section(_scalar(system, formula, given, rate=True), side, given, formula, extremum=True)
     sides = re.split(r"==?|<|>", given)
     if len(sides) != 2:
         raise InputError(f"section {given!r} is not understood; expected 'y = 0', 'y > 0', 'y < 0', 'max x' or 'min x'")
     for text in sides:
         Formula(text, system)
     side = 1 if ">" in given else -1 if "<" in given else 0
-    return Section(_scalar(system, Formula(f"({sides[0]}) - ({sides[1]})", system), given), side, given)
+    formula = Formula(f"({sides[0]}) - ({sides[1]})", system)
+    return Section(_scalar(system, formula, given), side, given, formula)
 
 
 def _scalar(system: System, function: Function, text: str, rate: bool = False) -> Program:

@@ -64,7 +64,7 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, me
             return system.function(time, Namespace(y | rest, "state block", system.name), p)
 
         def step(y, k):
-            return _step(TABLEAUX[method], derivative, k * h, y, h), None
+            return runge_kutta_step(TABLEAUX[method], derivative, k * h, y, h), None
 
         start = {name: s[name] for name in system.state}
         return jax.lax.scan(step, start, jax.numpy.arange(steps, dtype=float))[0]
@@ -96,7 +96,7 @@ def duration(system: System, period: Any) -> Any:
     return lambda p: formula(None, None, p)
 
 
-def _step(tableau: Any, derivative: Any, t: Any, y: dict[str, Any], h: Any) -> dict[str, Any]:
+def runge_kutta_step(tableau: Any, derivative: Any, t: Any, y: dict[str, Any], h: Any) -> dict[str, Any]:
     """One Runge-Kutta step of a dictionary of arrays."""
     slopes: list[dict[str, Any]] = []
 

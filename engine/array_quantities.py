@@ -97,18 +97,9 @@ def _traced(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
     inputs: dict[str, tuple[tuple[int, ...], Any]] = {
         k: (shape, np.float64) for k, shape in quantities.flat_inputs(system).items()
     }
-    arrays, segments = {}, {}
-    for name, coupling in system.couplings.items():
-        for role in coupling.traced:
-            arrays[f"{name}.{role}"] = (coupling.arrays[role].shape, coupling.arrays[role].dtype)
-        if "rows" in coupling.arrays:
-            segments[f"{name}.post"] = f"{name}.rows"
-
-    def bound(given: Sequence[Any]) -> dict[str, Any]:
-        found = dict(zip(arrays, given, strict=True))
-        return {
-            name: c.bound({role: found[f"{name}.{role}"] for role in c.traced}) for name, c in system.couplings.items()
-        }
+    arrays = quantities.coupling_inputs(system)
+    bound = partial(quantities.bound_couplings, system)
+    segments = {f"{name}.post": f"{name}.rows" for name, c in system.couplings.items() if "rows" in c.arrays}
 
     def rhs(t, y, p, *given):
         return {"f": quantities.flat(system, t, y, p, bound(given))}
@@ -133,19 +124,11 @@ def _operations(system: System) -> int:
     """About how many operations the right-hand side has when it is written out."""
     import jax
 
+    def function(t, y, p, *given):
+        return quantities.flat(system, t, y, p, quantities.bound_couplings(system, given))
+
     with jax.enable_x64(True):
-        inputs = [jax.ShapeDtypeStruct(shape, float) for shape in quantities.flat_inputs(system).values()]
-        shapes = {
-            f"{name}.{role}": jax.ShapeDtypeStruct(c.arrays[role].shape, c.arrays[role].dtype)
-            for name, c in system.couplings.items()
-            for role in c.traced
-        }
-
-        def function(t, y, p, given):
-            found = {n: c.bound({r: given[f"{n}.{r}"] for r in c.traced}) for n, c in system.couplings.items()}
-            return quantities.flat(system, t, y, p, found)
-
-        closed = jax.make_jaxpr(function)(*inputs, shapes)
+        closed = jax.make_jaxpr(function)(*quantities.abstract_inputs(system))
     return _counted(closed.jaxpr)
 
 

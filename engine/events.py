@@ -111,8 +111,8 @@ def event(
     return Event(function, direction, reset, terminal, at if at is None else _times(at))
 
 
-def as_event(system: System, given: Any) -> Event:
-    """What stands for an event: an :class:`Event`, a function ``(t, s, p)``, or a text.
+def as_event(system: System, given: Any, what: str = "event") -> Event:
+    """What stands for an event (or for something else, ``what``): an :class:`Event`, a function ``(t, s, p)``, or a text.
 
     Texts are ``"y = 0"`` (passed either way), ``"y > 0"`` (on the way up), ``"y < 0"`` (on the way down), ``"max x"``,
     ``"min x"``; both sides of a comparison may be formulas.
@@ -122,12 +122,12 @@ def as_event(system: System, given: Any) -> Event:
     if callable(given):
         return Event(given)
     if not isinstance(given, str):
-        raise InputError(f"an event is a text such as 'y = 0', a function or ax.event(...), not {given!r:.60}")
+        raise InputError(f"{what}: expected a text such as 'y = 0', a function or ax.event(...), not {given!r:.60}")
     if match := re.fullmatch(r"\s*(max|min)\s+(.+)", given):
         return Event(Formula(match[2], system), "down" if match[1] == "max" else "up", rate=True)
     sides = re.split(r"==?|<|>", given)
     if len(sides) != 2:
-        raise InputError(f"{given!r} is not understood; expected 'y = 0', 'y > 0', 'y < 0', 'max x' or 'min x'")
+        raise InputError(f"{what} {given!r} is not understood; expected 'y = 0', 'y > 0', 'y < 0', 'max x' or 'min x'")
     for text in sides:
         Formula(text, system)
     direction = "up" if ">" in given else "down" if "<" in given else "both"

@@ -6,7 +6,7 @@ Each is a JAX function of the flat state ``y`` and the flat parameters ``p``, tr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,29 @@ if TYPE_CHECKING:
 def flat_inputs(system: System) -> dict[str, tuple[int, ...]]:
     """Shapes of time, flat state and flat parameters."""
     return {"t": (), "y": (system.dimension,), "p": (system.parameter_vector.size,)}
+
+
+def coupling_inputs(system: System) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """Shapes and types of the arrays of its couplings that a function may read, as ``<parameter>.<array>``."""
+    return {
+        f"{name}.{role}": (coupling.arrays[role].shape, coupling.arrays[role].dtype)
+        for name, coupling in system.couplings.items()
+        for role in coupling.traced
+    }
+
+
+def bound_couplings(system: System, given: Sequence[Any]) -> dict[str, Any]:
+    """The couplings with arrays in the order of :func:`coupling_inputs` in the place of their own."""
+    arrays = dict(zip(coupling_inputs(system), given, strict=True))
+    return {k: c.bound({role: arrays[f"{k}.{role}"] for role in c.traced}) for k, c in system.couplings.items()}
+
+
+def abstract_inputs(system: System) -> list[Any]:
+    """Time, state, parameters and the arrays of couplings as shapes and types, for JAX."""
+    import jax
+
+    plain = [jax.ShapeDtypeStruct(shape, float) for shape in flat_inputs(system).values()]
+    return plain + [jax.ShapeDtypeStruct(*given) for given in coupling_inputs(system).values()]
 
 
 def program(system: System, quantity: str) -> Program:
@@ -126,11 +149,11 @@ def amplitudes(system: System, t, y, p):
     return jnp.concatenate(blocks)
 
 
-def observed(system: System, t, y, p):
+def observed(system: System, t, y, p, couplings: Mapping[str, Any] | None = None):
     """The observables by name, as a JAX function like :meth:`flat`."""
     import jax.numpy as jnp
 
-    return {name: jnp.asarray(f(t, *namespaces(system, t, y, p))) for name, f in system.observables.items()}
+    return {name: jnp.asarray(f(t, *namespaces(system, t, y, p, couplings))) for name, f in system.observables.items()}
 
 
 def namespaces(

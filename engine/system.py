@@ -20,6 +20,7 @@ import numpy as np
 
 from . import events as happenings
 from . import quantities
+from .array_quantities import evaluate_arrays, is_large
 from .coupling import Coupling
 from .declaration import Draw, Known, Namespace, Parameter, Shape, suggest
 from .errors import DeclarationError, InputError, UnsupportedPrimitive
@@ -305,8 +306,11 @@ class System:
         import jax
 
         with jax.enable_x64(True):
-            inputs = [jax.ShapeDtypeStruct(shape, float) for shape in quantities.flat_inputs(self).values()]
-            return {name: value.shape for name, value in jax.eval_shape(self.observed, *inputs).items()}
+            found = jax.eval_shape(
+                lambda t, y, p, *given: quantities.observed(self, t, y, p, quantities.bound_couplings(self, given)),
+                *quantities.abstract_inputs(self),
+            )
+            return {name: value.shape for name, value in found.items()}
 
     # -- other systems from this one -------------------------------------------------------------
 
@@ -429,14 +433,18 @@ class System:
     @cached_property
     def _rhs_hash(self) -> str:
         """Hash of what the right-hand side computes (of its text for JAX, where it is not or hardly unrolled)."""
-        if self.dimension <= LARGEST_HASHED:
+        if self.dimension <= LARGEST_HASHED and not is_large(self):
             with contextlib.suppress(UnsupportedPrimitive):
                 return self.program("rhs").digest[:16]
         import jax
 
         with jax.enable_x64(True):
-            inputs = [jax.ShapeDtypeStruct(shape, float) for shape in quantities.flat_inputs(self).values()]
-            return hashlib.sha256(str(jax.make_jaxpr(self.flat)(*inputs)).encode()).hexdigest()[:16]
+            text = str(
+                jax.make_jaxpr(
+                    lambda t, y, p, *given: quantities.flat(self, t, y, p, quantities.bound_couplings(self, given))
+                )(*quantities.abstract_inputs(self))
+            )
+            return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def flat(self, t, y, p):
         """The right-hand side as a JAX function of flat vectors: state ``y`` (dimension,), parameters ``p``."""
@@ -455,6 +463,21 @@ class System:
         """
         flat = self._evaluate("rhs", "f", state, t)
         return self.unpack(flat)
+
+    def jvp(self, v: Any, state: Any = None, t: float = 0.0) -> np.ndarray:
+        """Product of the exact Jacobian with flat vectors ``v`` ``(..., dimension)``, without the Jacobian itself.
+
+        For systems of many states, as iterative solvers ask for it.
+        """
+        y, v = self.pack(state), np.asarray(v, dtype=float)
+        shape = np.broadcast_shapes(y.shape, v.shape)
+        y, v = (np.broadcast_to(a, shape).reshape(-1, self.dimension) for a in (y, v))
+        if is_large(self):
+            return evaluate_arrays(self, "jvp", y, t, v=v).reshape(shape)
+        from .evaluation import evaluate
+
+        result = evaluate(self.program("jvp"), t=[t], y=y.T, v=v.T, p=self.parameter_vector)["Jv"]
+        return result.T.reshape(shape)
 
     def jacobian(self, state: Any = None, t: float = 0.0) -> np.ndarray:
         """Exact Jacobian df/dy, shape ``(..., dimension, dimension)``, at ``state`` (see :meth:`rhs`)."""
@@ -527,6 +550,8 @@ class System:
 
         y = self.pack(state)
         lead = y.shape[:-1]
+        if quantity == "rhs" and is_large(self):
+            return evaluate_arrays(self, "rhs", y.reshape(-1, self.dimension), t).reshape(*lead, -1)
         y = y.reshape(-1, self.dimension).T
         result = evaluate(self.program(quantity), t=[t], y=y, p=self.parameter_vector)[block]
         return result.T.reshape(*lead, -1)

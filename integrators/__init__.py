@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .ensemble import Ensemble, grid, zip
 from .simulate import methods, simulate
+from .stepper import stepper
 
-__all__ = ["Ensemble", "grid", "methods", "simulate", "zip"]
+__all__ = ["Ensemble", "grid", "methods", "simulate", "stepper", "zip"]

@@ -92,7 +92,7 @@ def _together(system: System, parameters: Any, initial: Any, seed: int) -> Membe
     if common:
         system = system.with_parameters(**common)
         for name in common:
-            if not np.isfinite(system.parameters[name].value).all():
+            if name not in system.couplings and not np.isfinite(system.parameters[name].value).all():
                 raise InputError(f"parameter {name!r} is infinite or NaN; give a finite number")
     if isinstance(initial, Mapping):
         drawn = {name: value for name, value in initial.items() if isinstance(value, Draw)}

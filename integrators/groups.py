@@ -169,8 +169,7 @@ class AdaptiveGroup:
         self.members = len(y)
         self.status = np.full(self.members, RUNNING)
         self.columns = np.zeros((self.members, len(compiled.rows)))
-        self._of("t")[:] = t_start
-        self._of("y")[:], self._of("p")[:] = y, p
+        self.y[:], self.p[:] = y, p
         self._of("sample_time")[:] = times[:1][0] if len(times) else self.direction * np.inf
         self.work = compiled.memory(
             t_end=t_end,
@@ -185,14 +184,14 @@ class AdaptiveGroup:
         self.crossings = np.full((self.members, points, 1 + compiled.dimension), np.nan)
         self.counts = np.zeros(self.members, dtype=np.int64)
         self.pace = Pace(2000)
+        self.restart(t_start)
+
+    def restart(self, t: float) -> None:
+        """Begin anew at ``t`` with the present states and parameters: first derivatives and first steps."""
+        c = self.compiled
+        self._of("t")[:], self._of("stuck")[:] = t, 0.0
         driver(DRIVERS, "begin")(
-            compiled.kernels["start"],
-            self.work,
-            compiled.width,
-            compiled.rows,
-            len(compiled.rows),
-            self.columns,
-            self.members,
+            *(c.kernels["start"], self.work, c.width, c.rows, len(c.rows), self.columns, self.members)
         )
 
     def _of(self, name: str) -> np.ndarray:
@@ -245,6 +244,11 @@ class AdaptiveGroup:
     def y(self) -> np.ndarray:
         """Last states ``(members, dimension)``."""
         return self._of("y")
+
+    @property
+    def p(self) -> np.ndarray:
+        """Parameters ``(members, parameters)``."""
+        return self._of("p")
 
     def result(self) -> dict[str, np.ndarray]:
         """Status, time reached and numbers of steps of each member."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import array_quantities as quantities
-from ..engine.array_memory import Memory, Tape, Team, aligned
+from ..engine.array_memory import Memory, Tape, Team
 from ..engine.arrays import Stages, elementwise, rebound
 from ..engine.program import Builder
 from ..engine.system import System
@@ -190,15 +190,15 @@ class _Group:
         return self.team.run(DRIVERS, name, self.memory, *arguments)
 
     @property
-    def _y(self) -> np.ndarray:
+    def y(self) -> np.ndarray:
         """States ``(members, dimension)``, wherever they lie now."""
         memory = self.memory
         here = memory.bases[2 * memory.tape.number("y")]
         return next(memory.arrays[k] for k in ("y", "new") if memory.arrays[k].ctypes.data == here)
 
-    def _recorded(self, times: np.ndarray) -> np.ndarray:
+    def _record(self, times: np.ndarray) -> np.ndarray:
         """What is recorded of the present states, at a time for each member."""
-        self.memory.arrays["shown"][:] = self._y
+        self.memory.arrays["shown"][:] = self.y
         self.times[:, self.scheme.stages + 1] = times if self.scheme.adaptive else times[0]
         self.team.play(self.memory, "record")
         return self.memory.arrays["record"]
@@ -292,9 +292,9 @@ class LargeFixedGroup(_Group):
         return np.where(self.status == NONFINITE, np.minimum(finite, self.samples), self.samples)
 
     @property
-    def y(self) -> np.ndarray:
+    def recorded(self) -> np.ndarray:
         """What is recorded of the last states ``(members, outputs)``."""
-        return self._recorded(np.full(self.members, self.origin + self.clock[0] + self.step * self.clock[1]))
+        return self._record(np.full(self.members, self.origin + self.clock[0] + self.step * self.clock[1]))
 
     def result(self) -> dict[str, np.ndarray]:
         """Status, time reached and numbers of steps of each member."""
@@ -352,7 +352,7 @@ class LargeAdaptiveGroup(_Group):
         self._of("memory")[:] = math.log2(1e-8)
         self.times[:, : scheme.stages + 2] = self.t_start
         self.team.play(memory, "start")
-        y, k = self._y, memory.arrays["k0"]
+        y, k = self.y, memory.arrays["k0"]
         weights = 1.0 / (self.atol + self.rtol * np.abs(y))
 
         def square(values: np.ndarray) -> np.ndarray:
@@ -406,7 +406,7 @@ class LargeAdaptiveGroup(_Group):
     def _deliver_first(self, first: int, last: int, times: np.ndarray, out: np.ndarray) -> None:
         """A sample at the very start lies in no step."""
         if first == 0 and last > 0 and times[0] == self.t_start and not self.control[:, SAMPLE].any():
-            out[:, 0] = self._recorded(np.full(self.members, self.t_start))
+            out[:, 0] = self._record(np.full(self.members, self.t_start))
             self.control[:, SAMPLE] = 1.0
             if last == 1 < len(self.samples):
                 self.status[self.status == RUNNING] = PAUSED
@@ -424,9 +424,9 @@ class LargeAdaptiveGroup(_Group):
         return self.control[:, SAMPLE]
 
     @property
-    def y(self) -> np.ndarray:
+    def recorded(self) -> np.ndarray:
         """What is recorded of the last states ``(members, outputs)``."""
-        return self._recorded(self.control[:, T])
+        return self._record(self.control[:, T])
 
     def result(self) -> dict[str, np.ndarray]:
         """Status, time reached and numbers of steps of each member."""

@@ -74,12 +74,13 @@ def steps(
     ``position[1]`` counts the ``active`` members. ``clock`` has the time of step 0 and the length of a step.
     """
     thread, bases = player[THREAD], integers(player[BASES])
-    index = position[0]
+    index, taken = position[0], -1
     for r in range(max(records, 1)):
         while index < nearest[r] and position[1] > 0:
             _set_times(times, nodes, stages, clock, origin + index, 1.0, thread)
             meet(player)
-            call(play, player, active, STEP, position[1])
+            if taken != index:
+                call(play, player, active, STEP, position[1])
             if thread == 0:
                 _drop(bases, y, new, size, active, position, status, reached, bad, index)
                 _swap(bases, y, new)
@@ -92,8 +93,10 @@ def steps(
             times[stages + 3] = thetas[r]
         meet(player)
         if thetas[r] > 0.0:
-            call(play, player, active, STEP, position[1])
-            call(play, player, active, FINAL, position[1])
+            if taken != index:
+                call(play, player, active, STEP, position[1])
+                call(play, player, active, FINAL, position[1])
+                taken = index
             call(play, player, active, INTERPOLATE, position[1])
         elif thread == 0:
             _swap(bases, y, shown)

@@ -22,7 +22,7 @@ from ..engine.evaluation import evaluate
 from ..engine.native import Straight, Workspace, aligned, load
 from ..engine.program import Builder, Program
 from ..engine.system import System
-from .fields import PAUSED, RUNNING
+from .fields import DONE, PAUSED, RUNNING
 from .groups import Pace
 from .parallel import Tick
 from .radau_drivers import REJECTED, SAMPLE, SCALARS, STEPS, T
@@ -95,7 +95,7 @@ class RadauGroup:
     ):
         n = self.dimension = system.dimension
         self.times, self.t_start, self.t_end = times, t_start, t_end
-        self.members, self.p = len(y), np.asarray(p, dtype=float)
+        self.members, self.p = len(y), np.array(p, dtype=float)
         self.status = np.full(self.members, RUNNING)
         self.columns = np.zeros((self.members, SCALARS + 6 * n))
         self.columns[:, T] = t_start
@@ -161,6 +161,19 @@ class RadauGroup:
         for workspace, memory in ((self.compiled.stages, self.stages), (self.compiled.point, self.point)):
             start = workspace.offset("p")
             memory[start : start + self.p.shape[1]] = self.p[member]
+
+    def extend(self, t_end: float) -> None:
+        """Let the members that have arrived go on to a later end."""
+        self.t_end = self.span[0] = t_end
+        self.status[self.status == DONE] = RUNNING
+
+    def restart(self, t: float) -> None:
+        """Begin anew at ``t`` with the present states and parameters."""
+        counts = self.columns[:, [STEPS, REJECTED, SAMPLE]]
+        self.columns[:, :SCALARS] = 0.0
+        self.columns[:, T] = t
+        self.columns[:, [STEPS, REJECTED, SAMPLE]] = counts
+        self.loaded = -1
 
     @property
     def fraction(self) -> float:

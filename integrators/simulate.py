@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine import trajectory
+from ..engine.array_quantities import is_large
 from ..engine.declaration import suggest
 from ..engine.errors import InputError, Interrupted
 from ..engine.evaluation import evaluate
@@ -29,8 +30,10 @@ from .groups import AdaptiveGroup, FixedGroup, Positions, adaptive, fixed, fixed
 from .methods import ADAPTIVE, METHODS, right_hand_side
 from .parallel import Progress, Tick, cores, parts, work_off
 from .radau import Radau, RadauGroup
+from .recording import check_room, kept, recorded
 from .rosenbrock import Rosenbrock
 from .stochastic import Stochastic, check
+from .tableaux import Tableau
 from .tableaux import Tableau
 from .times import INTERVALS, Spaced, Times, number, positive, samples, span, whole
 
@@ -74,6 +77,7 @@ def simulate(
     force: bool = False,
     progress: Progress | None = None,
     workers: int | None = None,
+    record: Sequence[str] | Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Integrate a flow or iterate a map, from one initial state or from many.
 
@@ -119,6 +123,9 @@ def simulate(
         Called now and then with the fraction that is done.
     workers : int
         Threads (default: all cores).
+    record : list or dict
+        Names of the state blocks and observables to keep (default: all); or a dictionary of names and what they stand
+        for: formulas (``{"m": "mean(x)"}``) or functions ``(t, s, p)``.
 
     Returns
     -------
@@ -144,12 +151,17 @@ def simulate(
     seed, first_member = seed if isinstance(seed, tuple) and len(seed) == 2 else (seed, 0)
     seed, first_member = whole("seed", seed, 0), whole("the second number of seed", first_member, 0)
     ensemble = members(system, parameters, initial, seed, first_member)
-    system = ensemble.system
+    system, names = recorded(ensemble.system, record)
+    ensemble = replace(ensemble, system=system)
     times = samples(system, start, end, keep, sample)
     if store is None or backend == "jax" or system.noise is not None:
         times = times[:]
     only_end = isinstance(sample, str)
-    plan = _Plan(ensemble, method, step, start, end, times, only_end, rtol, atol, most, (seed, first_member))
+    numba = backend == "numba"
+    plan = _Plan(
+        ensemble, method, step, start, end, times, only_end, rtol, atol, most, (seed, first_member), names,
+        cores(workers) if numba else 1,
+    )  # fmt: skip
     if system.noise is not None:
         times = plan.on_steps(sample)
         plan = replace(plan, times=times)
@@ -175,6 +187,9 @@ def simulate(
             inputs={name: str(stream) for name, stream in system.inputs.items()} or None,
         ),
     )
+    layout = kept(layout, system, names)
+    if store is None:
+        check_room(len(ensemble.y) * len(plan.times) * plan.numbers)
     if backend == "jax":
         return _by_diffrax(plan, layout, _sink(store, force))
     return _Run(plan, layout, _sink(store, force), cores(workers)).result(progress)
@@ -195,6 +210,25 @@ class _Plan:
     atol: float
     max_steps: float
     seed: tuple[int, int]
+    names: tuple[str, ...]
+    workers: int
+
+    @cached_property
+    def large(self) -> bool:
+        """Whether members are advanced by loops over arrays (`large`), not by straight-line code."""
+        system, method = self.members.system, METHODS.get(self.method)
+        if system.noise is not None or system.events or not (method is None or isinstance(method, Tableau)):
+            return False
+        return is_large(system)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a sample of a member has."""
+        system = self.members.system
+        if not self.large:
+            return system.dimension
+        shapes = {**system.state, **system.observable_shapes}
+        return sum(math.prod(shapes[name]) for name in self.names)
 
     @cached_property
     def dt(self) -> float | None:
@@ -212,6 +246,8 @@ class _Plan:
     @property
     def width(self) -> int:
         """Number of lanes."""
+        if self.large:
+            return 1
         members, dimension = self.members.y.shape
         if self.dt is not None:
             return fixed_lanes(members, dimension, self.members.p.shape[1])
@@ -241,6 +277,8 @@ class _Plan:
         """The members of ``part``, ready to go."""
         system, y, p = self.members.system, self.members.y[part], self.members.p[part]
         times: Times = np.zeros(0) if self.only_end else self.times
+        if self.large:
+            return self._large(y, p, times)
         if isinstance(METHODS.get(self.method), Radau):
             return RadauGroup(
                 *(system, y, p, self.start, self.end),
@@ -283,6 +321,33 @@ class _Plan:
         )
 
 
+    def _large(self, y: np.ndarray, p: np.ndarray, times: Times) -> Any:
+        """The same for a system of many states."""
+        from . import large
+
+        system, tableau = self.members.system, METHODS.get(self.method)
+        assert tableau is None or isinstance(tableau, Tableau)
+        threads = max(1, self.workers // len(self.members.y))
+        scheme = large.large(system, tableau, self.dt is None, self.names)
+        if self.dt is None:
+            limits = dict(rtol=self.rtol, atol=self.atol, max_steps=self.max_steps)
+            return large.LargeAdaptiveGroup(
+                scheme, system, y, p, self.start, self.end, times=times, workers=threads, **limits
+            )
+        return large.LargeFixedGroup(
+            scheme,
+            system,
+            y,
+            p,
+            t_start=self.start,
+            dt=self.dt,
+            steps=self.steps,
+            positions=np.zeros(0) if self.only_end else self.positions(),
+            origin=int(self.start) if self.method == "iterate" else 0,
+            workers=threads,
+        )
+
+
 def _by_diffrax(plan: _Plan, layout: Layout, writer: Writer | None) -> xr.Dataset:
     from .diffrax_backend import observables, solve
 
@@ -299,6 +364,7 @@ def _by_diffrax(plan: _Plan, layout: Layout, writer: Writer | None) -> xr.Datase
     )
     shape = tuple(plan.members.dims.values())
     found = plan.members.system.unpack(raw) | observables(plan.members, raw, plan.times[:]) | endings
+    found = {name: found[name] for name in (*plan.names, *endings)}
     arrays = {name: values.reshape((*shape, *values.shape[1:])) for name, values in found.items()}
     if writer is None:
         return trajectory.dataset(layout, arrays)
@@ -312,10 +378,16 @@ def _by_diffrax(plan: _Plan, layout: Layout, writer: Writer | None) -> xr.Datase
 def blocks(plan: _Plan, raw: np.ndarray, p: np.ndarray, times: np.ndarray) -> dict[str, np.ndarray]:
     """State blocks and observables of flat states ``(members, samples, dimension)``."""
     system = plan.members.system
-    found = system.unpack(raw)
+    if plan.large:
+        from .large import unpacked
+
+        return unpacked(system, plan.names, raw)
+    found = {name: values for name, values in system.unpack(raw).items() if name in plan.names}
     members, samples, n = raw.shape
     together = max(1, EVALUATED // max(samples, 1))
     for name, shape in system.observable_shapes.items():
+        if name not in plan.names:
+            continue
         found[name] = np.empty((members, samples, *shape))
         for first in range(0, members, together):
             some = raw[first : first + together]
@@ -344,7 +416,7 @@ class _Run:
             "rejected": np.zeros(self.count, dtype=np.int64),
         }
         self.last = plan.members.y.copy()
-        self.raw = None if writer else np.empty((self.count, self.samples, self.system.dimension))
+        self.raw = None if writer else np.empty((self.count, self.samples, plan.numbers))
         self.workers = workers
         self.begun: set[int] = set()
         self.lock = threading.Lock()
@@ -370,7 +442,7 @@ class _Run:
     def _hint(self) -> None:
         """Warn if the member that took the most steps did so because the system is stiff."""
         plan, method = self.plan, METHODS.get(self.plan.method)
-        if plan.dt is not None or not isinstance(method, Tableau):
+        if plan.dt is not None or plan.large or not isinstance(method, Tableau):
             return
         most = int((self.endings["steps"] + self.endings["rejected"]).argmax())
         if self.endings["steps"][most] < stiffness.MANY and self.endings["status"][most] != TOO_MANY_STEPS:
@@ -392,13 +464,16 @@ class _Run:
     def _parts(self) -> list[slice]:
         width, largest = self.plan.width, 16384
         if self.writer:
-            largest = max(width, BUFFER // (self.samples * self.system.dimension))
+            largest = max(width, BUFFER // (self.samples * self.plan.numbers))
+        if self.plan.large:
+            size = min(-(-self.count // self.workers), largest)
+            return [slice(first, min(first + size, self.count)) for first in range(0, self.count, size)]
         return parts(self.count, self.workers, width, largest)
 
     def _part(self, part: slice, tick: Tick) -> None:
         self.begun.add(part.start)
         group = self.plan.group(part)
-        largest = max(1, BUFFER // ((part.stop - part.start) * self.system.dimension))
+        largest = max(1, BUFFER // ((part.stop - part.start) * self.plan.numbers))
         first, segment = 0, self.samples if self.raw is not None else min(64, largest)
         try:
             while first < self.samples:
@@ -417,11 +492,11 @@ class _Run:
         if self.raw is not None:
             out = self.raw[part, first:last]
         else:
-            out = np.empty((part.stop - part.start, last - first, self.system.dimension))
+            out = np.empty((part.stop - part.start, last - first, self.plan.numbers))
         try:
             if self.plan.only_end:
                 group.advance(0, 0, out[:, :0], tick)
-                out[:, 0] = group.y
+                out[:, 0] = group.recorded if self.plan.large else group.y
                 arrived = np.where(group.status == DONE, 1, 0)
             else:
                 group.advance(first, last, out, tick)

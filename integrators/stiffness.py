@@ -1,7 +1,7 @@
 """A hint when an explicit method is held down by stiffness, at no cost for ordinary runs.
 
-By definition, steps are limited by stability rather than accuracy if a larger tolerance does not make them longer. After
-a run of very many steps, this is tried at a few of its states.
+By definition, steps are limited by stability rather than accuracy if a larger tolerance does not make them longer.
+After a run of very many steps, this is tried at a few of its states.
 """
 
 from __future__ import annotations

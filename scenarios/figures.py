@@ -110,6 +110,12 @@ class LandscapeFigure(OfOneGroup):
     kind = "landscape"
 
 
+class WindingNumbersFigure(OfOneGroup):
+    """Winding numbers over two parameters: Arnold tongues."""
+
+    kind = "winding_numbers"
+
+
 class MotionMapFigure(OfOneGroup):
     """Modes of motion over two parameters."""
 
@@ -152,7 +158,7 @@ FIGURES: dict[str, type[FigureOptions]] = {
     each.kind: each
     for each in (
         *(TimeSeries, PhasePortrait, OrbitDiagramFigure, LyapunovFigure, BasinsFigure, MotionMapFigure),
-        *(MetadynamicsFigure, LandscapeFigure, BranchesFigure),
+        *(MetadynamicsFigure, LandscapeFigure, WindingNumbersFigure, BranchesFigure),
     )
 }
 

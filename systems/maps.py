@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 
 from ..engine.declaration import known, parameter
@@ -150,3 +151,45 @@ def _slowest(system):
 
 def _attractor(ax, system, a):
     return ax.analysis.orbit_diagram(system, "a", [a], transient=20_000, points=64).x.values.ravel()
+
+
+@map(
+    state={"theta": ()},
+    parameters={
+        "omega": parameter(0.3, "", "turns per iterate of the undisturbed rotation"),
+        "k": parameter(0.9, "", "strength of the coupling"),
+    },
+    source="V. I. Arnold, Am. Math. Soc. Transl. 46, 213 (1965)",
+    known=(
+        known(
+            "slope at theta = 1/2, where the map ceases to be invertible at k = 1",
+            2.0,
+            lambda ax, s: s.with_parameters(k=1.0).jacobian([0.5])[0, 0],
+            rtol=1e-14,
+            source="closed form: 1 - k cos(2 pi theta)",
+        ),
+        known(
+            "multiplier of the fixed point at the edge of the tongue 0:1, omega = k / 2 pi",
+            1.0,
+            lambda ax, s: s.with_parameters(omega=0.9 / (2 * np.pi)).jacobian([0.25])[0, 0],
+            rtol=1e-12,
+            source="closed form: sin(2 pi theta) = 2 pi omega / k",
+        ),
+        known(
+            "winding number at the critical golden mean, k = 1 and omega = 0.60666106347",
+            (np.sqrt(5.0) - 1) / 2,
+            lambda ax, s: ax.analysis.winding_numbers(
+                s.with_parameters(k=1.0), ax.grid(omega=[0.60666106347]), turn=1.0, turns=20_000
+            ).winding.item(),
+            rtol=1e-6,
+            source="S. J. Shenker, Physica D 5, 405 (1982)",
+        ),
+    ),
+)
+def circle(t, s, p):
+    """An angle, in turns, that is rotated and pulled once a period: the sine circle map.
+
+    The angle is not taken modulo a turn, so that turns can be counted. Locked motion fills the tongues of Arnold in the
+    plane of omega and k.
+    """
+    return {"theta": s.theta + p.omega - p.k / (2 * jnp.pi) * jnp.sin(2 * jnp.pi * s.theta)}

@@ -12,6 +12,7 @@ from .equilibria import BifurcationCurve, BifurcationDiagram, FixedPointBranch, 
 from .landscapes import Landscape, Metadynamics
 from .learning import Discrimination
 from .motion import MotionMap
+from .oscillators import WindingNumbers
 
 __all__ = ["ANALYSES", "Analysis", "Work"]
 
@@ -30,6 +31,7 @@ ANALYSES: dict[str, type[Analysis]] = {
         MotionMap,
         Metadynamics,
         Landscape,
+        WindingNumbers,
     )
 }
 """By their keys in scenario files."""

@@ -3,10 +3,11 @@
 from .comparator import comparator, comparator_network
 from .excitable import fitzhugh_nagumo, hindmarsh_rose, hodgkin_huxley, morris_lecar
 from .hebbian import fisher_hebbian, fisher_hebbian_bars
+from .hopfield import hopfield_map, hopfield_network, modern_hopfield, modern_hopfield_map
 from .latching import latching_network, random_patterns
 from .metadynamics import intrinsic_plasticity, self_coupled_neuron, target_point_network, three_site_network
 from .polyhomeostasis import polyhomeostatic_adaptation, self_coupled_neuron_map
-from .populations import wilson_cowan
+from .populations import quadratic_integrate_and_fire, wilson_cowan
 from .stsp import (
     full_depletion,
     stsp_clique_ring,
@@ -26,10 +27,15 @@ __all__ = [
     "full_depletion",
     "hindmarsh_rose",
     "hodgkin_huxley",
+    "hopfield_map",
+    "hopfield_network",
     "intrinsic_plasticity",
     "latching_network",
+    "modern_hopfield",
+    "modern_hopfield_map",
     "morris_lecar",
     "polyhomeostatic_adaptation",
+    "quadratic_integrate_and_fire",
     "random_patterns",
     "self_coupled_neuron",
     "self_coupled_neuron_map",

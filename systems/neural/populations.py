@@ -56,3 +56,65 @@ def _bogdanov_takens(system):
     x, y = ((1 - np.sqrt(1 - 4 * each)) / 2 for each in (gain, 1 - 5 * gain))
     inputs = {"rho_x": np.log(x / (1 - x)) - 10 * x + 10 * y, "rho_y": np.log(y / (1 - y)) - 10 * x - 2 * y}
     return system.with_parameters(**inputs).jacobian([x, y])
+
+
+def _folds(J):
+    """Input eta at the folds for D = 1, rising: roots of 2 pi^2 r - J + 1 / (2 pi^2 r^3)."""
+    roots = np.roots([4 * np.pi**4, -2 * np.pi**2 * J, 0.0, 0.0, 1.0])
+    r = roots[(abs(roots.imag) < 1e-9) & (roots.real > 0)].real
+    return np.sort(np.pi**2 * r**2 - J * r - 1 / (4 * np.pi**2 * r**2))
+
+
+@flow(
+    state={"r": (), "v": ()},
+    parameters={
+        "eta": parameter(-5.0, "", "centre of the distribution of inputs"),
+        "D": parameter(1.0, "", "half width of that distribution (Lorentzian)"),
+        "J": parameter(15.0, "", "weight of the synapses"),
+    },
+    initial={"r": 0.1, "v": -2.0},
+    source="E. Montbrio, D. Pazo, A. Roxin, Phys. Rev. X 5, 021028 (2015), Eq. 12",
+    known=(
+        *(
+            known(
+                f"input at fold {k + 1} for J = 15",
+                value,
+                lambda ax, s, k=k: _special(ax, s, "LP")[k],
+                rtol=1e-9,
+                source="algebra: 2 pi^2 r - J + D^2 / (2 pi^2 r^3) = 0",
+            )
+            for k, value in enumerate(_folds(15.0))
+        ),
+        *(
+            known(
+                f"{name} at the cusp",
+                value,
+                lambda ax, s, name=name: _cusp(ax, s, name),
+                rtol=1e-7,
+                source="algebra: r = (3 D^2 / (4 pi^4))^(1/4), J = 8 pi^2 r / 3, eta = -sqrt(3) D",
+            )
+            for name, value in (("J", 7.796217037), ("eta", -np.sqrt(3.0)))
+        ),
+    ),
+)
+def quadratic_integrate_and_fire(t, s, p):
+    """Infinitely many quadratic integrate-and-fire neurons, all connected: r the rate, v the mean potential.
+
+    Exact for inputs of Lorentzian distribution; the unit of time is the membrane time constant. Low and high activity
+    coexist between two folds, which meet in a cusp.
+    """
+    return {"r": p.D / np.pi + 2 * s.r * s.v, "v": s.v**2 + p.eta + p.J * s.r - np.pi**2 * s.r**2}
+
+
+def _branch(ax, system):
+    return ax.analysis.continue_fixed_points(system.with_parameters(eta=-12.0), "eta", (-12.0, 0.0))
+
+
+def _special(ax, system, kind):
+    return sorted(p.parameters["eta"] for p in _branch(ax, system).special(kind))
+
+
+def _cusp(ax, system, name):
+    start = _branch(ax, system).special("LP")[0]
+    curve = ax.analysis.continue_bifurcation(system, start, {"eta": (-12.0, 0.0), "J": (5.0, 20.0)})
+    return curve.special("CP")[0].parameters[name]

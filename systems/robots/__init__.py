@@ -4,6 +4,7 @@ from .barrels import barrel
 from .dissipation import adaptive_dissipation, adaptive_dissipation_double_well
 from .parts import Part, assemble
 from .spheres import rolling_sphere, sphere, sphere_in_mode
+from .trains import car, ideal_train, kick, train
 from .wheel import single_wheel
 
 __all__ = [
@@ -12,8 +13,12 @@ __all__ = [
     "adaptive_dissipation_double_well",
     "assemble",
     "barrel",
+    "car",
+    "ideal_train",
+    "kick",
     "rolling_sphere",
     "single_wheel",
     "sphere",
     "sphere_in_mode",
+    "train",
 ]

@@ -10,10 +10,7 @@ import attrax as ax
 from attrax.analysis import winding_numbers
 
 
-@ax.map(state={"theta": ()}, parameters={"omega": 0.3, "k": 0.5})
-def circle(t, s, p):
-    """The sine circle map, in turns (Arnold 1965)."""
-    return {"theta": s.theta + p.omega - p.k / (2 * jnp.pi) * jnp.sin(2 * jnp.pi * s.theta)}
+circle = ax.systems.maps.circle
 
 
 @ax.flow(state={"x": (), "y": ()}, parameters={"omega": 1.0, "strength": 0.1, "drive": 1.0}, initial={"x": 1.0})
@@ -31,12 +28,10 @@ def forced_van_der_pol(t, s, p):
 
 def test_rotations_without_coupling_turn_by_omega():
     omega = np.array([0.1, (np.sqrt(5) - 1) / 2, 0.75, 1.3])
-    found = winding_numbers(circle, ax.grid(omega=omega), turn=1.0, initial={"theta": 0.2}, transient=0)
-    with_k = winding_numbers(circle.with_parameters(k=0.0), ax.grid(omega=omega), turn=1.0)
-    assert with_k["winding"].values == pytest.approx(omega, abs=1e-13)
-    assert with_k["locked_periods"].values.tolist() == [10, 0, 4, 10]
-    assert with_k["locked_turns"].values.tolist() == [1, 0, 3, 13]
-    assert found["winding"].values[1] != pytest.approx(omega[1], abs=1e-4)
+    found = winding_numbers(circle.with_parameters(k=0.0), ax.grid(omega=omega), turn=1.0)
+    assert found["winding"].values == pytest.approx(omega, abs=1e-13)
+    assert found["locked_periods"].values.tolist() == [10, 0, 4, 10]
+    assert found["locked_turns"].values.tolist() == [1, 0, 3, 13]
 
 
 def test_the_widest_tongue_of_the_circle_map_is_as_wide_as_its_coupling():
@@ -88,7 +83,7 @@ def test_a_driven_oscillator_locks_over_a_width_proportional_to_its_drive():
 def test_the_tongues_are_drawn():
     found = winding_numbers(circle, ax.grid(omega=np.linspace(0, 1, 12), k=[0.2, 0.9]), turn=1.0)
     figure = ax.plot(found)
-    assert figure.axes[0].get_xlabel() == "omega"
+    assert figure.axes[0].get_xlabel().startswith("omega")
 
 
 @pytest.mark.parametrize(

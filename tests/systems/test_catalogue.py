@@ -14,6 +14,11 @@ from attrax import systems
 from attrax.engine.errors import InputError
 
 SMALL = {
+    "neural.hopfield_map": {"N": 12},
+    "neural.hopfield_network": {"N": 12},
+    "neural.modern_hopfield": {"d": 4, "K": 5},
+    "neural.modern_hopfield_map": {"d": 4, "K": 5},
+    "oscillators.kuramoto": {"N": 8},
     "neural.fisher_hebbian": {"n": 4},
     "neural.fisher_hebbian_bars": {"L": 2, "pixels": 4},
     "neural.latching_network": {"N": 10, "N_p": 3},
