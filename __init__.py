@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .engine.storage import load, save
     from .engine.system import System, flow, map
     from .integrators.ensemble import grid, zip
+    from .integrators.gradients import gradient
     from .integrators.simulate import simulate
     from .integrators.stepper import stepper
 
@@ -29,6 +30,7 @@ __all__ = [
     "errors",
     "event",
     "flow",
+    "gradient",
     "grid",
     "known",
     "load",
@@ -52,7 +54,7 @@ _HOMES = {
     ".engine.events": ("event",),
     ".engine.storage": ("load", "save"),
     ".engine.system": ("System", "flow", "map"),
-    ".integrators": ("grid", "simulate", "stepper", "zip"),
+    ".integrators": ("gradient", "grid", "simulate", "stepper", "zip"),
 }
 
 

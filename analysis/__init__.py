@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from .activities import activity_sequence
+from .alignment import alignment_index
 from .basin_measures import basin_entropy, uncertainty_exponent
 from .basins import basins, find_attractors
 from .bifurcations import bifurcation_diagram, continue_bifurcation, continue_fixed_points
 from .branches import Branch, SpecialPoint
 from .chaos import correlation_dimension, permutation_entropy, zero_one_test
+from .cycle_branches import CycleBranch, CyclePoint
+from .cycle_continuation import continue_cycles
+from .cycles import Cycle, find_cycle
 from .discrimination import discrimination
 from .entrainment import winding_numbers
 from .fixed_points import fixed_points
@@ -18,22 +23,34 @@ from .lyapunov_diagram import lyapunov_diagram
 from .metadynamics import metadynamics
 from .motion import modes_of_motion, motion_map
 from .orbit_diagram import orbit_diagram
+from .poincare_map import poincare_map
+from .predictability import predictability
+from .sample_entropy import sample_entropy
 from .sections import poincare_section
+from .spectra import cross_correlation, power_spectrum
 from .stroboscopic import stroboscopic_map
 from .synchrony import kuramoto_order_parameter, synchronisation_error
 from .tracking import track_attractors
 
 __all__ = [
     "Branch",
+    "Cycle",
+    "CycleBranch",
+    "CyclePoint",
     "SpecialPoint",
+    "activity_sequence",
+    "alignment_index",
     "basin_entropy",
     "basins",
     "bifurcation_diagram",
     "continue_bifurcation",
+    "continue_cycles",
     "continue_fixed_points",
     "correlation_dimension",
+    "cross_correlation",
     "discrimination",
     "find_attractors",
+    "find_cycle",
     "fixed_points",
     "isoperiodic_diagram",
     "kick_map",
@@ -46,7 +63,11 @@ __all__ = [
     "motion_map",
     "orbit_diagram",
     "permutation_entropy",
+    "poincare_map",
     "poincare_section",
+    "power_spectrum",
+    "predictability",
+    "sample_entropy",
     "smallest_kick",
     "stroboscopic_map",
     "synchronisation_error",

@@ -15,7 +15,7 @@ from ..integrators.times import whole
 from . import normal_forms
 from .branches import Branch, SpecialPoint
 from .continuation import Curve, Point, Stepping, advance, begin, measured, newton
-from .continuing import Continuation
+from .continuing import Continuation, Starts
 from .derivatives import Equations, check
 from .equilibria import CURVES, FixedPoints, Orbits, state_scale
 
@@ -93,13 +93,15 @@ def continue_fixed_points(
     _check_inside(system, limits)
     equations = Equations(system, (parameter,), iterates)
     u = equations.unknowns(state)
+    starts: Starts = None
     if isinstance(start, SpecialPoint) and start.kind in ("BP", "PD"):
         origin = start if iterates == start.iterates else replace(start, kind="BP")
-        beginning = _switched(equations, u, start, bounds)
+        beginning, starts = _switched(equations, u, start, bounds)
     else:
         beginning = _regular(equations, u, bounds)
     stepping = _stepping(step, max_step, min_step, max_points)
-    return _fixed_point_branch(equations, beginning, bounds, values, stepping, origin).run(progress, checkpoint)
+    run = _fixed_point_branch(equations, beginning, bounds, values, stepping, origin, starts)
+    return run.run(progress, checkpoint)
 
 
 def bifurcation_diagram(
@@ -254,15 +256,17 @@ def _fixed_point_branch(
     values: Sequence[float],
     stepping: Stepping,
     origin: SpecialPoint | None,
+    starts: Starts = None,
 ) -> Continuation:
     def make() -> FixedPoints:
-        curve = _curve(equations, beginning.u, bounds)
+        first = starts[0] if starts and starts[0] else beginning
+        curve = _curve(equations, first.u, bounds)
         curve.marks = [(equations.n, float(v)) for v in values]
         return curve
 
     attrs = {"analysis": "continue_fixed_points", "curve": "fixed points", "iterates": equations.iterates}
     names = equations.active
-    return Continuation(equations.system, names, make, beginning, stepping, origin is None, origin, attrs)
+    return Continuation(equations.system, names, make, beginning, stepping, origin is None, origin, attrs, starts)
 
 
 def _seen(system: System, point: SpecialPoint, seen: list[np.ndarray]) -> bool:
@@ -302,12 +306,39 @@ def _crossing(
             if same and abs(other.parameters[parameter] - u[-1]) < 1e-5 * curve.scale[-1]:
                 followed.append(other.tangent)
     origin = replace(point, kind="BP", iterates=iterates)
-    branches = []
-    for tangent in normal_forms.tangents(equations, u, curve.scale):
-        if max(_along(tangent, other, curve.scale) for other in followed) < 0.95:
-            beginning = measured(curve, u, tangent)
-            branches.append(_fixed_point_branch(equations, beginning, bounds, (), stepping, origin))
-    return branches
+    ways = _ways(equations, u, bounds)
+    known_ways = {_nearest(ways, tangent, curve.scale) for tangent in followed}
+    return [
+        _fixed_point_branch(equations, beginning, bounds, (), stepping, origin, starts)
+        for k, (beginning, starts) in enumerate(ways)
+        if k not in known_ways
+    ]
+
+
+def _nearest(ways: list[tuple[Point, Starts]], tangent: np.ndarray, scale: np.ndarray) -> int | None:
+    """Which of the ways has this tangent; None if it is none of them."""
+    if not ways:
+        return None
+    along = [_along(beginning.tangent[: len(scale)], tangent[: len(scale)], scale) for beginning, _ in ways]
+    k = int(np.argmax(along))
+    return k if along[k] > 0.9 else None
+
+
+def _ways(equations: Equations, u: np.ndarray, bounds: Bounds) -> list[tuple[Point, Starts]]:
+    """The branch point ``u`` with the tangent of each branch through it, and where the two sides begin, if apart."""
+    curve = FixedPoints(equations, u, [bounds])
+    if simple := normal_forms.branch_point(equations, u, curve.scale).tangents:
+        return [(measured(curve, u, tangent), None) for tangent in simple]
+    ways: list[tuple[Point, Starts]] = []
+    for pair in normal_forms.around(equations, u, curve.scale):
+        families = _families(equations, pair[0], curve.scale)
+        more = np.zeros(families)
+        here = _curve(equations, np.append(pair[0], more), bounds)
+        away = [None if side is None else np.append(side - u, more) for side in pair]
+        sides = [None if x is None else begin(here, np.append(u, more) + x, x) for x in away]
+        beginning = measured(here, np.append(u, more), away[0] / np.linalg.norm(away[0] / here.scale))
+        ways.append((beginning, (sides[0], sides[1])))
+    return ways
 
 
 def _along(a: np.ndarray, b: np.ndarray, scale: np.ndarray) -> float:
@@ -434,10 +465,12 @@ def _onto(curve: Curve, u: np.ndarray) -> np.ndarray:
     )
 
 
-def _switched(equations: Equations, u: np.ndarray, start: SpecialPoint, bounds: Bounds) -> Point:
+def _switched(equations: Equations, u: np.ndarray, start: SpecialPoint, bounds: Bounds) -> tuple[Point, Starts]:
     """The branch point, with the tangent of a branch that it was not found on."""
-    curve = FixedPoints(equations, u, [bounds])
-    tangents = normal_forms.tangents(equations, u, curve.scale)
-    if len(tangents) < 2:
+    ways = _ways(equations, u, bounds)
+    scale = FixedPoints(equations, u, [bounds]).scale
+    own = _nearest(ways, start.tangent, scale)
+    others = [way for k, way in enumerate(ways) if k != own]
+    if not others:
         raise NumericsError(f"no other branch was found at {start.label!r} ({start.note or 'degenerate'})")
-    return measured(curve, u, min(tangents, key=lambda t: _along(t, start.tangent, curve.scale)))
+    return min(others, key=lambda way: _along(way[0].tangent[: len(u)], start.tangent[: len(u)], scale))

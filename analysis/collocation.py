@@ -8,6 +8,7 @@ a continuous piecewise polynomial of degree m that satisfies the equation at the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -32,6 +33,8 @@ LARGEST = 64
 """Most states: the derivatives of larger systems are too many for straight-line code."""
 DRIVERS = "attrax.analysis.collocation_drivers"
 WIDTH = 8
+DENSE = 12
+"""Values in an interval among which the largest one is looked for."""
 
 
 @dataclass(frozen=True)
@@ -381,27 +384,35 @@ class Collocation:
         return row.ravel()
 
     def adapted(self, profile: Matrix, intervals: int | None = None) -> Vector:
-        """The mesh on which the error of this profile is spread evenly (de Boor, Lect. Notes Math. 363, 12, 1974).
+        """The mesh on which the error of this profile is spread evenly (de Boor, Lect. Notes Math. 363, 12, 1974)."""
+        return self.fitted(profile, intervals or self.intervals)[0]
 
-        The monitor is the (m + 1)-st derivative, from the jumps of the m-th between intervals.
+    def fitted(self, profile: Matrix, least: int, most: int = 0, error: float = 0.0) -> tuple[Vector, int]:
+        """As `adapted`, with as many intervals as keep the error (relative to the range of the states) small.
+
+        The monitor is the (m + 1)-st derivative, from the jumps of the m-th between intervals. The number of intervals
+        stays between ``least`` and ``most``.
         """
         m, h = self.degree, np.diff(self.mesh)
-        spread = np.maximum(np.ptp(profile, axis=0), 1e-12 * max(1.0, abs(profile).max()))
+        spread = np.ptp(profile, axis=0)
+        spread = np.maximum(spread, 1e-3 * spread.max() + 1e-12 * max(1e-9, abs(profile).max()))
         high = np.einsum("k,iks->is", _highest(m), self.local(profile / spread)) / h[:, None] ** m
-        around = np.concatenate([high[-1:] if self._periodic else high[:1], high, high[:1] if self._periodic else high[-1:]])
+        before, after = (high[-1:], high[:1]) if self._periodic else (high[:1], high[-1:])
         widths = np.concatenate([h[-1:], h, h[:1]])
-        jumps = abs(np.diff(around, axis=0)) / ((widths[1:] + widths[:-1]) / 2)[:, None]
-        monitor = (((jumps[:-1] + jumps[1:]) / 2) ** (1 / (m + 1))).sum(axis=1)
+        jumps = abs(np.diff(np.concatenate([before, high, after]), axis=0)) / ((widths[1:] + widths[:-1]) / 2)[:, None]
+        monitor = (((jumps[:-1] + jumps[1:]) / 2) ** (1 / (m + 1))).max(axis=1)
         total = float(monitor @ h)
         if not np.isfinite(total) or total < 1e-7 * m:
-            monitor = np.ones_like(h)
-            total = 1.0
+            monitor, total = np.ones_like(h), 0.0
+        count = least
+        if error:
+            count = int(np.clip(total / (math.factorial(m + 1) * error) ** (1 / (m + 1)), least, most))
         # no interval much longer than equal ones would be
-        monitor = np.maximum(monitor, 0.1 * total)
+        monitor = np.maximum(monitor, 0.1 * max(total, 1e-300))
         grown = np.concatenate([[0.0], np.cumsum(monitor * h)])
-        mesh = np.interp(np.linspace(0, grown[-1], (intervals or self.intervals) + 1), grown, self.mesh)
+        mesh = np.interp(np.linspace(0, grown[-1], count + 1), grown, self.mesh)
         mesh[0], mesh[-1] = 0.0, 1.0
-        return mesh
+        return mesh, count
 
     @property
     def _periodic(self) -> bool:
@@ -541,3 +552,28 @@ def scratch(N: int, m: int, n: int, b: int, k: int) -> int:
 def _highest(degree: int) -> Vector:
     """Weights of the m-th derivative of a polynomial through m + 1 equidistant points of [0, 1]."""
     return lagrange(degree, np.zeros(1), degree)[0]
+
+
+
+def extrema(profile: Matrix, degree: int) -> tuple[Vector, Vector]:
+    """Smallest and largest value of each component of values at the nodes (nodes, n), between the nodes too."""
+    n = profile.shape[1]
+    index = np.arange(len(profile) // degree)[:, None] * degree + np.arange(degree + 1)
+    values = np.einsum("jk,iks->ijs", _dense(degree), profile[index]).reshape(-1, n)
+    ends = []
+    for sign in (-1.0, 1.0):
+        k = np.argmax(sign * values, axis=0)
+        k = k // DENSE * DENSE + np.clip(k % DENSE, 1, DENSE - 2)
+        a, b, c = (values[k + shift, np.arange(n)] for shift in (-1, 0, 1))
+        with np.errstate(all="ignore"):
+            top = b - (c - a) ** 2 / (8 * (a - 2 * b + c))
+        best = (sign * values).max(axis=0) * sign
+        better = (sign * (top - best) >= 0) & (abs(top - best) < 0.1 * np.ptp(profile, axis=0))
+        ends.append(np.where(better, top, best))
+    return ends[0], ends[1]
+
+
+@lru_cache
+def _dense(degree: int) -> Matrix:
+    """Lagrange's polynomials at `DENSE` equidistant points of [0, 1]."""
+    return lagrange(degree, np.linspace(0, 1, DENSE))

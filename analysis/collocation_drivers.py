@@ -54,9 +54,7 @@ def correct(
     jacobian, columns = at(memory, 0), at(memory, columns_at)
     corner, scratch = at(memory, corner_at), at(memory, scratch_at)
     for iteration in range(most):
-        residual, noise = linearise(
-            kernel, work, field, width, N, m, n, b, mesh, basis, u, jacobian, columns, q, flow
-        )
+        residual, noise = linearise(kernel, work, field, width, N, m, n, b, mesh, basis, u, jacobian, columns, q, flow)
         for i in range(n):
             row = at(columns, (points * n + i) * q)
             total = -u[points * n + i]
@@ -78,8 +76,23 @@ def correct(
         if not isfinite(residual):
             return -1
         good = eliminate(
-            N, m, n, b, 2, basis, jacobian, columns, rows, unknown + b, corner, closing, scratch, factors, steps,
-            unknown + b, report,
+            N,
+            m,
+            n,
+            b,
+            2,
+            basis,
+            jacobian,
+            columns,
+            rows,
+            unknown + b,
+            corner,
+            closing,
+            scratch,
+            factors,
+            steps,
+            unknown + b,
+            report,
         )
         if not good:
             return -2
@@ -120,7 +133,23 @@ def solve(
     N, m, n, b, k = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
     unknown = (N * m + 1) * n
     good = eliminate(
-        N, m, n, b, k, basis, jacobian, columns, rows, unknown, corner, closing, memory, factors, out, unknown + b, report
+        N,
+        m,
+        n,
+        b,
+        k,
+        basis,
+        jacobian,
+        columns,
+        rows,
+        unknown,
+        corner,
+        closing,
+        memory,
+        factors,
+        out,
+        unknown + b,
+        report,
     )
     return 1 if good else 0
 
@@ -135,7 +164,12 @@ def triangular(
     whose columns are scaled by the exponentials of ``logarithms``.
     """
     N, n, most = sizes[0], sizes[1], sizes[2]
-    maps, y, z, previous = at(memory, 0), at(memory, N * n * n), at(memory, (N + 1) * n * n), at(memory, (N + 2) * n * n)
+    maps, y, z, previous = (
+        at(memory, 0),
+        at(memory, N * n * n),
+        at(memory, (N + 1) * n * n),
+        at(memory, (N + 2) * n * n),
+    )
     r = at(memory, (N + 3) * n * n)
     for i in range(N):
         if not _propagate(n, at(factors, i * 2 * n * n), at(maps, i * n * n), at(memory, (N + 3) * n * n)):

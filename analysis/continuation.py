@@ -92,6 +92,25 @@ class Event:
     sides: tuple[Point, Point] | None = None
 
 
+@dataclass(frozen=True)
+class Jump:
+    """Something that happens along a curve where no test function changes sign.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the event.
+    test : callable
+        A function of a point that changes sign there.
+    together : callable
+        Whether a zero of it is one event, and not between several.
+    """
+
+    kind: str
+    test: Callable[[Point], float]
+    together: Callable[[Point], bool]
+
+
 class Curve:
     """What is followed: N - 1 equations for N unknowns, and functions whose zeros are special points.
 
@@ -141,8 +160,8 @@ class Curve:
         """
         raise NotImplementedError
 
-    def jumps(self, before: Point, after: Point) -> str | None:
-        """Name of an event between two points that no test function shows."""
+    def jumps(self, before: Point, after: Point) -> Jump | None:
+        """What happens between two points though no test function shows it."""
         return None
 
     def correct(self, guess: Vector, row: Vector, near: Point, iterations: int) -> tuple[Point | None, str, int]:
@@ -213,34 +232,48 @@ def newton(
     iterations: int = 8,
 ) -> Newton:
     """Solve ``equations(u) = 0``, with ``row . u`` kept if a row is given."""
-    from scipy.linalg.lapack import dgesv
-
     size = len(u)
     matrix, right = np.empty((size, size)), np.zeros(size)
     count = size if row is None else size - 1
     if row is not None:
         matrix[count] = row
     run = Newton(u, matrix)
+    try:
+        _iterate(equations, run, matrix, right, count, scale, iterations)
+    except np.linalg.LinAlgError:
+        run.singular = True
+    return run
+
+
+def _iterate(
+    equations: Callable[[Vector], tuple[Vector, Matrix]],
+    run: Newton,
+    matrix: Matrix,
+    right: Vector,
+    count: int,
+    scale: Vector,
+    iterations: int,
+) -> None:
+    """Newton's method, with the first ``count`` rows of the matrix from the equations."""
+    from scipy.linalg.lapack import dgesv
+
+    u = run.u
     for _ in range(iterations):
-        try:
-            r, d = equations(u)
-        except np.linalg.LinAlgError:
-            run.singular = True
-            return run
+        r, d = equations(u)
         right[:count] = r
         matrix[:count] = d
         run.residuals.append(float(abs(r).max()))
         if not math.isfinite(run.residuals[-1]):
-            return run
+            return
         _, _, step, info = dgesv(matrix, right)
         if info:
             run.singular = True
-            return run
+            return
         u = u - step
         update = float((abs(step) / scale).max())
         if not math.isfinite(update):
             run.singular = True
-            return run
+            return
         run.updates.append(update)
         if len(run.updates) > 1 and update >= CONVERGED and _rounding(d, u, r):
             u, update = run.u, 0.0  # ill-conditioned, and solved as well as it can be
@@ -250,10 +283,9 @@ def newton(
             run.residuals.append(float(abs(r).max()))
             run.derivative = d.copy()
             run.converged = True
-            return run
+            return
         if len(run.updates) > 2 and update > 2 * run.updates[-2]:
-            return run
-    return run
+            return
 
 
 def _rounding(derivative: Matrix, u: Vector, residual: Vector) -> bool:
@@ -443,12 +475,11 @@ def _events(curve: Curve, here: Point, there: Point, length: float) -> list[Even
             event = curve.refine(name, near, lambda test=test: locate(curve, here, length, test, 1e-13))
             if event is not None:
                 found.append(event)
-    if all(event.kind == "UZ" for event in found) and (kind := curve.jumps(here, there)):
-        differs = lambda p: 1.0 if curve.jumps(here, p) else -1.0  # noqa: E731
-        near = locate(curve, here, length, differs, 1e-10)
-        jump = curve.refine(kind, near, lambda: near) if near else None
-        if jump:
-            found.append(jump)
+    if all(event.kind == "UZ" for event in found) and (jump := curve.jumps(here, there)):
+        near = locate(curve, here, length, jump.test, 1e-3)
+        event = curve.refine(jump.kind, near, lambda: near) if near and jump.together(near) else None
+        if event:
+            found.append(event)
     row = here.tangent / curve.scale**2
     places = {id(event): float((event.point.u - here.u) @ row) for event in found}
     found.sort(key=lambda event: places[id(event)])

@@ -19,6 +19,10 @@ CHECKPOINT = 10.0
 """Seconds until the first checkpoint; later ones come whenever a quarter more time has passed."""
 
 
+Starts = tuple[Point | None, Point | None] | None
+"""Where the two sides of a branch begin, None for a side that is missing; or None: both at its beginning."""
+
+
 class Continuation(Iterator[Point]):
     """Both directions from a point of a curve, joined to one branch.
 
@@ -40,6 +44,8 @@ class Continuation(Iterator[Point]):
         The special point of another branch that it begins at.
     attrs : dict
         For the provenance.
+    starts : pair of Point
+        Where the sides begin, apart from a beginning that cannot be computed by the curve.
     """
 
     def __init__(
@@ -52,9 +58,10 @@ class Continuation(Iterator[Point]):
         fresh: bool,
         origin: SpecialPoint | None,
         attrs: dict[str, Any],
+        starts: Starts = None,
     ):
         self.system, self.names, self.make, self.stepping = system, names, make, stepping
-        self.beginning, self.fresh, self.origin = beginning, fresh, origin
+        self.beginning, self.fresh, self.origin, self.starts = beginning, fresh, origin, starts
         self.attrs = trajectory.provenance(system, **attrs, step=stepping.first, max_step=stepping.largest)
         self.records, self.endings = (Record(), Record()), ["interrupted", "interrupted"]
         self._points = self._advance()
@@ -128,10 +135,19 @@ class Continuation(Iterator[Point]):
     def _advance(self) -> Iterator[Point]:
         for side, sign in enumerate((1.0, -1.0)):
             curve, record = self.make(), self.records[side]
-            here = replace(self.beginning, tangent=sign * self.beginning.tangent)
-            if self.fresh:
-                here = begin(curve, self.beginning.u, here.tangent)
-            steps = follow(curve, here, self.stepping, fresh=self.fresh)
+            if self.starts:
+                first = self.starts[side]
+                if first is None:
+                    self.endings[side] = "no branch on this side"
+                    continue
+                record.add((), first)
+                yield first
+                steps = follow(curve, first, self.stepping)
+            else:
+                here = replace(self.beginning, tangent=sign * self.beginning.tangent)
+                if self.fresh:
+                    here = begin(curve, self.beginning.u, here.tangent)
+                steps = follow(curve, here, self.stepping, fresh=self.fresh)
             while True:
                 try:
                     point, events = next(steps)

@@ -57,7 +57,10 @@ def classified(curve: Cycles, name: str, point: Point, locate: Callable[[], Poin
     problem = point.data.problem
     u = np.concatenate([point.u[: problem.nodes * problem.n], fine.data.problem.scalars(fine.u)])
     at = replace(
-        point, u=u, data=replace(point.data, eigenvalues=fine.data.eigenvalues, period=fine.data.period), residual=fine.residual
+        point,
+        u=u,
+        data=replace(point.data, eigenvalues=fine.data.eigenvalues, period=fine.data.period),
+        residual=fine.residual,
     )
     try:
         with np.errstate(all="ignore"):
@@ -201,7 +204,9 @@ class Variations:
         problem, n = self.problem, self.n
         jacobian = _rotated(-self.a.transpose(0, 2, 1) if adjoint else self.a, omega)
         generator = np.random.default_rng(0)
-        b, v = (generator.normal(size=(problem.points, n)) + 1j * generator.normal(size=(problem.points, n)) for _ in "ab")
+        b, v = (
+            generator.normal(size=(problem.points, n)) + 1j * generator.normal(size=(problem.points, n)) for _ in "ab"
+        )
         columns = np.zeros((problem.points * 2 * n + 2 * n, 3))
         for k, factor in enumerate((1, 1j)):
             columns[:, k] = problem.stretched(_stacked(factor * b))[:, 0]

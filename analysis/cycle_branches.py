@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine.system import System
 from .branches import Branch, Record, SpecialPoint, branch
-from .collocation import Collocation
+from .collocation import Collocation, extrema
 from .cycles import Cycle
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def cycle_branch(
     """The result of a continuation of cycles; unknowns after the profile are scalars, the parameters last."""
     n, count = system.dimension, len(names)
     points, profiles, phases, norms, smallest, velocities = [], [], [], [], [], []
+    finest = max(point.data.problem.intervals for point in record.points)
     for point in record.points:
         orbit: Orbit = point.data
         problem = orbit.problem
@@ -145,13 +146,17 @@ def cycle_branch(
         first = len(problem.rates.extras)
         moved = np.zeros(n + count + 1)
         moved[n : n + count] = point.tangent[problem.nodes * n + first :][:count]
-        u = np.concatenate([profile.max(axis=0), c[first : first + count], [orbit.period]])
+        low, high = extrema(profile, problem.degree)
+        u = np.concatenate([high, c[first : first + count], [orbit.period]])
         points.append(replace(point, u=u, tangent=moved))
-        profiles.append(profile)
-        phases.append(problem.at_nodes)
-        smallest.append(profile.min(axis=0))
+        smallest.append(low)
         norms.append(np.sqrt(problem.weights @ (problem.collocated(profile) ** 2).sum(axis=1)))
         velocities.append(c[: len(problem.rates.generators) + 1][1:])
+        if problem.intervals < finest:
+            finer = problem.on(problem.adapted(profile, finest))
+            problem, profile = finer, problem.evaluated(profile, finer.at_nodes)
+        profiles.append(profile)
+        phases.append(problem.at_nodes)
     bare = replace(system, observables={}, _programs=system._programs)
     shapes = {name: list(shape) for name, shape in system.state.items()}
     attrs = {**attrs, "shapes": json.dumps(shapes)}

@@ -32,12 +32,19 @@ Matrix = np.ndarray
 
 LONGEST = 20.0
 """Period, in units of the shortest one of the branch, from which on a homoclinic connection is looked for."""
+STILL = (4.0, 1e-10)
+"""The same, where the parameter (relative to its range) hardly changes from step to step."""
 BEYOND = 2000.0
 """The same, at which a branch ends in any case."""
 NEUTRAL = 1e-6
 """Multipliers closer than this to the unit circle may be counted on either side of it."""
 EVERY = 3
 """Steps between two adaptations of the mesh."""
+ERROR, FINER = 3e-4, 8
+"""Error of the profile, relative to its range, that a mesh may have, and by how much finer it may become for that."""
+TRIVIAL, HOPELESS = 1e-4, 1e-2
+"""Error of the trivial multiplier from which on a mesh becomes finer: nearby solutions grow and shrink fast. Beyond the
+larger one multipliers are not looked at."""
 
 
 def continue_cycles(
@@ -59,7 +66,7 @@ def continue_cycles(
 ) -> Branch:
     """Follow limit cycles over a parameter, in both directions, through folds, and locate their bifurcations.
 
-    Pseudo-arclength continuation of collocation equations on a mesh that adapts itself. Labels: LPC (fold), PD (period
+    Pseudo-arclength continuation of collocation equations, on a mesh that follows the shape of the cycle. Labels: LPC (fold), PD (period
     doubling), NS (torus), BPC (branch point), UZ (a value asked for), EP (end). They are located along the branch, then
     on finer meshes until their parameter value does not change, and have normal forms (see
     :mod:`attrax.analysis.cycle_bifurcations`). ``branch.endings`` and its table say why a branch ends: among others at
@@ -83,7 +90,8 @@ def continue_cycles(
     values : sequence of float
         Parameter values at which cycles are wanted (UZ).
     intervals : int
-        Of the mesh, each with four collocation points.
+        Least number of intervals of the mesh, each with four collocation points; sharp cycles get up to eight times as
+        many.
     max_period : float
         Where to end, too. By default branches end at 20 times their shortest period if a homoclinic connection is
         near, else at 2000 times.
@@ -182,7 +190,9 @@ class CycleContinuation(Continuation):
     def _advance(self) -> Iterator[Point]:
         for side, sign in enumerate((1.0,) if self.one_way else (1.0, -1.0)):
             curve, record = self.make(), self.records[side]
-            tests = {name: value * (sign if name in ("LPC", "BPC") else 1.0) for name, value in self.beginning.tests.items()}
+            tests = {
+                name: value * (sign if name in ("LPC", "BPC") else 1.0) for name, value in self.beginning.tests.items()
+            }
             here = replace(self.beginning, tangent=sign * self.beginning.tangent, tests=tests)
             steps = follow(curve, here, self.stepping, fresh=self.fresh)
             while True:
@@ -200,11 +210,9 @@ class CycleContinuation(Continuation):
         if not ending.startswith("bound "):
             return ending
         _, index, side = ending.split()
-        problem = self.beginning.data.problem
-        k = int(index) - problem.nodes * problem.n - len(problem.rates.extras)
-        if k < 0:
+        if int(index) < -len(self.names):
             return f"the period reaches {self.make().longest:g}"
-        return f"{self.names[k]} reaches its {'lower' if side == 'low' else 'upper'} bound"
+        return f"{self.names[int(index)]} reaches its {'lower' if side == 'low' else 'upper'} bound"
 
 
 class Cycles(Curve):
@@ -226,17 +234,17 @@ class Cycles(Curve):
         self.problem: Collocation = start.data.problem
         self.rates, self.n = self.problem.rates, self.problem.n
         self.width = bounds[1] - bounds[0]
-        last = len(start.u) - 1
-        self.bounds = [(last, *bounds)]
+        self.bounds = [(-1, *bounds)]  # counted from the end, as meshes change their size
         self.longest = math.inf if longest is None else longest
         if longest is not None and not self.rates.driven:
-            self.bounds.append((self.problem.nodes * self.n, 0.0, longest))
-        self.marks = [(last, value) for value in values]
+            self.bounds.append((-self.rates.scalars, 0.0, longest))
+        self.marks = [(-1, value) for value in values]
         self.multipliers = Multipliers(self.n)
         self.origin = origin
+        self.fewest = self.problem.intervals
         self.largest = np.zeros(self.n)
         self.shortest = math.inf
-        self.shrunk = ""
+        self.shrunk, self.last = "", (0.0, math.inf)
         self.steps = 0
         self.small: Vector | None = None
         self.reference = self.problem.profile(start.u)
@@ -250,8 +258,9 @@ class Cycles(Curve):
         problem, n = self.problem, self.n
         profile = problem.profile(point.u)
         size = np.maximum(abs(profile).max(axis=0), np.ptp(profile, axis=0))
-        if point.tangent is not None and not size.any():
-            size = abs(problem.profile(point.tangent)).max(axis=0)
+        shape = abs(problem.profile(point.tangent)).max(axis=0)
+        if size.max() < 1e-6 and shape.any():
+            size = shape / shape.max()
         size = np.maximum(size, 1e-2 * size.max())
         self.largest = np.maximum(self.largest, size)
         scalars = np.maximum(abs(problem.scalars(point.u)), 1e-3)
@@ -265,7 +274,7 @@ class Cycles(Curve):
         if point.data.problem is not self.problem:
             self.problem = point.data.problem
         profile = self.problem.profile(point.u)
-        if self.steps and not self.shrunk:
+        if self.steps > 1 and not self.shrunk:
             self.shrunk = self._collapsed(profile)
         self.reference = profile
         if self.steps:
@@ -291,10 +300,17 @@ class Cycles(Curve):
         return ""
 
     def renewed(self, point):
-        if self.steps % EVERY:
+        old, doubt = self.problem, self.doubt(point)
+        if self.steps % EVERY and not (doubt > TRIVIAL and old.intervals < FINER * self.fewest):
             return point
-        old = self.problem
-        problem = old.on(old.adapted(old.profile(point.u)))
+        profile, most = old.profile(point.u), FINER * self.fewest
+        _, count = old.fitted(profile, self.fewest, most, ERROR)
+        if doubt > TRIVIAL:
+            factor = min(2.0, 1.2 * (doubt / TRIVIAL) ** (1 / (2 * old.degree)))
+            count = max(count, min(most, int(factor * old.intervals)))
+        elif 0.6 * old.intervals < count < 1.25 * old.intervals or (count < old.intervals and doubt > 1e-3 * TRIVIAL):
+            count = old.intervals
+        problem = old.on(old.adapted(profile, count))
         u, tangent = old.moved(point.u, problem), old.moved(point.tangent, problem)
         self.problem = problem
         flow = problem.slope(problem.profile(u))
@@ -332,7 +348,7 @@ class Cycles(Curve):
         }
         period = self.rates.of_period(problem.scalars(run.u))
         orbit = Orbit(problem, values, int((abs(others) > 1).sum()), period, run.flow)
-        return Point(run.u, tangent, tests, orbit, run.residual, run.spread > 1e-14)
+        return Point(run.u, tangent, tests, orbit, run.residual)
 
     @cached_property
     def trivial(self) -> int:
@@ -340,8 +356,7 @@ class Cycles(Curve):
         return 0 if self.rates.driven else 1 + len(self.rates.generators)
 
     def passes(self, here, there, start):
-        last = len(there.u) - 1
-        a, b, c = here.u[last], there.u[last], start.u[last]
+        a, b, c = here.u[-1], there.u[-1], start.u[-1]
         if (a - c) * (b - c) > 0 or not abs(there.data.period - start.data.period) < 0.1 * start.data.period:
             return False
         old = start.data.problem
@@ -359,7 +374,13 @@ class Cycles(Curve):
     def ends(self, point):
         if self.shrunk:
             return f"{self.shrunk} ({self.rates.active[-1]} = {point.u[-1]:.8g})"
-        if self.rates.driven or point.data.period < LONGEST * self.shortest:
+        if self.rates.driven:
+            return None
+        period, value = point.data.period, float(point.u[-1])
+        still = period > STILL[0] * self.shortest and abs(value - self.last[1]) < STILL[1] * self.width
+        still = still and abs(period - self.last[0]) > 1e-2 * period
+        self.last = (period, value)
+        if not still and period < LONGEST * self.shortest:
             return None
         if near := saddle(self.rates, self.problem, point):
             return near
@@ -370,6 +391,8 @@ class Cycles(Curve):
     # -- events --------------------------------------------------------------------------------------------------
 
     def explained(self, before, after, events):
+        if max(self.doubt(before), self.doubt(after)) > HOPELESS:
+            return True
         crossing = sum({"NS": 2, "LPC": 1, "BPC": 1, "PD": 1}.get(event.kind, 0) for event in events)
         if abs(after.data.unstable - before.data.unstable) <= crossing:
             return True
@@ -381,7 +404,19 @@ class Cycles(Curve):
     def refine(self, name, near, locate):
         from .cycle_bifurcations import classified
 
-        return classified(self, name, near, locate)
+        if name != "LPC" and self.doubt(near) > HOPELESS:
+            return None
+        event = classified(self, name, near, locate)
+        if event is not None and name in ("LPC", "BPC"):
+            problem: Collocation = event.point.data.problem
+            spread = np.ptp(problem.profile(event.point.u), axis=0)
+            if (spread < 0.1 * np.ptp(self.reference, axis=0)).all():
+                return None  # the cycle shrinks to a fixed point, and grows again
+        return event
+
+    def doubt(self, point: Point) -> float:
+        """Error of the trivial multiplier."""
+        return 0.0 if self.rates.driven else float(abs(point.data.eigenvalues - 1).min())
 
 
 def nontrivial(values: Vector, trivial: int) -> Vector:
@@ -390,7 +425,9 @@ def nontrivial(values: Vector, trivial: int) -> Vector:
         return values
     others = np.delete(values, np.argsort(abs(values - 1), kind="stable")[:trivial])
     # a pair at 1 that rounding has made complex
-    lonely = [k for k, v in enumerate(others) if v.imag != 0 and not (abs(others - v.conjugate()) < 1e-12 * abs(v)).any()]
+    lonely = [
+        k for k, v in enumerate(others) if v.imag != 0 and not (abs(others - v.conjugate()) < 1e-12 * abs(v)).any()
+    ]
     others[lonely] = others[lonely].real
     return others
 
@@ -406,46 +443,69 @@ def start_conditions(start: Point) -> tuple[Matrix, Vector]:
 
 
 def saddle(rates: Rates, problem: Collocation, point: Point) -> str | None:
-    """A sentence about the fixed point that the cycle all but touches, if there is one."""
-    profile = problem.profile(point.u)
-    size = np.maximum(np.ptp(profile, axis=0), 1e-12)
-    nodes = problem.collocated(profile)
-    slowest = nodes[np.argmin(np.linalg.norm(point.data.flow / size, axis=1))]
+    """A sentence about the fixed points that the cycle all but touches, if there are some."""
+    states = problem.collocated(problem.profile(point.u))
+    size = np.maximum(np.ptp(states, axis=0), 1e-12)
+    speed = np.linalg.norm(point.data.flow / size, axis=1)
+    dips = np.nonzero((speed <= np.roll(speed, 1)) & (speed <= np.roll(speed, -1)) & (speed < 0.05 * speed.max()))[0]
     p = dict(zip(rates.active, problem.scalars(point.u)[len(rates.extras) :].tolist(), strict=True))
     equations = Equations(rates.system.with_parameters(**p))
-    y = slowest.copy()
+    found: list[Vector] = []
+    for k in dips[np.argsort(speed[dips])]:
+        y = _fixed_point(equations, states[k], size)
+        if y is not None and (abs(states - y) / size).max(axis=1).min() < 0.02:
+            if all((abs(y - other) / size).max() > 1e-4 for other in found):
+                found.append(y)
+    spectra = [np.linalg.eigvals(equations.values(y)[1][:, : rates.n]) for y in found]
+    kinds = [classify(values, False) for values in spectra]
+    where = ", ".join(f"{name} = {value:.8g}" for name, value in p.items())
+    start = f"the period grows ({point.data.period:.5g}): the cycle approaches"
+    for y, values in zip(found, spectra, strict=True):
+        if abs(values.real).min() < 1e-3 * abs(values).max():
+            return f"{start} a fixed point that is about to fold, at {_told(rates, y, size)} ({where})"
+    saddles = [
+        f"the {kind} at {_told(rates, y, size)}" for y, kind in zip(found, kinds, strict=True) if "saddle" in kind
+    ]
+    if not saddles:
+        return None
+    return (
+        f"{start} a {'homo' if len(saddles) == 1 else 'hetero'}clinic connection of {' and '.join(saddles)} ({where})"
+    )
+
+
+def _fixed_point(equations: Equations, near: Vector, size: Vector) -> Vector | None:
+    """The fixed point close to a state, within a fifth of the size."""
+    y = near.copy()
     for _ in range(30):
-        f, jacobian = equations.values(y)
+        f, jacobian = equations.values(equations.unknowns(y))
         try:
-            move = np.linalg.solve(jacobian, f)
+            move = np.linalg.solve(jacobian[:, : equations.n], f)
         except np.linalg.LinAlgError:
             return None
         y = y - move
-        if not np.isfinite(y).all() or (abs(y - slowest) / size).max() > 0.2:
+        if not np.isfinite(y).all() or (abs(y - near) / size).max() > 0.2:
             return None
         if (abs(move) / size).max() < 1e-12:
-            break
-    distance = (abs(nodes - y) / size).max(axis=1).min()
-    if distance > 0.02:
-        return None
-    eigenvalues = np.linalg.eigvals(equations.values(y)[1][:, : rates.n])
-    kind = classify(eigenvalues, False)
-    text = ", ".join(f"{name} = {value:.5g}" for name, value in zip(rates.system.component_names, y, strict=True))
-    where = ", ".join(f"{name} = {value:.8g}" for name, value in p.items())
-    if abs(eigenvalues.real).min() < 1e-3 * abs(eigenvalues).max():
-        what = "a fixed point that is about to fold (saddle-node on the cycle)"
-    elif "saddle" in kind:
-        what = f"a homoclinic connection of the {kind}"
-    else:
-        return None
-    return f"the period grows ({point.data.period:.5g}): the cycle approaches {what} at {text} ({where})"
+            return y
+    return None
+
+
+def _told(rates: Rates, y: Vector, size: Vector) -> str:
+    y = np.where(abs(y) < 1e-9 * size, 0.0, y)
+    return ", ".join(f"{name} = {value:.5g}" for name, value in zip(rates.system.component_names, y, strict=True))
 
 
 # -- beginnings ------------------------------------------------------------------------------------------------
 
 
 def _beginning(
-    system: System, parameter: str, bounds: Bounds, start: Any, period: Any, symmetry: Sequence[Callable], intervals: int
+    system: System,
+    parameter: str,
+    bounds: Bounds,
+    start: Any,
+    period: Any,
+    symmetry: Sequence[Callable],
+    intervals: int,
 ) -> tuple[Point, SpecialPoint | None, bool]:
     """The first point, the special point that it is, and whether the branch leaves in one direction only."""
     if isinstance(start, SpecialPoint):
@@ -561,9 +621,7 @@ def _from_hopf(
     return replace(point, tangent=tangent, data=replace(orbit, unstable=count))
 
 
-def _from_doubling(
-    system: System, parameter: str, bounds: Bounds, cycle: Cycle, symmetry: Sequence[Callable]
-) -> Point:
+def _from_doubling(system: System, parameter: str, bounds: Bounds, cycle: Cycle, symmetry: Sequence[Callable]) -> Point:
     """The cycle run through twice, with what changes sign from turn to turn as its tangent."""
     from .cycle_bifurcations import doubling_vector
 
@@ -599,7 +657,9 @@ def _switched(here: Point, bounds: Bounds) -> Point:
         vector /= math.sqrt(((vector / scale) ** 2).sum())
         # inverse iteration: the matrix bordered by this direction is almost singular along the one looked for
         row = vector / scale**2
-        run = problem.correct(here.u, np.concatenate([rows, row[None]]), np.append(targets, row @ here.u), curve.sizes, 1, 1e9)
+        run = problem.correct(
+            here.u, np.concatenate([rows, row[None]]), np.append(targets, row @ here.u), curve.sizes, 1, 1e9
+        )
         vector = run.tangent
     vector = vector - (own @ vector) * here.tangent
     vector /= math.sqrt(((vector / scale) ** 2).sum())

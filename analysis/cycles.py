@@ -270,7 +270,9 @@ def solved(problem: Collocation, u: Vector, iterations: int = 20) -> Correction:
     fixed = np.zeros((active, len(u)))
     fixed[np.arange(active), len(u) - active + np.arange(active)] = 1.0
     scale = scales(problem, u)
-    run = problem.correct(u, np.concatenate([phase, fixed]), np.append(targets, u[len(u) - active :]), scale, iterations, 1e-10)
+    run = problem.correct(
+        u, np.concatenate([phase, fixed]), np.append(targets, u[len(u) - active :]), scale, iterations, 1e-10
+    )
     name = problem.rates.system.name
     if not run.converged:
         raise NumericsError(f"no cycle of {name!r} near the start: {run.story}; take a start that is closer to one")
@@ -303,7 +305,13 @@ def from_trajectory(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple
 
     def path(y: Vector, times: Vector, t_start: float = 0.0) -> Matrix:
         data = simulate(
-            system, t_start + times[-1], t_start=t_start, sample=t_start + times, initial=blocks(y), rtol=1e-9, atol=1e-12
+            system,
+            t_start + times[-1],
+            t_start=t_start,
+            sample=t_start + times,
+            initial=blocks(y),
+            rtol=1e-9,
+            atol=1e-12,
         )
         states = np.concatenate([np.array(data[k]).reshape(len(times), -1) for k in system.state], axis=1)
         if not np.isfinite(states).all():
@@ -335,7 +343,9 @@ def from_trajectory(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple
         if closeness < best[0]:
             best = (closeness, states[base], T)
         if np.ptp(states[2000:], axis=0).max() <= 1e-9 * max(1e-6, abs(states).max()):
-            raise NumericsError(f"the trajectory of {system.name!r} from the start ends in a fixed point, not in a cycle")
+            raise NumericsError(
+                f"the trajectory of {system.name!r} from the start ends in a fixed point, not in a cycle"
+            )
         y, passed = states[-1], passed + window
         if window < 8 * best[2] or best[0] > 0.1:
             window *= 2
@@ -477,7 +487,9 @@ def reflection(problem: Collocation, u: Vector) -> str:
         program = rates.system.program("rhs")
         f, g = (evaluate(program, t=[0.0], y=y.T, p=p)["f"].T for y in (states, states * flip))
         if np.allclose(g, f * flip, rtol=1e-9, atol=1e-9 * abs(f).max()):
-            text = ", ".join(f"{'-' if s < 0 else ''}{c}" for s, c in zip(flip, rates.system.component_names, strict=True))
+            text = ", ".join(
+                f"{'-' if s < 0 else ''}{c}" for s, c in zip(flip, rates.system.component_names, strict=True)
+            )
             return f"({text}) half a period later"
     return ""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import normal_forms
-from .continuation import Curve, Event, Point, measured, newton
+from .continuation import Curve, Event, Jump, Point, advance, measured, newton
 from .derivatives import Equations
 from .smoothness import kinks
 
@@ -28,6 +28,8 @@ FARTHEST = 1e5
 """Branches end when the state has grown by this factor."""
 TOGETHER = 1e-6
 """Eigenvalues closer than this to the stability boundary (relative to the largest) are on it together."""
+MOST_PAIRS = 24
+"""Neutral saddles are looked for in systems of no more states: in large ones there are many, and nothing happens."""
 CLOSE = 2e-3
 """How far, in units of the scale, a refined point may lie from where the test function vanished."""
 
@@ -132,21 +134,39 @@ class FixedPoints(_Fixed):
         tests = {"LP": float(tangent[self.n]), "BP": orientation}
         if self.eq.map:
             tests["PD"] = _signed([v.real + 1 for v in values.tolist() if v.imag == 0])
-        tests["NS" if self.eq.map else "H"] = pair_test(values, self.eq.map)
+        if self.n <= MOST_PAIRS:
+            tests["NS" if self.eq.map else "H"] = pair_test(values, self.eq.map)
         return tests, found
 
     def across(self, eigenvalues: Vector) -> Vector:
         """The eigenvalues that may cross the stability boundary."""
         return eigenvalues
 
+    def growth(self, point: Point) -> Vector:
+        """Growth rates of the eigenvalues that may cross, the largest first."""
+        values = self.across(point.data.eigenvalues)
+        return np.sort(abs(values) - 1 if self.eq.map else values.real)[::-1]
+
     def jumps(self, before, after):
-        if before.data.unstable == after.data.unstable:
+        first, last = sorted((before.data.unstable, after.data.unstable))
+        if first == last:
             return None
-        growth = abs(after.data.eigenvalues) - 1 if self.eq.map else after.data.eigenvalues.real
-        critical = after.data.eigenvalues[np.argmin(abs(growth))]
+        steady = after.data.eigenvalues - 1 if self.eq.map else after.data.eigenvalues
+        growth = abs(after.data.eigenvalues) - 1 if self.eq.map else steady.real
+        critical = after.data.eigenvalues[np.argmin(np.where(abs(growth) < NEUTRAL * self.rate, np.inf, abs(growth)))]
         if abs(critical.imag) > 1e-9 * abs(critical):
-            return "NS" if self.eq.map else "H"
-        return "PD" if self.eq.map and critical.real < 0 else "BP"
+            kind = "NS" if self.eq.map else "H"
+        else:
+            kind = "PD" if self.eq.map and critical.real < 0 else "BP"
+
+        def crossing(point: Point) -> Vector:
+            return self.growth(point)[first:last]
+
+        return Jump(
+            kind,
+            lambda point: float(crossing(point).mean()),
+            lambda point: bool(np.ptp(crossing(point)) <= TOGETHER * self.rate),
+        )
 
     def explained(self, before, after, events):
         if any("degenerate" in event.note or "family" in event.note for event in events):
@@ -164,17 +184,45 @@ class FixedPoints(_Fixed):
         distance = np.linalg.norm((self.z(run.u) - near.u) / self.scale)
         refined = run.converged and distance < CLOSE
         z = self.z(run.u) if refined else None
-        if z is None:
-            point = locate()
-            if point is None:
-                return None
+        if z is None and (point := locate()) is not None:
             z = point.u
+            if name == "BP" and (between := _interpolated(self, point)) is not None:
+                z, refined = between, True
+        if z is None:
+            return None
         point = measured(self, z, near.tangent)
         with np.errstate(all="ignore"):
             event = _classified(self, name, point, refined, run.u)
             if event and not refined and (switches := kinks(self.eq, z)):
                 return replace(event, note=f"not smooth here: {', '.join(switches[:2])}", coefficients={})
             return event
+
+
+def _interpolated(curve: FixedPoints, near: Point, reach: float = 1e-3) -> Vector | None:
+    """The point near ``near`` at which several eigenvalues vanish together, from points around it; or None.
+
+    There the equations are singular, but the mean of these eigenvalues and the point are smooth along the curve.
+    """
+    growth = abs(curve.growth(near))
+    count = int((growth <= 10 * growth.min() + TOGETHER * curve.rate).sum())
+    places = reach * np.array([-1.0, -0.6, -0.2, 0.2, 0.6, 1.0])
+    around = [advance(curve, near, place)[0] for place in places]
+    if any(point is None for point in around):
+        return None
+    growths = [curve.growth(point) for point in around if point is not None]
+    first = min(int((each > 0).sum()) for each in growths)
+    means = np.array([each[first : first + count].mean() for each in growths])
+    if means[0] * means[-1] >= 0:
+        return None
+    units = places / reach
+    roots = np.polynomial.Polynomial.fit(units, means, 5, domain=[-1, 1]).roots()
+    real = roots.real[(abs(roots.imag) < 1e-9) & (abs(roots.real) < 1)]
+    if len(real) != 1:
+        return None
+    weights = [np.prod([(real[0] - b) / (a - b) for b in units if b != a]) for a in units]
+    u = np.array(weights) @ np.array([point.u for point in around if point is not None])
+    residual, derivative = curve.equations(u)
+    return u if (abs(residual) <= 1e-10 * (abs(derivative) @ abs(u)) + 1e-13).all() else None
 
 
 def _classified(curve: FixedPoints, name: str, point: Point, refined: bool, u: Vector) -> Event | None:
@@ -275,8 +323,18 @@ class Orbits(FixedPoints):
         point = locate()
         if point is None:
             return None
+        if name in ("H", "NS") and not _oscillates(self.across(point.data.eigenvalues), self.eq.map):
+            return Event("NSE", point, False, {}, "neutral saddle")
         point = replace(point, u=np.append(self.z(point.u), np.zeros(self.families)))
         return Event(name, point, False, {}, "of a family of fixed points")
+
+
+def _oscillates(eigenvalues: Vector, is_map: bool) -> bool:
+    """Whether the pair nearest to adding up to zero (multiplying to one) is complex."""
+    first, second = np.triu_indices(len(eigenvalues), 1)
+    a, b = eigenvalues[first], eigenvalues[second]
+    k = np.argmin(abs(a * b - 1) if is_map else abs(a + b))
+    return bool(a[k].imag != 0)
 
 
 def _aligned(basis: Matrix, old: Matrix) -> Matrix:

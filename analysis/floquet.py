@@ -48,9 +48,7 @@ class Multipliers:
         product, logarithms = np.empty((2, n, n)), np.empty(n)
         memory = np.empty((count + 5) * n * n + 2 * n)
         frame = self.frame.copy()
-        if not driver(DRIVERS, "triangular")(
-            sizes, np.ascontiguousarray(factors), frame, memory, product, logarithms
-        ):
+        if not driver(DRIVERS, "triangular")(sizes, np.ascontiguousarray(factors), frame, memory, product, logarithms):
             return None
         if np.isfinite(frame).all():
             self.frame = frame

@@ -19,7 +19,7 @@ from ..integrators.groups import FixedGroup, fixed, fixed_lanes, lanes
 from ..integrators.parallel import Progress, Tick
 from ..integrators.times import number, positive, whole
 from .orbit_diagram import TRANSIENT
-from .sections import Function, Section, Settings, as_section, crossing_group, settings
+from .sections import Function, Section, Settings, as_section, crossing_group, crossings, settings
 from .strips import Strips, plane
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class _Crossings:
         group = crossing_group(system, self.section, self.how, y, p, 0.0, width)
         group.advance(0, 0, np.empty((len(y), 0, system.dimension)), tick)
         status = group.result()["status"]
-        states = group.crossings[..., 1:]
+        states = crossings(group, self.how.points)[0][..., 1:]
         first, second = _first_return(states, self.near, self.most), self._later(states)
         period = np.where((first == second) & (status <= RUNNING), first, 0)
         return {"period": np.where(self._at_rest(group, p), AT_REST, period), "status": status}

@@ -98,29 +98,63 @@ def branch_point(equations: Equations, z: Vector, scale: Vector) -> BranchPoint:
     return BranchPoint(tangents, {"a": abs(fold(equations, z)["a"])}, "transcritical")
 
 
-def tangents(equations: Equations, z: Vector, scale: Vector, starts: int = 200) -> list[Vector]:
-    """Unit tangents of all branches through a branch point, also where several eigenvalues vanish together.
+def around(equations: Equations, z: Vector, scale: Vector) -> list[tuple[Vector, Vector | None]]:
+    """Points of all branches through a degenerate branch point, where several eigenvalues vanish together.
 
-    In that case, solutions at a small distance within the null space are found by Newton's method from many starts.
+    Solutions whose part in the null space has a given length are found by Newton's method from many starts, and from
+    each the one on the opposite side (None if there is none). The length is the smallest of three at which the
+    solutions are distinct to rounding. Of a continuous family of solutions one is returned.
     """
-    if simple := branch_point(equations, z, scale).tangents:
-        return list(simple)
-    n, radius = equations.n, 1e-2
+    n = equations.n
     _, d = equations.values(z)
     _, sizes, right = np.linalg.svd(d * scale)
     null = right[int((sizes > 1e-5 * _typical(equations, z, scale)).sum()) :]
-    generator = np.random.default_rng(0)
-    found: list[Vector] = []
-    for _ in range(starts):
-        x = generator.normal(size=len(null)) @ null
-        x *= radius / np.linalg.norm(x)
-        x = _on_sphere(equations, z, scale, null, radius, x)
-        if x is None:
-            continue
-        x = x / np.linalg.norm(x)
-        if all(abs(x @ other) < 0.98 for other in found):
-            found.append(x)
-    return [x[: n + 1] * scale for x in found]
+    starts = 200 if n <= 24 else 60
+    best: list[list[Vector]] = []
+    most = 0
+    for radius in (1e-2, 3e-2, 1e-1):
+        generator = np.random.default_rng(0)
+        found: list[list[Vector]] = []
+        count = 0
+        for _ in range(starts):
+            x = generator.normal(size=len(null)) @ null
+            x = _on_sphere(equations, z, scale, null, radius, radius * x / np.linalg.norm(x))
+            if x is None:
+                continue
+            count += 1
+            own = next((sides for sides in found if _same_branch(equations, z, scale, x, sides[0])), None)
+            if own is None:
+                found.append([x])
+            elif len(own) == 1 and x @ own[0] < -0.98 * np.linalg.norm(x) * np.linalg.norm(own[0]):
+                own.append(x)
+        if count >= most:
+            best, most = found, count
+        if count > 0.9 * starts and all(_isolated(equations, z + scale * x, x, scale) for x, *_ in found):
+            break
+    pairs = []
+    for x, *others in best:
+        other = others[0] if others else _on_sphere(equations, z, scale, null, float(np.linalg.norm(null @ x)), -x)
+        pairs.append((z + scale * x, None if other is None else z + scale * other))
+    return pairs
+
+
+def _same_branch(equations: Equations, z: Vector, scale: Vector, x: Vector, y: Vector) -> bool:
+    """Whether two solutions lie on one line through a branch point, or in one continuous family."""
+    if abs(x @ y) > 0.98 * np.linalg.norm(x) * np.linalg.norm(y):
+        return True
+    n = equations.n
+    if abs(x[n] - y[n]) > 1e-5 * np.linalg.norm(x) or _isolated(equations, z + scale * x, x, scale):
+        return False
+    jacobians = (equations.values(z + scale * each)[1][:, :n].copy() for each in (x, y))
+    first, second = (np.sort_complex(np.linalg.eigvals(each)) for each in jacobians)
+    return bool(abs(first - second).max() < 1e-6 * abs(first).max())
+
+
+def _isolated(equations: Equations, z: Vector, x: Vector, scale: Vector) -> bool:
+    """Whether a solution is the only one nearby in the directions across ``x``."""
+    _, d = equations.values(z)
+    sizes = np.linalg.svd(np.vstack([d * scale, x / np.linalg.norm(x)]), compute_uv=False)
+    return bool(sizes[-1] > 1e-8 * sizes[0])
 
 
 def _typical(equations: Equations, z: Vector, scale: Vector) -> float:
@@ -131,7 +165,6 @@ def _typical(equations: Equations, z: Vector, scale: Vector) -> float:
 
 def _on_sphere(equations: Equations, z: Vector, scale: Vector, null: Matrix, radius: float, x: Vector) -> Vector | None:
     """The solution ``z + scale x`` whose part in the null space has length ``radius``, near ``x``."""
-    n = equations.n
     for _ in range(30):
         f, d = equations.values(z + scale * x)
         inside = null @ x
@@ -139,13 +172,17 @@ def _on_sphere(equations: Equations, z: Vector, scale: Vector, null: Matrix, rad
         residual = np.append(f, inside @ inside - radius**2)
         try:
             step = np.linalg.solve(matrix, residual)
+            if not np.linalg.norm(step) < radius:
+                step = np.linalg.lstsq(matrix, residual, rcond=1e-9)[0]
         except np.linalg.LinAlgError:
-            return None
+            step = np.linalg.lstsq(matrix, residual, rcond=1e-9)[0]
         x = x - step * min(1.0, 0.5 * radius / max(float(np.linalg.norm(step)), 1e-300))
         if not np.isfinite(x).all() or np.linalg.norm(x) > 3 * radius:
             return None
         if abs(step).max() < 1e-10 * radius:
-            return x[: n + 1]
+            f, d = equations.values(z + scale * x)
+            rounding = abs(d) @ abs(z + scale * x)
+            return x if (abs(f) <= 1e-14 * rounding + 1e-300).all() or abs(f).max() <= 1e-14 * rounding.max() else None
     return None
 
 

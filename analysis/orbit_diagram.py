@@ -21,7 +21,7 @@ from ..integrators.fields import NONFINITE, RUNNING
 from ..integrators.groups import FixedGroup, fixed, fixed_lanes, lanes
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
 from ..integrators.times import number, whole
-from .sections import Function, Section, Settings, as_section, crossing_group, settings
+from .sections import Function, Section, Settings, as_section, crossing_group, crossings, settings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -321,20 +321,21 @@ class _Crossings:
         group.advance(0, 0, np.empty((group.members, 0, n)), tick)
         result = group.result()
         failed = result["status"] > RUNNING
-        count = np.where(failed, 0, group.counts)
+        crossed, count = crossings(group, job.points)
+        count = np.where(failed, 0, count)
         p = job.parameters(where[1])
         if self.section.extremum:
-            still = ~failed & ((count == 0) | self._at_rest(group.crossings, count, p))
-            group.crossings[still, 0, 0] = result["t_stop"][still]
-            group.crossings[still, 0, 1:] = group.y[still]
+            still = ~failed & ((count == 0) | self._at_rest(crossed, count, p))
+            crossed[still, 0, 0] = result["t_stop"][still]
+            crossed[still, 0, 1:] = group.y[still]
             count[still] = 1
-        flat = group.crossings.reshape(-1, 1 + n).T
+        flat = crossed.reshape(-1, 1 + n).T
         p = np.repeat(p, job.points, axis=0)
         found = evaluate(job.program, t=flat[:1], y=flat[1:], p=p.T)["value"].reshape(group.members, job.points)
         job.found[where] = np.where(np.arange(job.points) < count[:, None], found, np.nan)
         job.count[where], job.status[where] = count, result["status"]
 
-    def _at_rest(self, crossings: np.ndarray, count: np.ndarray, p: np.ndarray) -> np.ndarray:
+    def _at_rest(self, crossed: np.ndarray, count: np.ndarray, p: np.ndarray) -> np.ndarray:
         """Whether the extrema are those of the rounding and truncation errors about a fixed point.
 
         So it is where, in the time between two of them, the state moves by no more than a hundred tolerances.
@@ -342,8 +343,8 @@ class _Crossings:
         if not self.job.system.autonomous:
             return np.zeros(len(count), dtype=bool)
         rhs = self.job.system.program("rhs")
-        last = crossings[np.arange(len(count)), np.maximum(count, 1) - 1]
-        between = (last[:, 0] - crossings[:, 0, 0]) / np.maximum(count - 1, 1)
+        last = crossed[np.arange(len(count)), np.maximum(count, 1) - 1]
+        between = (last[:, 0] - crossed[:, 0, 0]) / np.maximum(count - 1, 1)
         slope = evaluate(rhs, t=last[:, :1].T, y=last[:, 1:].T, p=p.T)["f"].T
         small = 100 * (self.how.atol + self.how.rtol * np.abs(last[:, 1:]))
         return (count > 1) & (np.abs(slope * between[:, None]) <= small).all(axis=1)

@@ -20,7 +20,7 @@ JUST_LEFT = 1e-6
 
 
 def poincare_map(
-    system: System, section: str | Function, longest: float, *, steps: int = 100, method: str = "dop853"
+    system: System, section: str | Function, longest: float, *, steps: int = 50, method: str = "dop853"
 ) -> System:
     """The map that takes the state of a flow to its next crossing of a section.
 
@@ -111,30 +111,41 @@ class _Returns:
             y, g, start, before, after, number, found = carry
             ahead = moved(y, h)
             there = level(ahead)
+            g = jnp.where(k == 0, _left(g, there), g)
             here = self._crossed(g, there) & (found < 0.5)
             start = {name: jnp.where(here, y[name], start[name]) for name in y}
             before, after = jnp.where(here, g, before), jnp.where(here, there, after)
             number, found = jnp.where(here, k, number), jnp.where(here, 1.0, found)
             return (ahead, there, start, before, after, number, found), None
 
+        def corrected(carry: tuple, _: Any) -> tuple[tuple, None]:
+            start, part, _, _ = carry
+            (y, g), (_, slope) = jax.jvp(landed(start), (part,), (jnp.ones_like(part),))
+            return (start, part - g / slope, part, y), None
+
+        def landed(start: dict[str, Any]) -> Any:
+            def at(length: Any) -> tuple:
+                y = moved(start, length)
+                return y, level(y)
+
+            return at
+
         y = {name: jnp.asarray(s[name], float) for name in system.state}
         g = level(y)
-        begin = (y, self._left(g, level(moved(y, h))), y, g, g, 0.0 * g, 0.0 * g)
-        end = jax.lax.scan(step, begin, jnp.arange(self.steps, dtype=float))[0]
-        start, before, after, number, found = end[2:]
+        begin = (y, g, y, g, g, 0.0 * g, 0.0 * g)
+        start, before, after, number, found = jax.lax.scan(step, begin, jnp.arange(self.steps, dtype=float))[0][2:]
         part = before / jnp.where(before == after, 1.0, before - after) * h
-        for _ in range(CORRECTIONS):
-            g, slope = jax.jvp(lambda length: level(moved(start, length)), (part,), (jnp.ones_like(part),))
-            part = part - g / slope
+        part, y = jax.lax.scan(corrected, (start, part, part, start), None, length=CORRECTIONS + 1)[0][2:]
         lost = jnp.where(found > 0.5, 0.0, jnp.nan)
-        return {name: value + lost for name, value in moved(start, part).items()}, number * h + part + lost
+        return {name: value + lost for name, value in y.items()}, number * h + part + lost
 
     def _crossed(self, before: Any, after: Any) -> Any:
         up, down = (before < 0) & (after >= 0), (before > 0) & (after <= 0)
         return {1: up, -1: down, 0: up | down}[self.section.side]
 
-    def _left(self, g: Any, ahead: Any) -> Any:
-        """The level at a start; one that is on the section but for rounding has the sign that it goes to."""
-        import jax.numpy as jnp
 
-        return jnp.where(jnp.abs(g) < JUST_LEFT * jnp.abs(ahead - g), ahead, g)
+def _left(g: Any, ahead: Any) -> Any:
+    """The level at a start; on the section, but for rounding, it has the sign that it goes to."""
+    import jax.numpy as jnp
+
+    return jnp.where(jnp.abs(g) < JUST_LEFT * jnp.abs(ahead - g), ahead, g)

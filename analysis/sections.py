@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,11 @@ import numpy as np
 
 from ..engine import trajectory
 from ..engine.errors import InputError, Interrupted
-from ..engine.expressions import Formula
+from ..engine.events import Event, as_event, conditions
 from ..engine.layout import Layout, Variable
-from ..engine.program import Builder, Program
 from ..engine.system import System
 from ..integrators.ensemble import Ensemble, members
+from ..integrators.events import happenings
 from ..integrators.fields import RUNNING
 from ..integrators.groups import AdaptiveGroup, adaptive, lanes
 from ..integrators.methods import ADAPTIVE, right_hand_side
@@ -31,28 +30,38 @@ LARGE = 60
 """Number of states beyond which the many stages of ``dop853`` take too long to compile."""
 
 
+NAME = " section"
+"""What the event of a section is called, as none of a system's can be."""
+
+
 @dataclass(frozen=True)
 class Section:
-    """A surface ``g = 0`` and the side from which it is crossed.
+    """A surface that trajectories cross.
 
     Attributes
     ----------
-    program : Program
-        ``value`` is g.
-    side : int
-        1: g grows through zero; -1: it falls; 0: both.
+    event : Event
     text : str
-    function : function ``(t, s, p)``
-        g, or the quantity whose time derivative g is.
-    extremum : bool
-        Whether g is the time derivative of a quantity, so that its zeros are extrema.
     """
 
-    program: Program
-    side: int
+    event: Event
     text: str
-    function: Function
-    extremum: bool = False
+
+    @property
+    def function(self) -> Function:
+        """Function ``(t, s, p)`` that is zero there, or whose time derivative is."""
+        assert self.event.function is not None
+        return self.event.function
+
+    @property
+    def side(self) -> int:
+        """1: the function grows through zero; -1: it falls; 0: both."""
+        return self.event.side
+
+    @property
+    def extremum(self) -> bool:
+        """Whether it is crossed where a quantity has its extrema."""
+        return self.event.rate
 
 
 def as_section(system: System, given: str | Function) -> Section:
@@ -70,31 +79,10 @@ def as_section(system: System, given: str | Function) -> Section:
     InputError
         If it is none of these.
     """
-    if callable(given):
-        return Section(_scalar(system, given, str(given)), 0, getattr(given, "__name__", "section"), given)
-    if not isinstance(given, str):
-        raise InputError(f"a section is a text such as 'y = 0' or a function, not {given!r:.60}")
-    if match := re.fullmatch(r"\s*(max|min)\s+(.+)", given):
-        formula = Formula(match[2], system)
-        side = -1 if match[1] == "max" else 1
-        return Section(_scalar(system, formula, given, rate=True), side, given, formula, extremum=True)
-    sides = re.split(r"==?|<|>", given)
-    if len(sides) != 2:
-        raise InputError(f"section {given!r} is not understood; expected 'y = 0', 'y > 0', 'y < 0', 'max x' or 'min x'")
-    for text in sides:
-        Formula(text, system)
-    side = 1 if ">" in given else -1 if "<" in given else 0
-    formula = Formula(f"({sides[0]}) - ({sides[1]})", system)
-    return Section(_scalar(system, formula, given), side, given, formula)
-
-
-def _scalar(system: System, function: Function, text: str, rate: bool = False) -> Program:
-    program = system.expression(function, rate=rate)
-    if len(program.outputs["value"]) != 1:
-        raise InputError(f"{text!r} has {len(program.outputs['value'])} elements; expected one, as in 'x[0] = 0'")
-    b = Builder()
-    inputs = {name: b.input(name, size) for name, size in system.program("rhs").inputs.items()}
-    return b.program(b.inline(program, inputs))
+    text = given if isinstance(given, str) else getattr(given, "__name__", "section")
+    section = Section(as_event(system, given, "section"), text)
+    conditions(system, {text: section.event})
+    return section
 
 
 @dataclass(frozen=True)
@@ -140,7 +128,9 @@ def crossing_group(
     system: System, section: Section, how: Settings, y: np.ndarray, p: np.ndarray, t_start: float, width: int
 ) -> AdaptiveGroup:
     """Members that record their crossings, until they have enough of them or ``t_max`` after the transient."""
-    compiled = adaptive(right_hand_side(system, how.method), ADAPTIVE[how.method], width, True, section.program)
+    events = happenings(system, {**system.events, NAME: section.event})
+    assert events is not None
+    compiled = adaptive(right_hand_side(system, how.method), ADAPTIVE[how.method], width, True, events.watch)
     return AdaptiveGroup(
         compiled,
         y,
@@ -151,10 +141,20 @@ def crossing_group(
         rtol=how.rtol,
         atol=how.atol,
         max_steps=how.max_steps,
-        points=how.points,
+        events=events,
         record_from=t_start + how.transient,
-        side=section.side,
+        limits={NAME: how.points},
+        state_too=True,
     )
+
+
+def crossings(group: AdaptiveGroup, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Times and states ``(members, points, 1 + n)`` of crossings, padded with NaN, and how many there are."""
+    number = group.record.names.index(NAME)
+    found = group.record.of(number)
+    padded = np.full((group.members, points, found.shape[2]), np.nan)
+    padded[:, : found.shape[1]] = found
+    return padded, group.record.counts[:, number]
 
 
 def poincare_section(
@@ -176,8 +176,8 @@ def poincare_section(
 ) -> xr.Dataset:
     """States at which trajectories cross a section.
 
-    Crossings are seen as changes of sign between the ends of a step and located on the dense output to its
-    accuracy; a double crossing within one step is missed.
+    Crossings are the zeros of a function on the dense output, all of which are located in each step, to its accuracy.
+    The events of the system happen on the way.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def poincare_section(
     )
     ensemble = members(system, parameters, initial, whole("seed", seed, 0))
     count, n = len(ensemble.y), system.dimension
-    crossings = np.full((count, points, 1 + n), np.nan)
+    found = np.full((count, points, 1 + n), np.nan)
     counts, status = np.zeros(count, dtype=np.int64), np.full(count, RUNNING)
     width, threads = lanes(count, n, ensemble.p.shape[1], dense=True), cores(workers)
 
@@ -222,7 +222,8 @@ def poincare_section(
         try:
             group.advance(0, 0, np.empty((group.members, 0, n)), tick)
         finally:
-            crossings[part], counts[part], status[part] = group.crossings, group.counts, group.result()["status"]
+            found[part], counts[part] = crossings(group, points)
+            status[part] = group.result()["status"]
 
     def result() -> xr.Dataset:
         layout = trajectory.layout(
@@ -235,8 +236,8 @@ def poincare_section(
             ),
         )
         shape = tuple(ensemble.dims.values())
-        found = crossings.reshape(*shape, points, 1 + n)
-        blocks = system.unpack(found[..., 1:]) | {"t_cross": found[..., 0]}
+        states = found.reshape(*shape, points, 1 + n)
+        blocks = system.unpack(states[..., 1:]) | {"t_cross": states[..., 0]}
         ends = {"count": counts.reshape(shape), "status": status.reshape(shape)}
         return trajectory.dataset(_of_points(layout), blocks | ends)
 

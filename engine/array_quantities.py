@@ -14,20 +14,39 @@ from . import quantities
 from .array_memory import Memory, Tape, Team
 from .array_tracing import trace_arrays
 from .arrays import ArrayProgram, rebound
+from .errors import UnsupportedPrimitive
 
 if TYPE_CHECKING:
     from .system import System
 
-UNROLLED = 4000
-"""Number of operations up to which a right-hand side is written out as straight-line code."""
+SMALL, HUGE = 1000, 20_000
+"""Up to SMALL operations a right-hand side is written out as straight-line code; above HUGE it never is."""
+
+ELEMENTS = 30
+"""Elements that an equation has on average, at least, if loops over them are worth while."""
 
 
 def is_large(system: System) -> bool:
     """Whether a system is computed by loops over arrays rather than by straight-line code."""
     key = ("large",)
     if key not in system._programs:
-        system._programs[key] = system.dimension > 24 and _operations(system) > UNROLLED  # type: ignore[assignment]
+        system._programs[key] = _is_large(system)  # type: ignore[assignment]
     return bool(system._programs[key])
+
+
+def _is_large(system: System) -> bool:
+    if system.dimension < ELEMENTS:
+        return False
+    operations, equations = _operations(system)
+    if operations <= SMALL or operations > HUGE:
+        return operations > HUGE
+    if operations < ELEMENTS * equations:
+        return False
+    try:
+        array_program(system, "rhs"), array_program(system, (*system.state, *system.observables))
+    except UnsupportedPrimitive:
+        return False
+    return True
 
 
 def array_program(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
@@ -120,8 +139,8 @@ def _traced(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
     return trace_arrays(function, inputs | arrays, name=system.name, fixed=fixed, segments=segments)
 
 
-def _operations(system: System) -> int:
-    """About how many operations the right-hand side has when it is written out."""
+def _operations(system: System) -> tuple[int, int]:
+    """About how many operations the right-hand side has when it is written out, and of how many equations."""
     import jax
 
     def function(t, y, p, *given):
@@ -132,19 +151,23 @@ def _operations(system: System) -> int:
     return _counted(closed.jaxpr)
 
 
-def _counted(jaxpr: Any) -> int:
-    total = 0
+def _counted(jaxpr: Any) -> tuple[int, int]:
+    total = equations = 0
     for eqn in jaxpr.eqns:
         inner = [getattr(v, "jaxpr", v) for v in eqn.params.values() if hasattr(getattr(v, "jaxpr", v), "eqns")]
         if inner:
-            total += eqn.params.get("length", 1) * sum(map(_counted, inner))
+            for found, count in map(_counted, inner):
+                total += eqn.params.get("length", 1) * found
+                equations += eqn.params.get("length", 1) * count
         elif eqn.primitive.name == "dot_general":
             ((axes, _), _) = eqn.params["dimension_numbers"]
             size = math.prod(eqn.invars[0].aval.shape[k] for k in axes)
             total += size * sum(math.prod(v.aval.shape) for v in eqn.outvars)
+            equations += 1
         elif eqn.primitive.name not in _MOVING:
             total += max(math.prod(v.aval.shape) for v in (*eqn.outvars, *eqn.invars) if hasattr(v.aval, "shape"))
-    return total
+            equations += 1
+    return total, equations
 
 
 _MOVING = {

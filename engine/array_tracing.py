@@ -87,6 +87,7 @@ _ELEMENTWISE = {
     *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "atan2"),
     *("rsqrt", "is_finite", "round", "pow", "integer_pow", "clamp", "select_n", "convert_element_type"),
     *("stop_gradient", "copy", "reduce_precision", "optimization_barrier", "device_put"),
+    *("shift_left", "shift_right_logical", "shift_right_arithmetic", "bitcast_convert_type"),
 }
 _VIEWS = {"reshape", "squeeze", "expand_dims", "transpose", "rev", "slice"}
 

@@ -1,7 +1,7 @@
 """Events: conditions that trajectories meet, and what happens to them there.
 
-A *located* event is a zero of a function ``g(t, s, p)`` along the trajectory; a *timed* one comes at given times. Either
-may set state blocks to new values (a reset) or end the trajectory.
+A *located* event is a zero of a function ``g(t, s, p)`` along the trajectory; a *timed* one comes at given times.
+Either may set state blocks to new values (a reset) or end the trajectory.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def event(
 
 
 def as_event(system: System, given: Any, what: str = "event") -> Event:
-    """What stands for an event (or for something else, ``what``): an :class:`Event`, a function ``(t, s, p)``, or a text.
+    """What stands for an event: an :class:`Event`, a function ``(t, s, p)``, or a text; errors call it ``what``.
 
     Texts are ``"y = 0"`` (passed either way), ``"y > 0"`` (on the way up), ``"y < 0"`` (on the way down), ``"max x"``,
     ``"min x"``; both sides of a comparison may be formulas.
@@ -143,7 +143,9 @@ def named(system: System, given: Any) -> dict[str, Event]:
         given = (given,)
     if not isinstance(given, Mapping):
         if not isinstance(given, Sequence) or not all(isinstance(text, str) for text in given):
-            raise InputError(f"events must be a dictionary of ax.event(...), or texts such as 'y > 0', not {given!r:.60}")
+            raise InputError(
+                f"events must be a dictionary {{name: ax.event(...)}} or texts as 'y > 0', not {given!r:.60}"
+            )
         given = {_in_letters(text): text for text in given}
     for name in given:
         if not isinstance(name, str) or not name.isidentifier():
@@ -194,8 +196,11 @@ def conditions(system: System, events: Mapping[str, Event]) -> Program:
     program = system.derive(
         ("conditions", tuple(found.items())), function, t=1, y=n, p=system.parameter_vector.size, f=n
     )
-    for name, value in zip(found, program.outputs["g"], strict=True):
-        if not _read(program, value) & {"t", "y"}:
+    generator = np.random.default_rng(0)
+    some = {k: generator.normal(size=(size, 8)) for k, size in program.inputs.items()}
+    seen = program(**some)["g"]
+    for name, value, numbers in zip(found, program.outputs["g"], seen, strict=True):
+        if (numbers == 0.0).all() or not _read(program, value) & {"t", "y"}:
             raise InputError(
                 f"system {system.name!r}: event {name!r} depends neither on the state nor on time, so that it is "
                 "always or never zero"

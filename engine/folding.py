@@ -8,8 +8,9 @@ import numpy as np
 
 
 def apply(op: str, *arguments):
-    """Value of ``op`` (see :data:`attrax.engine.program.OPERATIONS`) on scalars or arrays."""
-    return _MEANING[op](*arguments)
+    """Value of ``op`` (see :data:`attrax.engine.program.OPERATIONS`) on scalars or arrays, NaN outside of its domain."""
+    with np.errstate(all="ignore"):
+        return _MEANING[op](*arguments)
 
 
 def _int(x):

@@ -214,6 +214,12 @@ def _(low, parameters, *arrays):
     return low.stack(arrays, axis=parameters["axis"])
 
 
+@RULES("unstack")
+def _(low, parameters, x):
+    axis = parameters["axis"]
+    return [np.squeeze(part, axis) for part in np.split(x, x.shape[axis], axis)]
+
+
 @RULES("iota")
 def _(low, parameters):
     shape, axis = parameters["shape"], parameters["dimension"]

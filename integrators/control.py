@@ -1,8 +1,8 @@
 """Steps with error control, as programs: one kernel tries a step of every lane at once.
 
 Every lane has its own time ``t``, step ``h`` (a magnitude; ``direction`` gives the sign) and error history, and keeps
-its state when the step is rejected; what needs a decision (end reached, sample due, section crossed, step too small)
-is reported by the kernel's bit mask.
+its state when the step is rejected; what needs a decision (end reached, sample due, event near, step too small)
+is reported by the kernel's bit mask. Equal steps, which are never refused, come here too where there are events.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 from ..engine.native import Kernel, Straight, Workspace
 from ..engine.program import Builder, Program
 from ..engine.vectormath import rough_exp2, rough_log2
-from . import explicit, rosenbrock
+from . import events, explicit, rosenbrock
 from .dense import Attempt, Values, interpolant
+from .events import Watch
 from .rosenbrock import Rosenbrock
 from .tableaux import Tableau
 
@@ -23,37 +24,64 @@ Method = Tableau | Rosenbrock
 
 
 def adaptive_kernels(
-    rhs: Program, method: Method, *, dense: bool, section: Program | None = None, projection: Program | None = None
+    rhs: Program,
+    method: Method,
+    *,
+    dense: bool,
+    watch: Watch | None = None,
+    projection: Program | None = None,
+    equal: bool = False,
 ) -> dict[str, Kernel]:
     """Kernels of a step with error control.
 
     ``start`` computes the first derivative ``k`` and a first step ``h``; ``step`` tries a step. With ``dense``,
-    ``step`` keeps what ``prepare`` turns into the coefficients that ``interpolate`` evaluates at ``theta``. With
-    ``section`` (a program with output ``value``), the sign of that function is watched, and ``interpolate`` gives its
-    value ``gtheta`` as well. ``projection`` (blocks ``y`` and ``k`` from the same) changes the state and its derivative
-    at the end of every step, as tangent vectors are made orthonormal.
+    ``step`` keeps what ``prepare`` turns into the coefficients that ``interpolate`` evaluates at ``theta``.
+    ``projection`` (blocks ``y`` and ``k`` from the same) changes the state and its derivative at the end of every step,
+    as tangent vectors are made orthonormal. With ``equal``, all steps have length ``dt``.
+
+    With ``watch``, ``step`` flags steps in which an event may lie, ``polynomials`` describes the event functions in
+    such a step, ``interpolate`` also gives them at ``theta``, and ``land`` takes lanes with ``lands`` to the state after
+    event ``which`` at time ``when`` in state ``ytheta``, and tells the event functions just before.
     """
     kernels: dict[str, Kernel] = {
-        "start": Straight(_start(rhs, method, section)),
-        "step": Straight(_step(rhs, method, dense, section, projection)),
+        "start": Straight(_start(rhs, method, watch, equal)),
+        "step": Straight(_step(rhs, method, dense, watch, projection, equal)),
     }
     if dense:
         kernels["prepare"] = Straight(_prepare(rhs, method))
-        kernels["interpolate"] = Straight(_interpolate(rhs, method, section))
+        kernels["interpolate"] = Straight(_interpolate(rhs, method, watch))
+    if watch is not None:
+        kernels["land"] = Straight(_land(rhs, method, watch, equal))
+        if watch.count:
+            kernels["polynomials"] = Straight(_polynomials(rhs, method, watch))
     return kernels
 
 
-def adaptive_workspace(width: int, method: Method, dimension: int, parameters: int, *, dense: bool) -> Workspace:
+def adaptive_workspace(
+    width: int, method: Method, dimension: int, parameters: int, *, dense: bool, watch: Watch | None = None
+) -> Workspace:
     """The memory of :func:`adaptive_kernels`; the fields before ``theta`` are what a member takes along."""
     n, scheme = dimension, _scheme(method)
+    events, watched = (watch.count, 1) if watch else (0, 0)
+    coefficients = events * (watch.degree(rows(method)) + 1) if watch else 0
     return (
         Workspace(width)
         .lanes(t=1, h=1, y=n, k=n, memory=1, held=1, p=parameters)
-        .lanes(stuck=1, steps=1, rejected=1, sample=1, sample_time=1, g=1, gold=1, crossed=1)
+        .lanes(stuck=1, steps=1, rejected=1, sample=1, sample_time=1)
+        .lanes(g=events, gold=events, rate=events, fired=events, gap=events, widest=events, due=events)
+        .lanes(stop=watched, kick=watched, flag=watched, begin=watched, end=watched)
+        .lanes(after=watched, last=watched, over=watched)
         .lanes(told=1, hold=1, yold=n, K=scheme.kept(method) * n if dense else 0)
-        .lanes(theta=1, ytheta=n, gtheta=1, Q=scheme.rows(method) * n if dense else 0)
-        .shared(t_end=1, direction=1, rtol=1, atol=1, max_steps=1, side=1)
+        .lanes(theta=1, ytheta=n, Q=rows(method) * n if dense else 0)
+        .lanes(gtheta=events, which=watched, when=watched, lands=watched, gone=events, gone_rate=events)
+        .lanes(bernstein=coefficients, residual=events)
+        .shared(t_end=1, direction=1, rtol=1, atol=1, max_steps=1, dt=1, t_start=1)
     )
+
+
+def rows(method: Method) -> int:
+    """Degree of the dense output."""
+    return _scheme(method).rows(method)
 
 
 def _scheme(method: Method) -> Any:
@@ -61,14 +89,23 @@ def _scheme(method: Method) -> Any:
     return rosenbrock if isinstance(method, Rosenbrock) else explicit
 
 
-def _start(rhs: Program, method: Method, section: Program | None) -> Program:
-    """First derivative and first step (Hairer, Norsett & Wanner, II.4, squared norms)."""
+def _start(rhs: Program, method: Method, watch: Watch | None, equal: bool) -> Program:
     b = Builder()
-    n = rhs.inputs["y"]
-    (t,), y, p = b.input("t", 1), b.input("y", n), b.input("p", rhs.inputs["p"])
+    t, y = b.input("t", 1)[0], b.input("y", rhs.inputs["y"])
+    return b.program(_first(b, rhs, method, watch, equal, t, y, b.input("p", rhs.inputs["p"]))).fused()
+
+
+def _first(
+    b: Builder, rhs: Program, method: Method, watch: Watch | None, equal: bool, t: int, y: Values, p: Values
+) -> dict[str, Values]:
+    """First derivative and first step (Hairer, Norsett & Wanner, II.4, squared norms)."""
     (t_end,), (direction,) = (b.input(k, 1) for k in ("t_end", "direction"))
     evaluate = partial(b.call, rhs.fused()) if rhs.size > explicit.INLINED else partial(b.inline, rhs)
     k = evaluate({"t": [t], "y": y, "p": p})["f"]
+    found = events.values(b, watch, t, y, p, k) if watch else {}
+    if equal:
+        nothing = [b.constant(0.0)]
+        return {"k": k, "h": b.input("dt", 1), "memory": nothing, "held": nothing, **found}
     weights = _weights(b, y, y)
     size, slope = _square(b, y, weights), _square(b, k, weights)
     tiny = b.constant(1e-10)
@@ -91,47 +128,37 @@ def _start(rhs: Program, method: Method, section: Program | None) -> Program:
     h = _smaller(b, _smaller(b, b.mul(b.constant(100.0), first), guess), span)
     h = _larger(b, h, b.mul(b.constant(1e-60), span))
     outputs = {"k": k, "h": [h], "memory": [b.constant(log2(1e-8))], "held": [b.constant(0.0)]}
-    if section is not None:
-        outputs["g"] = b.inline(section, {"t": [t], "y": y, "p": p})["value"]
-    return b.program(outputs).fused()
+    return outputs | found
 
 
-def _step(rhs: Program, method: Method, dense: bool, section: Program | None, projection: Program | None) -> Program:
+def _step(
+    rhs: Program, method: Method, dense: bool, watch: Watch | None, projection: Program | None, equal: bool
+) -> Program:
     b = Builder()
     n = rhs.inputs["y"]
     y, k, p = b.input("y", n), b.input("k", n), b.input("p", rhs.inputs["p"])
-    lane = {name: b.input(name, 1)[0] for name in ("t", "h", "memory", "held", "steps", "rejected", "sample_time", "g")}
-    shared = {name: b.input(name, 1)[0] for name in ("t_end", "direction", "max_steps", "side")}
+    lane = {name: b.input(name, 1)[0] for name in ("t", "h", "memory", "held", "steps", "rejected", "sample_time")}
+    shared = {name: b.input(name, 1)[0] for name in ("t_end", "direction", "max_steps")}
     t, h = lane["t"], lane["h"]
 
-    left = b.abs(b.sub(shared["t_end"], t))
-    last = b.ge(h, left)
-    used = b.copysign(_smaller(b, h, left), shared["direction"])
-    end = b.select(last, shared["t_end"], b.add(t, used))
+    stop = b.input("stop", 1)[0] if watch else shared["t_end"]
+    left = b.abs(b.sub(stop, t))
+    last = b.ge(b.mul(h, b.constant(1.0 + 1e-9)), left) if equal else b.ge(h, left)
+    used = b.copysign(b.select(last, left, h) if equal else _smaller(b, h, left), shared["direction"])
+    end = b.select(last, stop, b.add(t, used))
     trial = _scheme(method).attempt(b, rhs, method, t, end, y, used, p, k)
     new, slope = trial.new, trial.slope
 
-    error, tolerated = _error(b, trial, y)
+    error, tolerated = (_sum_of_zeros(b, new), b.constant(0.0)) if equal else _error(b, trial, y)
     if projection is not None:
         projected = b.inline(projection, {"y": new, "k": slope})
         new, slope = projected["y"], projected["k"]
     finite = b.lt(error, b.constant(1e300))
     accepted = b.and_(b.le(error, tolerated), finite)
-    # what follows is about the logarithm of the square of the error
-    power = 0.5 / method.error_order - 0.75 * 0.5 * method.beta
-    zero, split = b.constant(0.0), len(trial.errors) == 2
-    change = b.fma(b.constant(0.5 * method.beta), lane["memory"], b.constant(log2(method.safety)))
-    level = zero
-    if split:
-        change = rough_log2(b, tolerated, power, change)
-        level = rough_log2(b, tolerated, -1.0, zero)
-    change = rough_log2(b, error, -power, change)
-    level = rough_log2(b, error, 1.0, level)
-    ceiling = b.select(b.eq(lane["held"], b.constant(0.0)), b.constant(log2(method.grow)), b.constant(0.0))
-    factor = rough_exp2(b, _larger(b, _smaller(b, change, ceiling), b.constant(log2(method.shrink))))
-    next_h = b.mul(b.abs(used), factor)
-    resolution = b.fma(b.constant(2.0**-50), b.abs(t), b.constant(1e-280))
-    stuck = b.and_(b.not_(accepted), b.le(next_h, resolution))
+    if equal:
+        next_h, level, stuck = b.input("dt", 1)[0], b.constant(0.0), b.not_(finite)
+    else:
+        next_h, level, stuck = _next_step(b, method, trial, lane, used, error, tolerated, accepted)
 
     def choose(a: Values, c: Values) -> list[int]:
         return [b.select(accepted, u, v) for u, v in zip(a, c, strict=True)]
@@ -146,7 +173,7 @@ def _step(rhs: Program, method: Method, dense: bool, section: Program | None, pr
         "k": choose(slope, k),
         "t": [new_t],
         "h": [next_h],
-        "memory": choose([_larger(b, level, b.constant(log2(1e-8)))], [lane["memory"]]),
+        "memory": choose([level], [lane["memory"]]),
         "held": [b.select(accepted, b.constant(0.0), b.constant(1.0))],
         "steps": [count],
         "rejected": [refusals],
@@ -161,16 +188,44 @@ def _step(rhs: Program, method: Method, dense: bool, section: Program | None, pr
         }
         due = b.ge(b.mul(shared["direction"], b.sub(new_t, lane["sample_time"])), b.constant(0.0))
         attention = b.or_(attention, b.and_(accepted, due))
-    if section is not None:
-        (g,) = b.inline(section, {"t": [end], "y": new, "p": p})["value"]
-        zero, side = b.constant(0.0), shared["side"]
-        up = b.and_(b.and_(b.lt(lane["g"], zero), b.ge(g, zero)), b.ge(side, zero))
-        down = b.and_(b.and_(b.gt(lane["g"], zero), b.le(g, zero)), b.le(side, zero))
-        crossed = b.and_(accepted, b.or_(up, down))
-        outputs |= {"g": choose([g], [lane["g"]]), "gold": [lane["g"]], "crossed": [b.bool_to_float(crossed)]}
-        attention = b.or_(attention, crossed)
+    if watch is not None:
+        old = {name: b.input(name, watch.count) for name in ("g", "rate")}
+        found = events.values(b, watch, end, new, p, slope)
+        between = partial(_between, b, watch, t, used, (y, k), (trial.new, trial.slope), p)
+        flag = b.and_(accepted, events.suspicious(b, watch, old, found, used, between))
+        outputs |= {name: choose(found[name], old[name]) for name in old}
+        outputs |= {"gold": old["g"], "flag": [b.bool_to_float(flag)]}
+        attention = b.or_(attention, flag)
     outputs["attention"] = [attention]
     return b.program(outputs).fused()
+
+
+def _next_step(
+    b: Builder,
+    method: Method,
+    trial: Attempt,
+    lane: dict[str, int],
+    used: int,
+    error: int,
+    tolerated: int,
+    accepted: int,
+) -> tuple[int, int, int]:
+    """Length of the next step, logarithm of the square of the error, and whether the step is too small to go on."""
+    power = 0.5 / method.error_order - 0.75 * 0.5 * method.beta
+    zero, split = b.constant(0.0), len(trial.errors) == 2
+    change = b.fma(b.constant(0.5 * method.beta), lane["memory"], b.constant(log2(method.safety)))
+    level = zero
+    if split:
+        change = rough_log2(b, tolerated, power, change)
+        level = rough_log2(b, tolerated, -1.0, zero)
+    change = rough_log2(b, error, -power, change)
+    level = rough_log2(b, error, 1.0, level)
+    ceiling = b.select(b.eq(lane["held"], b.constant(0.0)), b.constant(log2(method.grow)), b.constant(0.0))
+    factor = rough_exp2(b, _larger(b, _smaller(b, change, ceiling), b.constant(log2(method.shrink))))
+    next_h = b.mul(b.abs(used), factor)
+    resolution = b.fma(b.constant(2.0**-50), b.abs(lane["t"]), b.constant(1e-280))
+    stuck = b.and_(b.not_(accepted), b.le(next_h, resolution))
+    return next_h, _larger(b, level, b.constant(log2(1e-8))), stuck
 
 
 def _prepare(rhs: Program, method: Method) -> Program:
@@ -183,17 +238,71 @@ def _prepare(rhs: Program, method: Method) -> Program:
     return b.program({"Q": [v for row in found for v in row]}).fused()
 
 
-def _interpolate(rhs: Program, method: Method, section: Program | None) -> Program:
+def _interpolate(rhs: Program, method: Method, watch: Watch | None) -> Program:
     b = Builder()
-    n, count = rhs.inputs["y"], _scheme(method).rows(method)
-    y, flat, (theta,) = b.input("yold", n), b.input("Q", count * n), b.input("theta", 1)
-    inside = interpolant(b, theta, y, [flat[i * n : (i + 1) * n] for i in range(count)])
+    y, found = _dense_output(b, rhs, method)
+    theta = b.input("theta", 1)[0]
+    inside = interpolant(b, theta, y, found)
     outputs: dict[str, Values] = {"ytheta": inside}
-    if section is not None:
+    if watch is not None:
         t = b.fma(theta, b.input("hold", 1)[0], b.input("told", 1)[0])
-        p = b.input("p", rhs.inputs["p"])
-        outputs["gtheta"] = b.inline(section, {"t": [t], "y": inside, "p": p})["value"]
+        outputs["gtheta"] = events.values(b, watch, t, inside, b.input("p", rhs.inputs["p"]), inside)["g"]
     return b.program(outputs).fused()
+
+
+def _polynomials(rhs: Program, method: Method, watch: Watch) -> Program:
+    b = Builder()
+    y, found = _dense_output(b, rhs, method)
+    p = b.input("p", rhs.inputs["p"])
+    return b.program(events.polynomials(b, watch, len(found), y, found, p)).fused()
+
+
+def _land(rhs: Program, method: Method, watch: Watch, equal: bool) -> Program:
+    b = Builder()
+    n = rhs.inputs["y"]
+    y, p, when = b.input("ytheta", n), b.input("p", rhs.inputs["p"]), b.input("when", 1)
+    slope = b.inline(rhs, {"t": when, "y": y, "p": p})["f"]
+    gone = events.values(b, watch, when[0], y, p, slope)
+    landed = b.inline(watch.landing, {"t": when, "y": y, "p": p, "which": b.input("which", 1)})["y"]
+    new = {"t": when, "y": landed, **_first(b, rhs, method, watch, equal, when[0], landed, p)}
+    lands = b.ne(b.input("lands", 1)[0], b.constant(0.0))
+    outputs: dict[str, Values] = {"gone": gone["g"], "gone_rate": gone["rate"]}
+    for name, values in new.items():
+        old = b.input(name, len(values))
+        outputs[name] = [b.select(lands, u, v) for u, v in zip(values, old, strict=True)]
+    return b.program(outputs).fused()
+
+
+def _dense_output(b: Builder, rhs: Program, method: Method) -> tuple[Values, list[Values]]:
+    """State at the beginning of a step, and the rows of the polynomial through it."""
+    n, count = rhs.inputs["y"], rows(method)
+    flat = b.input("Q", count * n)
+    return b.input("yold", n), [flat[i * n : (i + 1) * n] for i in range(count)]
+
+
+def _between(
+    b: Builder,
+    watch: Watch,
+    t: int,
+    h: int,
+    begin: tuple[Values, Values],
+    end: tuple[Values, Values],
+    p: Values,
+    x: float,
+) -> Values:
+    """The event functions at fraction ``x`` of a step on the cubic through states and slopes at its ends."""
+    weights = ((1 + 2 * x) * (1 - x) ** 2, x * (1 - x) ** 2, x * x * (3 - 2 * x), x * x * (x - 1))
+    low, up, high, down = map(b.constant, weights)
+    state = []
+    for y0, k0, y1, k1 in zip(*begin, *end, strict=True):
+        bend = b.fma(up, k0, b.mul(down, k1))
+        state.append(b.fma(low, y0, b.fma(high, y1, b.mul(h, bend))))
+    return events.values(b, watch, b.fma(b.constant(x), h, t), state, p, state)["g"]
+
+
+def _sum_of_zeros(b: Builder, values: Values) -> int:
+    """Zero, or NaN if a value is not finite."""
+    return b.sum([b.sub(v, v) for v in values])
 
 
 def _error(b: Builder, trial: Attempt, y: Values) -> tuple[int, int]:

@@ -46,13 +46,13 @@ def solve(
     with jax.enable_x64(True):
         y, p, t = jnp.asarray(ensemble.y), jnp.asarray(np.ascontiguousarray(ensemble.p)), jnp.asarray(times)
         if system.kind == "map":
-            raw = np.asarray(jax.jit(jax.vmap(partial(_iterate, system, int(start), int(end), times)))(y, p))
+            raw = np.asarray(jax.jit(jax.vmap(partial(iterated, system, int(start), int(end), times)))(y, p))
             count = len(raw)
             steps = np.full(count, end - start)
             codes = np.where(np.isfinite(raw).all(axis=(1, 2)), DONE, NONFINITE)
             return raw, {"status": codes, "t_stop": np.full(count, end), "steps": steps, "rejected": 0 * steps}
         raw, codes, accepted, rejected = map(
-            np.array, jax.jit(jax.vmap(partial(_integrate, system, method, settings), (0, 0, None)))(y, p, t)
+            np.array, jax.jit(jax.vmap(partial(integrated, system, method, settings), (0, 0, None)))(y, p, t)
         )
     finite = np.isfinite(raw).all(axis=2)
     codes = np.where((codes == DONE) & ~finite.all(axis=1), NONFINITE, codes)
@@ -82,7 +82,8 @@ def solver(method: str) -> Any:
     return getattr(diffrax, SOLVERS[method])
 
 
-def _integrate(system: System, method: str, settings: tuple, y: Any, p: Any, times: Any) -> tuple:
+def integrated(system: System, method: str, settings: tuple, y: Any, p: Any, times: Any) -> tuple:
+    """States ``(times, dimension)``, how it ended, and numbers of steps, as a JAX function of flat ``y`` and ``p``."""
     import diffrax
     import jax.numpy as jnp
 
@@ -115,7 +116,8 @@ def _integrate(system: System, method: str, settings: tuple, y: Any, p: Any, tim
     return solution.ys, code, stats["num_accepted_steps"], stats["num_rejected_steps"]
 
 
-def _iterate(system: System, start: int, end: int, times: np.ndarray, y: Any, p: Any) -> Any:
+def iterated(system: System, start: int, end: int, times: np.ndarray, y: Any, p: Any) -> Any:
+    """The same for a map: states ``(times, dimension)``."""
     import jax
     import jax.numpy as jnp
 

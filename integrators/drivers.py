@@ -12,23 +12,29 @@ from math import inf, nan
 from numba.extending import register_jitable
 
 from ..engine.memory import Doubles, Integers, at, call, lowest
+from .event_drivers import FLAGGED, FRESH, IDLE, STANDING, kicked, next_stop, settle
 from .fields import (
-    CROSSED,
+    AFTER,
+    BEGIN,
     DONE,
-    GOLD,
-    GTHETA,
+    END,
+    FLAG,
     HOLD,
     INDEX,
+    KICK,
     LANE_P,
     LANE_THETA,
     LANE_Y,
     LANE_YTHETA,
+    LAST,
     NONFINITE,
+    OVER,
     PAUSED,
     RUNNING,
     SAMPLE,
     SAMPLE_TIME,
     STEPS,
+    STOP,
     STRIDES,
     STUCK,
     T_END,
@@ -36,7 +42,6 @@ from .fields import (
     TOLD,
     TOO_MANY_STEPS,
     YTHETA,
-    G,
     T,
     Y,
 )
@@ -63,9 +68,7 @@ def begin(
 
 
 def adaptive(
-    step: int,
-    prepare: int,
-    interpolate: int,
+    kernels: Integers,
     work: Doubles,
     field: Integers,
     width: int,
@@ -81,10 +84,23 @@ def adaptive(
     last_sample: int,
     all_samples: int,
     samples: Doubles,
+    watched: int,
+    events: int,
+    degree: int,
+    resets: int,
+    sides: Integers,
+    actions: Integers,
+    schedule: Doubles,
+    scheduled: Integers,
+    row: Integers,
     record_from: Doubles,
-    points: int,
-    crossings: Doubles,
+    limits: Integers,
     counts: Integers,
+    log: Doubles,
+    entries: Integers,
+    state_too: int,
+    logged: Integers,
+    room: int,
     max_steps: Doubles,
     slot: Integers,
     scratch: Doubles,
@@ -92,16 +108,24 @@ def adaptive(
 ) -> int:
     """Advance the members whose status is RUNNING, by at most ``budget`` steps; returns whether some are left.
 
-    A member is DONE when it arrives at the end or has recorded all its points, PAUSED when it has delivered the samples
-    up to ``last_sample`` and there are more. Samples go to ``samples[member, sample - first_sample]``, ``times`` begins
-    with that of the first sample and goes up to the one after the last; crossings (time and state) to
-    ``crossings[member, point]``.
+    A member is DONE when it arrives at the end or has recorded as many of an event as its limit, PAUSED when it has
+    delivered the samples up to ``last_sample`` and there are more. Samples go to
+    ``samples[member, sample - first_sample]``, ``times`` begins with that of the first sample and goes up to the one
+    after the last. ``kernels`` are step, prepare, interpolate, polynomials and land.
+
+    With ``watched``, there are ``events`` to be located and others at the times ``schedule``. Their times (with
+    ``state_too``, also the states) go to ``log``, numbers of member and event to ``entries``, ``logged`` of them; when
+    there is no ``room`` for more, the call ends early.
     """
+    step, prepare, interpolate = kernels[0], kernels[1], kernels[2]
     t, y = at(work, field[T]), at(work, field[Y])
     told, hold = at(work, field[TOLD]), at(work, field[HOLD])
     stuck, steps = at(work, field[STUCK]), at(work, field[STEPS])
     sample, sample_time = at(work, field[SAMPLE]), at(work, field[SAMPLE_TIME])
-    crossed = at(work, field[CROSSED])
+    flag, over = at(work, field[FLAG]), at(work, field[OVER])
+    begin, end = at(work, field[BEGIN]), at(work, field[END])
+    after, last = at(work, field[AFTER]), at(work, field[LAST])
+    stop, kick = at(work, field[STOP]), at(work, field[KICK])
     theta, ytheta = at(work, field[THETA]), at(work, field[YTHETA])
     t_end = work[field[T_END]]
 
@@ -119,7 +143,8 @@ def adaptive(
             free &= free - 1
             slot[lane] = entering
             _enter(work, lane, rows, row_count, at(columns, entering * row_count))
-            crossed[lane] = 0.0
+            if watched:
+                stop[lane] = next_stop(schedule, row, entering, kick[lane], t_end, direction)
             running |= 1 << lane
             attention |= 1 << lane
             entering += 1
@@ -134,31 +159,49 @@ def adaptive(
                 break
         prepared = 0
 
-        if points > 0:
-            crossing = 0
+        if watched:
+            pending = 0
             bits = attention
             while bits != 0:
                 lane = lowest(bits)
                 bits &= bits - 1
-                if crossed[lane] != 0.0:
-                    crossed[lane] = 0.0
-                    if direction * (t[lane] - record_from[0]) >= 0.0:
-                        crossing |= 1 << lane
-            if crossing != 0:
-                call(prepare, work, work, crossing, 0)
-                _locate(interpolate, work, field, width, crossing, scratch)
-                bits = crossing
-                while bits != 0:
-                    lane = lowest(bits)
-                    bits &= bits - 1
-                    member = slot[lane]
-                    time = told[lane] + theta[lane] * hold[lane]
-                    if direction * (time - record_from[0]) >= 0.0 and counts[member] < points:
-                        record = at(crossings, (member * points + counts[member]) * (dimension + 1))
-                        record[0] = time
-                        for j in range(dimension):
-                            record[1 + j] = ytheta[j * width + lane]
-                        counts[member] += 1
+                if flag[lane] == FLAGGED:
+                    flag[lane], begin[lane], end[lane], after[lane], last[lane] = FRESH, 0.0, 1.0, -1.0, -1.0
+                    if not resets and direction * (t[lane] - record_from[0]) < 0.0:
+                        flag[lane] = IDLE
+                if flag[lane] == IDLE and kicked(schedule, row, slot[lane], kick[lane], t[lane]):
+                    flag[lane] = STANDING
+                if flag[lane] != IDLE:
+                    pending |= 1 << lane
+            if pending != 0:
+                pending = settle(
+                    kernels,
+                    work,
+                    field,
+                    width,
+                    dimension,
+                    direction,
+                    events,
+                    degree,
+                    sides,
+                    actions,
+                    schedule,
+                    scheduled,
+                    row,
+                    record_from,
+                    limits,
+                    counts,
+                    log,
+                    entries,
+                    state_too,
+                    logged,
+                    room,
+                    slot,
+                    scratch,
+                    pending,
+                )
+            if pending != 0:
+                break
 
         while last_sample > first_sample:
             waiting = 0
@@ -198,7 +241,9 @@ def adaptive(
             attention &= attention - 1
             member = slot[lane]
             ending = RUNNING
-            if t[lane] == t_end or (points > 0 and counts[member] == points):
+            if watched and over[lane] != 0.0:
+                ending = int(over[lane]) - 1
+            elif t[lane] == t_end:
                 ending = DONE
             elif stuck[lane] != 0.0:
                 ending = int(stuck[lane])
@@ -230,46 +275,6 @@ def _enter(work, lane, rows, row_count, column):
 def _leave(work, lane, rows, row_count, column):
     for r in range(row_count):
         column[r] = work[rows[r] + lane]
-
-
-@register_jitable
-def _locate(interpolate, work, field, width, crossing, scratch):
-    """Zeros of the section function on the dense output of the lanes in ``crossing``, by the Illinois method."""
-    theta, gtheta = at(work, field[THETA]), at(work, field[GTHETA])
-    gold, g = at(work, field[GOLD]), at(work, field[G])
-    left, right = at(scratch, 0), at(scratch, width)
-    g_left, g_right = at(scratch, 2 * width), at(scratch, 3 * width)
-    bits = crossing
-    while bits != 0:
-        lane = lowest(bits)
-        bits &= bits - 1
-        left[lane], right[lane] = 0.0, 1.0
-        g_left[lane], g_right[lane] = gold[lane], g[lane]
-    open = crossing
-    for _ in range(100):
-        bits = open
-        while bits != 0:
-            lane = lowest(bits)
-            bits &= bits - 1
-            guess = (left[lane] * g_right[lane] - right[lane] * g_left[lane]) / (g_right[lane] - g_left[lane])
-            if not (min(left[lane], right[lane]) <= guess <= max(left[lane], right[lane])):
-                guess = 0.5 * (left[lane] + right[lane])
-            theta[lane] = guess
-        call(interpolate, work, work, open, 0)
-        bits = open
-        while bits != 0:
-            lane = lowest(bits)
-            bits &= bits - 1
-            value, previous = gtheta[lane], right[lane]
-            if (value < 0.0) == (g_right[lane] < 0.0):
-                g_left[lane] *= 0.5
-            else:
-                left[lane], g_left[lane] = right[lane], g_right[lane]
-            right[lane], g_right[lane] = theta[lane], value
-            if value == 0.0 or abs(theta[lane] - previous) <= 1e-15 or abs(right[lane] - left[lane]) <= 1e-15:
-                open &= ~(1 << lane)
-        if open == 0:
-            break
 
 
 def steps(

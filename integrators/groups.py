@@ -17,6 +17,7 @@ from ..engine.driver import driver
 from ..engine.native import Kernel, Workspace, aligned, load
 from ..engine.program import Program
 from . import control, explicit
+from .events import Happenings, Watch
 from .fields import DONE, FIELDS, NONFINITE, PAUSED, RUNNING, STEP_FIELDS
 from .parallel import Tick
 from .stochastic import Stochastic, stochastic_kernels
@@ -79,7 +80,7 @@ class Compiled:
 
 
 class Adaptive(Compiled):
-    """A method with error control and a right-hand side, compiled."""
+    """A method with error control, or with equal steps where there are events, and a right-hand side, compiled."""
 
     def __init__(
         self,
@@ -87,14 +88,18 @@ class Adaptive(Compiled):
         method: control.Method,
         width: int,
         dense: bool,
-        section: Program | None,
+        watch: Watch | None = None,
         projection: Program | None = None,
+        equal: bool = False,
     ):
         self.dimension = rhs.inputs["y"]
-        workspace = control.adaptive_workspace(width, method, self.dimension, rhs.inputs["p"], dense=dense)
-        kernels = control.adaptive_kernels(rhs, method, dense=dense, section=section, projection=projection)
+        workspace = control.adaptive_workspace(width, method, self.dimension, rhs.inputs["p"], dense=dense, watch=watch)
+        kernels = control.adaptive_kernels(rhs, method, dense=dense, watch=watch, projection=projection, equal=equal)
         super().__init__(workspace, kernels, FIELDS)
-        self.kernels = {"prepare": 0, "interpolate": 0, **self.kernels}
+        self.addresses = np.array(
+            [self.kernels.get(name, 0) for name in ("step", "prepare", "interpolate", "polynomials", "land")]
+        )
+        self.degree = watch.degree(control.rows(method)) if watch else 0
         rows: list[int] = []
         self.column: dict[str, slice] = {}
         for name, (start, size, _) in workspace.fields.items():
@@ -142,8 +147,14 @@ class AdaptiveGroup:
     t_start, t_end : float
     times : ndarray
         When to sample.
-    points, record_from
-        How many crossings of the section to record, beginning at which time.
+    events : Happenings, optional
+        What ``compiled`` watches.
+    record_from : float
+        Time from which on events are recorded.
+    limits : dict, optional
+        By name of an event how many of them end a member.
+    state_too : bool
+        Whether to record also the states at events (before they happen).
     """
 
     def __init__(
@@ -158,9 +169,11 @@ class AdaptiveGroup:
         rtol: float,
         atol: float,
         max_steps: float,
-        points: int = 0,
+        dt: float = 0.0,
+        events: Happenings | None = None,
         record_from: float = 0.0,
-        side: int = 0,
+        limits: Mapping[str, int] | None = None,
+        state_too: bool = False,
     ):
         self.compiled, self.times = compiled, times
         self.t_start, self.t_end = t_start, t_end
@@ -177,12 +190,16 @@ class AdaptiveGroup:
             rtol=rtol,
             atol=atol,
             max_steps=max_steps,
-            side=side,
+            dt=abs(dt),
+            t_start=t_start,
         )
-        self.slot, self.scratch = np.empty(compiled.width, dtype=np.int64), np.empty(4 * compiled.width)
-        self.points, self.record_from = points, np.array([record_from])
-        self.crossings = np.full((self.members, points, 1 + compiled.dimension), np.nan)
-        self.counts = np.zeros(self.members, dtype=np.int64)
+        width = compiled.width
+        self.slot = np.empty(width, dtype=np.int64)
+        self.scratch = np.empty(4 * width + 8 + 50 * (compiled.degree + 3))
+        self.record = _Record(events, self.members, record_from, limits, compiled.dimension if state_too else 0, width)
+        schedule, scheduled = events.schedule(p, self.direction) if events else (np.zeros((1, 1)), _NONE)
+        self.schedule, self.scheduled = schedule, scheduled
+        self.row = np.array([schedule.shape[1], len(self.record.limits)])
         self.pace = Pace(2000)
         self.restart(t_start)
 
@@ -190,6 +207,12 @@ class AdaptiveGroup:
         """Begin anew at ``t`` with the present states and parameters: first derivatives and first steps."""
         c = self.compiled
         self._of("t")[:], self._of("stuck")[:] = t, 0.0
+        if self.record.watched:
+            self._of("flag")[:] = self._of("over")[:] = 0.0
+            self._of("due")[:] = 0.0
+            self._of("fired")[:] = -self.direction * np.inf
+            self._of("gap")[:] = self._of("widest")[:] = np.inf
+            self._of("kick")[:, 0] = (self.direction * (self.schedule - t) <= 0.0).sum(axis=1)
         driver(DRIVERS, "begin")(
             *(c.kernels["start"], self.work, c.width, c.rows, len(c.rows), self.columns, self.members)
         )
@@ -202,7 +225,7 @@ class AdaptiveGroup:
 
         With the last sample, members go on to the end.
         """
-        c, left = self.compiled, 1
+        c, r, left = self.compiled, self.record, 1
         self.status[self.status == PAUSED] = RUNNING
         times = self.times[first : last + 1]
         run = driver(DRIVERS, "adaptive")
@@ -210,13 +233,15 @@ class AdaptiveGroup:
             amount = self.pace.amount
             with self.pace:
                 left = run(
-                    *(c.kernels["step"], c.kernels["prepare"], c.kernels["interpolate"]),
-                    *(self.work, c.field, c.width, c.dimension, self.direction),
+                    *(c.addresses, self.work, c.field, c.width, c.dimension, self.direction),
                     *(c.rows, len(c.rows), self.columns, self.status, self.members),
                     *(times, first, last, len(self.times), out),
-                    *(self.record_from, self.points, self.crossings, self.counts),
+                    *(r.watched, r.located, c.degree, r.acting, r.sides, r.actions),
+                    *(self.schedule, self.scheduled, self.row, r.begin, r.limits, r.counts),
+                    *(r.log, r.entries, int(r.states > 0), r.logged, len(r.log)),
                     *(self.max_steps, self.slot, self.scratch, self.pace.amount),
                 )
+            r.empty()
             if left:
                 tick(self.fraction)
             else:
@@ -259,6 +284,59 @@ class AdaptiveGroup:
             "steps": steps - rejected,
             "rejected": rejected,
         }
+
+
+_NONE = np.zeros((1, 1), dtype=np.int64)
+_UNLIMITED = 2**62
+LOGGED = 8192
+"""Events that are logged at most before they are fetched."""
+
+
+class _Record:
+    """The events of a group: what is asked about them, and their times."""
+
+    def __init__(
+        self,
+        events: Happenings | None,
+        members: int,
+        begin: float,
+        limits: Mapping[str, int] | None,
+        states: int,
+        width: int,
+    ):
+        self.names = events.names if events else ()
+        self.watched, self.located = int(events is not None), events.watch.count if events else 0
+        self.sides = np.array(events.watch.sides if events else (), dtype=np.int64)
+        self.actions = np.array(events.actions if events else (), dtype=np.int64)
+        self.acting = int(self.actions.any())
+        self.begin, self.members = np.array([begin]), members
+        self.limits = np.array([(limits or {}).get(name, _UNLIMITED) for name in self.names], dtype=np.int64)
+        self.counts = np.zeros((members, len(self.names)), dtype=np.int64)
+        self.states, self.logged = states, np.zeros(1, dtype=np.int64)
+        room = max(LOGGED, 2 * width) if events else 0
+        self.log, self.entries = np.empty((room, 1 + states)), np.empty((room, 2), dtype=np.int64)
+        self._found: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def empty(self) -> None:
+        """Fetch what is in the log."""
+        count = int(self.logged[0])
+        if count:
+            self._found.append((self.entries[:count].copy(), self.log[:count].copy()))
+            self.logged[0] = 0
+
+    def of(self, number: int) -> np.ndarray:
+        """Times (and states) ``(members, most, 1 + states)`` of an event, padded with NaN."""
+        counts = self.counts[:, number]
+        padded = np.full((self.members, int(counts.max(initial=0)), 1 + self.states), np.nan)
+        if self._found:
+            entries = np.concatenate([entries for entries, _ in self._found])
+            values = np.concatenate([values for _, values in self._found])
+            mine = entries[:, 1] == number
+            order = np.argsort(entries[mine, 0], kind="stable")
+            member = entries[mine, 0][order]
+            place = np.arange(len(member)) - np.concatenate([[0], np.cumsum(counts)])[member]
+            padded[member, place] = values[mine][order]
+        return padded
 
 
 @dataclass(frozen=True)

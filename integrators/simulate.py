@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,20 +20,21 @@ from ..engine.array_quantities import is_large
 from ..engine.declaration import suggest
 from ..engine.errors import InputError, Interrupted
 from ..engine.evaluation import evaluate
+from ..engine.events import Event, named
 from ..engine.layout import Layout
 from ..engine.storage import Writer, load
 from ..engine.system import System
 from . import stiffness
 from .ensemble import Ensemble, Members, check_system, members
-from .fields import DONE, RUNNING, TOO_MANY_STEPS
+from .events import Happenings, happenings
+from .fields import DONE, EVENT, RUNNING, TOO_MANY_STEPS, ZENO
 from .groups import AdaptiveGroup, FixedGroup, Positions, adaptive, fixed, fixed_lanes, lanes, stochastic
-from .methods import ADAPTIVE, METHODS, right_hand_side
+from .methods import METHODS, right_hand_side
 from .parallel import Progress, Tick, cores, parts, work_off
 from .radau import Radau, RadauGroup
 from .recording import check_room, kept, recorded
 from .rosenbrock import Rosenbrock
 from .stochastic import Stochastic, check
-from .tableaux import Tableau
 from .tableaux import Tableau
 from .times import INTERVALS, Spaced, Times, number, positive, samples, span, whole
 
@@ -70,6 +71,7 @@ def simulate(
     transient: float = 0.0,
     initial: Any = None,
     parameters: Mapping[str, Any] | Ensemble | None = None,
+    events: Any = (),
     max_steps: int = 10**9,
     backend: str = "numba",
     seed: int | tuple[int, int] = 0,
@@ -107,6 +109,10 @@ def simulate(
         Initial values by state block (numbers, arrays, ``attrax.uniform``...), or flat. Default: the system's.
     parameters : dict, or grid(...) or zip(...) of parameters and state blocks
         Values in place of the system's.
+    events : dict, or texts
+        What to record besides the system's own events: ``{name: ax.event(...)}``, or texts such as ``"y > 0"`` (y on
+        its way up through 0), ``"y < 0"``, ``"y = 0"``, ``"max x"``, ``"min x"``, alone or as the values of the
+        dictionary. They are located to the accuracy of the dense output, whatever the samples.
     max_steps : int
         Members that need more steps, refused ones included, end with status ``too_many_steps``.
     backend : "numba" or "jax"
@@ -131,7 +137,9 @@ def simulate(
     -------
     xarray.Dataset
         State blocks and observables ``(member..., time, block axes)``, NaN where not reached; ``status``, ``t_stop``,
-        ``steps``, ``rejected`` ``(member...)``. How each member ended is data: see the attributes of ``status``.
+        ``steps``, ``rejected`` ``(member...)``; of each event ``<event>_count`` ``(member...)`` and ``<event>_time``
+        ``(member..., <event>_index)``, padded with NaN. How each member ended is data: see the attributes of
+        ``status``. A sample at the time of a reset is the state after it.
 
     Raises
     ------
@@ -153,6 +161,7 @@ def simulate(
     ensemble = members(system, parameters, initial, seed, first_member)
     system, names = recorded(ensemble.system, record)
     ensemble = replace(ensemble, system=system)
+    wanted = _events(system, events, method, backend, forward=end > start)
     times = samples(system, start, end, keep, sample)
     if store is None or backend == "jax" or system.noise is not None:
         times = times[:]
@@ -160,7 +169,7 @@ def simulate(
     numba = backend == "numba"
     plan = _Plan(
         ensemble, method, step, start, end, times, only_end, rtol, atol, most, (seed, first_member), names,
-        cores(workers) if numba else 1,
+        cores(workers) if numba else 1, keep, wanted,
     )  # fmt: skip
     if system.noise is not None:
         times = plan.on_steps(sample)
@@ -172,6 +181,7 @@ def simulate(
         members=ensemble.dims,
         member_coords=ensemble.coords,
         observables=system.observable_shapes,
+        events=wanted,
         attrs=trajectory.provenance(
             system,
             method=method,
@@ -184,6 +194,7 @@ def simulate(
             transient=abs(keep - start),
             seed=seed,
             first_member=first_member or None,
+            events=list(wanted) or None,
             inputs={name: str(stream) for name, stream in system.inputs.items()} or None,
         ),
     )
@@ -212,12 +223,14 @@ class _Plan:
     seed: tuple[int, int]
     names: tuple[str, ...]
     workers: int
+    keep: float = 0.0
+    events: dict[str, Event] = field(default_factory=dict)
 
     @cached_property
     def large(self) -> bool:
         """Whether members are advanced by loops over arrays (`large`), not by straight-line code."""
         system, method = self.members.system, METHODS.get(self.method)
-        if system.noise is not None or system.events or not (method is None or isinstance(method, Tableau)):
+        if system.noise is not None or self.events or not (method is None or isinstance(method, Tableau)):
             return False
         return is_large(system)
 
@@ -249,11 +262,18 @@ class _Plan:
         if self.large:
             return 1
         members, dimension = self.members.y.shape
+        if self.events:
+            return lanes(members, dimension, self.members.p.shape[1], dense=True)
         if self.dt is not None:
             return fixed_lanes(members, dimension, self.members.p.shape[1])
         if isinstance(METHODS[self.method], Radau):
             return 1
         return lanes(members, dimension, self.members.p.shape[1], dense=not self.only_end)
+
+    @cached_property
+    def happenings(self) -> Happenings | None:
+        """The events, ready for a group."""
+        return happenings(self.members.system, self.events)
 
     def positions(self) -> Positions:
         """When to sample, in equal steps."""
@@ -287,11 +307,13 @@ class _Plan:
                 atol=self.atol,
                 max_steps=self.max_steps,
             )
-        if self.dt is None:
+        if self.dt is None or self.events:
+            rule = METHODS[self.method]
+            assert isinstance(rule, Tableau | Rosenbrock)
+            happenings, dense = self.happenings, bool(self.events) or not self.only_end
+            watch, equal = happenings.watch if happenings else None, self.dt is not None
             return AdaptiveGroup(
-                adaptive(
-                    right_hand_side(system, self.method), ADAPTIVE[self.method], self.width, not self.only_end, None
-                ),
+                adaptive(right_hand_side(system, self.method), rule, self.width, dense, watch, None, equal),
                 y,
                 p,
                 self.start,
@@ -300,6 +322,9 @@ class _Plan:
                 rtol=self.rtol,
                 atol=self.atol,
                 max_steps=self.max_steps,
+                dt=self.dt or 0.0,
+                events=happenings,
+                record_from=self.keep,
             )
         method, rhs = METHODS.get(self.method), system.program("rhs")
         if isinstance(method, Stochastic):
@@ -417,6 +442,7 @@ class _Run:
         }
         self.last = plan.members.y.copy()
         self.raw = None if writer else np.empty((self.count, self.samples, plan.numbers))
+        self.happened: dict[int, list[np.ndarray]] = {}
         self.workers = workers
         self.begun: set[int] = set()
         self.lock = threading.Lock()
@@ -487,6 +513,8 @@ class _Run:
             self.last[part] = group.y
             for name, values in group.result().items():
                 self.endings[name][part] = values
+            if isinstance(group, AdaptiveGroup) and self.plan.events:
+                self.happened[part.start] = [group.record.of(number) for number in range(len(group.record.names))]
 
     def _segment(self, group: Group, part: slice, first: int, last: int, tick: Tick) -> None:
         if self.raw is not None:
@@ -497,7 +525,7 @@ class _Run:
             if self.plan.only_end:
                 group.advance(0, 0, out[:, :0], tick)
                 out[:, 0] = group.recorded if self.plan.large else group.y
-                arrived = np.where(group.status == DONE, 1, 0)
+                arrived = np.where(np.isin(group.status, (DONE, EVENT, ZENO)), 1, 0)
             else:
                 group.advance(first, last, out, tick)
                 arrived = group.delivered
@@ -542,7 +570,7 @@ class _Run:
         for part in self._parts():
             if self.raw is not None and part.start not in self.begun:
                 self.raw[part] = np.nan
-        endings = {name: values.reshape(self.shape) for name, values in self.endings.items()}
+        endings = {name: values.reshape(self.shape) for name, values in self.endings.items()} | self._happened()
         if self.writer:
             for name, values in endings.items():
                 self.writer.write(name, values)
@@ -552,6 +580,36 @@ class _Run:
         split = blocks(self.plan, self.raw, self.plan.members.p, self.plan.times[:])
         arrays = {name: values.reshape(*self.shape, *values.shape[1:]) for name, values in split.items()}
         return trajectory.dataset(self.layout, arrays | endings)
+
+
+    def _happened(self) -> dict[str, np.ndarray]:
+        """Numbers and times of the events."""
+        found = {}
+        for e, name in enumerate(self.plan.happenings.names if self.plan.happenings else ()):
+            most = max((events[e].shape[1] for events in self.happened.values()), default=0)
+            times = np.full((self.count, most), np.nan)
+            for first, events in self.happened.items():
+                here = events[e][..., 0]
+                times[first : first + len(here), : here.shape[1]] = here
+            found[f"{name}_count"] = np.isfinite(times).sum(axis=1).reshape(self.shape)
+            found[f"{name}_time"] = times.reshape(*self.shape, most)
+        return found
+
+
+def _events(system: System, given: Any, method: str, backend: str, *, forward: bool) -> dict[str, Event]:
+    """The events of a run, checked against how it is to be computed."""
+    events = named(system, given)
+    if not events:
+        return events
+    if backend == "jax":
+        raise InputError("backend='jax' does not follow events; use backend='numba'")
+    if system.noise is not None:
+        raise InputError(f"system {system.name!r} has noise; events are for flows without noise")
+    if not isinstance(METHODS[method], Tableau | Rosenbrock):
+        raise InputError(f"method {method!r} does not follow events; use tsit5, dop853 or rodas5p")
+    if not forward and (resets := [name for name, event in events.items() if event.reset is not None]):
+        raise InputError(f"event {resets[0]!r} resets the state, which cannot be undone: integrate forwards in time")
+    return events
 
 
 def _sink(store: Any, force: bool) -> Writer | None:

@@ -1,7 +1,13 @@
 """Robots whose motion organises itself in the loop of body, sensor and neuron, and their prototypes."""
 
+from .arms import arm, lazy_arm, reaching_arm
 from .barrels import barrel
-from .dissipation import adaptive_dissipation, adaptive_dissipation_double_well
+from .dissipation import (
+    adaptive_dissipation,
+    adaptive_dissipation_double_well,
+    adaptive_dissipation_plane,
+    adaptive_dissipation_wells,
+)
 from .parts import Part, assemble
 from .spheres import rolling_sphere, sphere, sphere_in_mode
 from .trains import car, ideal_train, kick, train
@@ -11,11 +17,16 @@ __all__ = [
     "Part",
     "adaptive_dissipation",
     "adaptive_dissipation_double_well",
+    "adaptive_dissipation_plane",
+    "adaptive_dissipation_wells",
+    "arm",
     "assemble",
     "barrel",
     "car",
     "ideal_train",
     "kick",
+    "lazy_arm",
+    "reaching_arm",
     "rolling_sphere",
     "single_wheel",
     "sphere",

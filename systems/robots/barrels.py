@@ -14,6 +14,7 @@ import numpy as np
 from jax.nn import sigmoid
 
 from ...engine.declaration import known, parameter
+from ...engine.events import event
 from ...engine.system import flow
 from .parts import Part, assemble, check_positive, servo
 
@@ -47,6 +48,18 @@ def rolling(s: Any, p: Any, force: Any) -> dict[str, Any]:
         "s": s.s_dot,
         "s_dot": (inertia * push - mixed * torque) / determinant,
     }
+
+
+def normal_force(t: Any, s: Any, p: Any) -> Any:
+    """Force of the ground on the barrel; where it would be negative the barrel takes off, and the model ends."""
+    d = barrel.function(t, s, p)
+    sine, cosine = jnp.sin(s.theta), jnp.cos(s.theta)
+    down = d["s_dot"] * sine + 2 * s.s_dot * s.omega * cosine + s.s * (d["omega"] * cosine - s.omega**2 * sine)
+    return (p.M + p.m) * p.g - p.m * down
+
+
+took_off = event(normal_force, direction="down", terminal=True)
+"""Ends a run of the barrel when it loses the ground: ``ax.simulate(barrel, ..., events={"took_off": took_off})``."""
 
 
 def energy(t: Any, s: Any, p: Any) -> Any:
@@ -116,7 +129,7 @@ THREE_TO_ONE = {"theta": 2.5524, "omega": 1.5329, "s": -0.5681, "s_dot": 1.0961,
 
 
 @flow(
-    **assemble(BODY, THRESHOLD_NEURON, initial=ONE_TO_ONE),
+    **assemble(BODY, THRESHOLD_NEURON, initial=ONE_TO_ONE, observables={"N": normal_force}),
     time_unit="s",
     source=SOURCE,
     known=(
@@ -149,7 +162,7 @@ def barrel(t, s, p):
     """Barrel with one weight that a neuron with an adaptive threshold drives.
 
     theta is the rolling angle (not wrapped; the position is R theta), omega its rate, s the displacement of the weight
-    along its rod, b the neuron's threshold, E the mechanical energy. Symmetric under (theta, omega, s, s_dot, b) ->
+    along its rod, b the neuron's threshold, E the mechanical energy, N the force of the ground. Symmetric under (theta, omega, s, s_dot, b) ->
     (theta + pi, omega, -s, -s_dot, -b) and under (theta, omega) -> (pi - theta, -omega).
     """
     target, target_rate, neuron = threshold_neuron(s, p, s.s / p.L, s.s_dot / p.L)

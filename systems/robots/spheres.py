@@ -19,6 +19,7 @@ import numpy as np
 
 from ...engine.declaration import Draw, known, parameter, suggest
 from ...engine.errors import InputError
+from ...engine.events import event
 from ...engine.system import System, flow
 from .controllers import STSP_CONTROLLER, stsp_controller
 from .parts import Part, assemble, check_positive, servo
@@ -214,6 +215,20 @@ def _energy(s, p, velocity, height):
     return kinetic / 2 + p.g * ((p.M + 3 * p.m) * height + p.m * jnp.sum(arms[2]))
 
 
+def normal_force(t: Any, s: Any, p: Any) -> Any:
+    """Force of the plane on `rolling_sphere`; where it would be negative the sphere takes off, and the model ends."""
+    d = rolling_sphere.function(t, s, p)
+    R = _rotation(s.q)
+    up, w, dw = R[2], s.omega @ R, d["omega"] @ R
+    b = _forces_of_inertia(s, p, w, up)
+    turned = jnp.cross(dw, s.s[:, None] * jnp.eye(3))
+    return p.M * p.g + p.m * (jnp.sum((turned + b) @ up) + d["s_dot"] @ up)
+
+
+lifted = event(normal_force, direction="down", terminal=True)
+"""Ends a run of `rolling_sphere` when it would lose the ground."""
+
+
 def _ground_energy(s, p):
     depth = jnp.maximum(0.0, p.R0 - s.r[2] - p.delta0)
     return p.k_p * depth**2 / 2
@@ -243,6 +258,10 @@ ROLLING_BODY = Part(
     check=_check,
 )
 """Sphere that rolls without slip: as `BODY`, but with r in the plane only, and v given by omega."""
+
+
+took_off = event(lambda t, s, p: s.r[2] - p.R0, direction="up", terminal=True)
+"""Ends a run of `sphere` when it loses the ground: ``ax.simulate(sphere, ..., events={"took_off": took_off})``."""
 
 
 @flow(
@@ -293,7 +312,7 @@ def sphere(t, s, p):
 
 
 @flow(
-    **assemble(ROLLING_BODY, STSP_CONTROLLER),
+    **assemble(ROLLING_BODY, STSP_CONTROLLER, observables={"N": normal_force}),
     time_unit="s",
     source=SOURCE,
     known=(
@@ -306,7 +325,7 @@ def sphere(t, s, p):
     ),
 )
 def rolling_sphere(t, s, p):
-    """Sphere as `sphere` that rolls on a rigid plane without slip.
+    """Sphere as `sphere` that rolls on a rigid plane without slip, held by the force N.
 
     Some modes that are straight on soft ground turn into rosettes: slip matters.
     """

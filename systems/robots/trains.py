@@ -18,6 +18,7 @@ import numpy as np
 
 from ...engine.declaration import known, parameter
 from ...engine.errors import InputError
+from ...engine.events import event
 from ...engine.system import System, flow
 from .parts import check_positive
 
@@ -54,6 +55,12 @@ JOINTS = {
     "c": parameter(1.0, "N m", "stiffness of the joints"),
     "D": parameter(0.005, "N m s", "damping of the joints"),
 }
+joint_stop = event(
+    lambda t, s, p: jnp.max(jnp.abs(jnp.diff(s.theta))) - np.pi / 4,
+    direction="up",
+    terminal=True,
+)
+"""Ends a run of a train when a joint is bent by pi/4: ``ax.simulate(train, ..., events={"joint_stop": joint_stop})``."""
 POSITIVE = ("R", "d_w", "I_w", "M_c", "J", "R_c")
 
 

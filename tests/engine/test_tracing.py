@@ -228,6 +228,7 @@ MOVING = {
     "pad_gaps": lambda a: lax.pad(a, 9.0, ((-1, 2, 1), (1, -1, 2))),
     "concatenate": lambda a: jnp.concatenate([a, jnp.zeros((1, 4)), a[:1]]),
     "stack": lambda a: jnp.stack([a[0], a[1], jnp.arange(4.0)], axis=1),
+    "unstack": jax.grad(lambda a: jnp.sum(jnp.stack([a[0] ** 2, jnp.sin(a[1])], axis=-1) ** 3)),
     "split": lambda a: jnp.split(a, 2, axis=1)[1],
     "tile": lambda a: jnp.tile(a, (2, 1)),
     "repeat": lambda a: jnp.repeat(a, 2, axis=0),

@@ -1,0 +1,436 @@
+"""Events within a step, for the lanes of :mod:`attrax.integrators.drivers`: found, recorded, carried out.
+
+The zeros of a polynomial in Bernstein form are isolated by Descartes' rule of signs: as many zeros in an interval, or
+an even number fewer, as the coefficients there change sign. Intervals with more than one are halved (de Casteljau).
+"""
+
+from __future__ import annotations
+
+from math import copysign, inf
+
+from numba.extending import register_jitable
+
+from ..engine.memory import at, call, lowest
+from .fields import (
+    AFTER,
+    BEGIN,
+    BERNSTEIN,
+    DONE,
+    DUE,
+    END,
+    EVENT,
+    FIRED,
+    FLAG,
+    GAP,
+    GOLD,
+    GONE,
+    GONE_RATE,
+    GTHETA,
+    HOLD,
+    KICK,
+    LANDS,
+    LAST,
+    OVER,
+    RATE,
+    RESET,
+    RESIDUAL,
+    STOP,
+    T_END,
+    T_START,
+    TERMINAL,
+    THETA,
+    TOLD,
+    WHEN,
+    WHICH,
+    WIDEST,
+    YTHETA,
+    ZENO,
+    G,
+    T,
+    Y,
+)
+
+IDLE, FLAGGED, FRESH, KNOWN, STANDING = 0.0, 1.0, 2.0, 3.0, 4.0
+"""What the field FLAG says of a lane: nothing to do; there may be events in its step; they may lie between BEGIN and
+END; the polynomials there are known; the lane stands at an event, and others may follow at the same time."""
+
+TIE = 2.0**-40
+"""Fraction of a step within which events are at the same time."""
+NARROWEST = 2.0**-45
+"""Fraction of an interval within which zeros are not told apart."""
+SHORTEST = 2.0**-14
+"""Fraction of a step below which a polynomial is taken as it is."""
+NOISE, FAINT = 2.0**-45, 2.0**-20
+"""Over the largest coefficient, below which one is zero, and so where the polynomial begins at zero."""
+RESOLVED = 1e-8
+"""How well a polynomial must agree with the event function, over its largest coefficient."""
+SMALL = 1e-12
+"""Below this, over its values in the step, an event function is zero where an event has just happened."""
+TINY = 1e-300
+"""What stands for zero on one side of zero."""
+DENSE, FALLEN, NOW = 2.0**-22, 2.0**-12, 2.0**-48
+"""Accumulation: a time between events below DENSE of the time elapsed, and below FALLEN of what it was before it began
+to fall; or, as far as numbers tell, none."""
+
+
+@register_jitable
+def settle(
+    kernels,
+    work,
+    field,
+    width,
+    dimension,
+    direction,
+    events,
+    degree,
+    sides,
+    actions,
+    schedule,
+    scheduled,
+    row,
+    record_from,
+    limits,
+    counts,
+    log,
+    entries,
+    state_too,
+    logged,
+    room,
+    slot,
+    scratch,
+    pending,
+):
+    """Work off the events of the steps of the lanes in ``pending``; returns the lanes that are not finished.
+
+    Those are left over only when the log is full. A lane that is finished is at the end of its step, or at the first
+    event in it that changes the state or ends the trajectory, or has the ending ``over``.
+    """
+    prepare, interpolate, polynomials = kernels[1], kernels[2], kernels[3]
+    land = kernels[4]
+    t, y, g, rate = at(work, field[T]), at(work, field[Y]), at(work, field[G]), at(work, field[RATE])
+    gold, told, hold = at(work, field[GOLD]), at(work, field[TOLD]), at(work, field[HOLD])
+    flag, begin, end = at(work, field[FLAG]), at(work, field[BEGIN]), at(work, field[END])
+    after, last, over = at(work, field[AFTER]), at(work, field[LAST]), at(work, field[OVER])
+    stop, kick, due = at(work, field[STOP]), at(work, field[KICK]), at(work, field[DUE])
+    theta, ytheta, gtheta = at(work, field[THETA]), at(work, field[YTHETA]), at(work, field[GTHETA])
+    which, when, lands = at(work, field[WHICH]), at(work, field[WHEN]), at(work, field[LANDS])
+    gone, gone_rate = at(work, field[GONE]), at(work, field[GONE_RATE])
+    fired, gap, widest = at(work, field[FIRED]), at(work, field[GAP]), at(work, field[WIDEST])
+    bernstein, residual = at(work, field[BERNSTEIN]), at(work, field[RESIDUAL])
+    low, high = at(scratch, 0), at(scratch, width)
+    slope, rising = at(scratch, 2 * width), at(scratch, 3 * width)
+
+    if events > 0:
+        call(prepare, work, work, pending, 0)
+    while pending != 0 and logged[0] + width <= room:
+        fresh = 0
+        bits = pending
+        while bits != 0:
+            lane = lowest(bits)
+            bits &= bits - 1
+            if flag[lane] == FRESH:
+                fresh |= 1 << lane
+        if fresh != 0:
+            call(polynomials, work, work, fresh, 0)
+        while fresh != 0:
+            lane = lowest(fresh)
+            fresh &= fresh - 1
+            flag[lane] = KNOWN
+            for e in range(events):
+                c = at(bernstein, e * (degree + 1) * width + lane)
+                largest = 0.0
+                for i in range(degree + 1):
+                    largest = max(largest, abs(c[i * width]))
+                if residual[e * width + lane] > RESOLVED * largest and end[lane] - begin[lane] > SHORTEST:
+                    flag[lane] = FRESH
+            if flag[lane] == FRESH:
+                end[lane] = 0.5 * (begin[lane] + end[lane])
+
+        found = landing = 0
+        bits = pending
+        while bits != 0:
+            lane = lowest(bits)
+            bits &= bits - 1
+            if flag[lane] == KNOWN:
+                e = _next(
+                    lane, width, events, degree, sides, bernstein, gold, g, begin, end, after, last, theta, scratch
+                )
+                if e >= 0:
+                    which[lane] = e
+                    found |= 1 << lane
+                elif end[lane] < 1.0:
+                    span = end[lane] - begin[lane]
+                    begin[lane] = end[lane]
+                    end[lane] = min(1.0, begin[lane] + 2.0 * span)
+                    flag[lane] = FRESH
+                else:
+                    flag[lane] = STANDING
+            elif flag[lane] == STANDING:
+                e = _now(lane, width, events, due, t, kick, schedule, scheduled, row, slot[lane])
+                if e < 0:
+                    flag[lane] = IDLE
+                    pending &= ~(1 << lane)
+                    continue
+                which[lane], when[lane] = e, t[lane]
+                landing |= 1 << lane
+
+        if found != 0:
+            _polish(interpolate, work, width, theta, gtheta, which, low, high, slope, rising, found)
+        bits = found | landing
+        while bits != 0:
+            lane = lowest(bits)
+            bits &= bits - 1
+            e, member = int(which[lane]), slot[lane]
+            if found >> lane & 1:
+                when[lane] = told[lane] + theta[lane] * hold[lane]
+                if direction * (when[lane] - t[lane]) > 0.0 or theta[lane] == 1.0:
+                    when[lane] = t[lane]
+            else:
+                for j in range(dimension):
+                    ytheta[j * width + lane] = y[j * width + lane]
+            if direction * (when[lane] - record_from[0]) >= 0.0 and counts[e + member * row[1]] < limits[e]:
+                counts[e + member * row[1]] += 1
+                entry = at(log, logged[0] * (1 + state_too * dimension))
+                entry[0] = when[lane]
+                for j in range(state_too * dimension):
+                    entry[1 + j] = ytheta[j * width + lane]
+                entries[2 * logged[0]], entries[2 * logged[0] + 1] = member, e
+                logged[0] += 1
+                if counts[e + member * row[1]] == limits[e]:
+                    over[lane] = 1 + DONE
+            if actions[e] & TERMINAL:
+                over[lane] = 1 + EVENT
+            if actions[e] & RESET and e < events:
+                _crowd(lane, e, width, when, fired, gap, widest, work[field[T_START]], over)
+            if actions[e] != 0:
+                landing |= 1 << lane
+            elif over[lane] != 0.0:
+                flag[lane] = IDLE
+                pending &= ~(1 << lane)
+                landing &= ~(1 << lane)
+
+        if landing != 0:
+            for lane in range(width):
+                lands[lane] = landing >> lane & 1
+                for k in range(events):
+                    i = k * width + lane
+                    if lands[lane] != 0.0:
+                        gold[i] = max(abs(gold[i]), abs(g[i]))
+                    residual[i] = g[i]
+            call(land, work, work, landing, 0)
+        while landing != 0:
+            lane = lowest(landing)
+            landing &= landing - 1
+            e = int(which[lane])
+            if e >= events:
+                kick[lane] += 1.0
+                stop[lane] = next_stop(schedule, row, slot[lane], kick[lane], work[field[T_END]], direction)
+            for k in range(events):
+                i = k * width + lane
+                small = abs(g[i]) <= SMALL * gold[i]
+                if flag[lane] == STANDING:
+                    side = _sign(residual[i])
+                elif abs(gone[i]) > SMALL * gold[i]:
+                    side = _sign(gone[i])
+                else:
+                    side = _sign(gone_rate[i] if k < e else -gone_rate[i])
+                if k == e:
+                    due[i] = 0.0
+                    g[i] = copysign(TINY, rate[i]) if small and rate[i] != 0.0 else 0.0 if small else g[i]
+                elif small:
+                    g[i] = TINY * side
+                elif side * g[i] < 0.0 and sides[k] * g[i] >= 0.0:
+                    due[i] = _sign(g[i])
+                elif due[i] * g[i] < 0.0:
+                    due[i] = 0.0
+            flag[lane] = STANDING
+            if over[lane] != 0.0:
+                flag[lane] = IDLE
+                pending &= ~(1 << lane)
+
+    bits = pending
+    while bits != 0:
+        lane = lowest(bits)
+        bits &= bits - 1
+        if flag[lane] == KNOWN:
+            flag[lane] = FRESH
+    return pending
+
+
+@register_jitable
+def next_stop(schedule, row, member, kick, t_end, direction):
+    """Where steps must end: at the next timed event, or at the last time."""
+    time = schedule[member * row[0] + int(kick)]
+    return time if direction * (t_end - time) >= 0.0 else t_end
+
+
+@register_jitable
+def kicked(schedule, row, member, kick, t):
+    """Whether a timed event comes at this time."""
+    return schedule[member * row[0] + int(kick)] == t
+
+
+@register_jitable
+def _now(lane, width, events, due, t, kick, schedule, scheduled, row, member):
+    """The event that is due where a lane stands; -1 if there is none."""
+    for e in range(events):
+        if due[e * width + lane] != 0.0:
+            return e
+    if kicked(schedule, row, member, kick[lane], t[lane]):
+        return scheduled[member * row[0] + int(kick[lane])]
+    return -1
+
+
+@register_jitable
+def _crowd(lane, e, width, when, fired, gap, widest, t_start, over):
+    """Recognise that an event happens faster and faster, so that infinitely many accumulate."""
+    i = e * width + lane
+    elapsed = abs(when[lane] - t_start)
+    wait = abs(when[lane] - fired[i])
+    if not (wait < gap[i] < inf) and wait > NOW * elapsed:
+        widest[i] = wait
+    gap[i], fired[i] = wait, when[lane]
+    if wait <= DENSE * elapsed and wait <= max(FALLEN * widest[i], NOW * elapsed):
+        over[lane] = 1 + ZENO
+
+
+@register_jitable
+def _sign(value):
+    return 1.0 if value > 0.0 else -1.0 if value < 0.0 else 0.0
+
+
+@register_jitable
+def _next(lane, width, events, degree, sides, bernstein, gold, g, begin, end, after, last, theta, scratch):
+    """The next event within BEGIN and END of a lane, -1 if there is none; its place goes to theta and scratch."""
+    low, high = at(scratch, 0), at(scratch, width)
+    slope, rising = at(scratch, 2 * width), at(scratch, 3 * width)
+    out, stack = at(scratch, 4 * width), at(scratch, 4 * width + 8)
+    best, place = -1, 2.0
+    for e in range(events):
+        c = at(bernstein, e * (degree + 1) * width + lane)
+        largest = 0.0
+        for i in range(degree + 1):
+            stack[i] = c[i * width]
+            largest = max(largest, abs(stack[i]))
+        for i in range(1, degree):
+            if abs(stack[i]) <= NOISE * largest:
+                stack[i] = 0.0
+        if begin[lane] == 0.0:
+            stack[0] = gold[e * width + lane]
+            i = 1
+            while abs(stack[0]) <= TINY and i < degree and abs(stack[i]) <= FAINT * largest:
+                stack[i] = 0.0
+                i += 1
+        if end[lane] == 1.0:
+            stack[degree] = g[e * width + lane]
+        stack[degree + 1], stack[degree + 2] = begin[lane], end[lane]
+        least = after[lane] if e == last[lane] else after[lane] - TIE if e > last[lane] else after[lane] + TIE
+        if _first_zero(stack, degree, sides[e], least, e == last[lane], out) and out[0] < place - TIE:
+            best, place = e, out[0]
+            theta[lane], low[lane], high[lane], slope[lane], rising[lane] = out[0], out[1], out[2], out[3], out[4]
+    if best >= 0:
+        after[lane], last[lane] = place, best
+    return best
+
+
+@register_jitable
+def _first_zero(stack, degree, side, least, strict, out):
+    """The first zero of a polynomial where it passes to the right side, from ``least`` on.
+
+    ``stack`` holds its coefficients and the interval, and has room for the halves. Sets ``out`` to the zero, the
+    interval that isolates it, the slope, and the sign behind it.
+    """
+    size, level = degree + 3, 0
+    while level >= 0:
+        c = at(stack, level * size)
+        left, right = c[degree + 1], c[degree + 2]
+        changes, first, final = 0, 0.0, 0.0
+        for i in range(degree + 1):
+            if c[i] != 0.0:
+                if final == 0.0:
+                    first = c[i]
+                elif (c[i] < 0.0) != (final < 0.0):
+                    changes += 1
+                final = c[i]
+        if c[degree] == 0.0 and final != 0.0:  # it arrives at zero
+            changes, final = changes + 1, -final
+        if changes == 0 or right < least:
+            level -= 1
+        elif changes == 1 or right - left <= NARROWEST:
+            level -= 1
+            if (first < 0.0) != (final < 0.0) and side * final >= 0.0:
+                out[4] = 1.0 if final > 0.0 else -1.0
+                out[0] = left + (right - left) * _zero(c, degree, out)
+                if out[0] > least or (out[0] == least and not strict):
+                    out[1], out[2], out[3] = left, right, out[3] / (right - left)
+                    return True
+        else:
+            half, middle = at(c, size), 0.5 * (left + right)
+            half[0] = c[0]
+            for r in range(1, degree + 1):
+                for i in range(degree + 1 - r):
+                    c[i] = 0.5 * (c[i] + c[i + 1])
+                half[r] = c[0]
+            c[degree + 1] = half[degree + 2] = middle
+            half[degree + 1] = left
+            level += 1
+    return False
+
+
+@register_jitable
+def _zero(c, degree, out):
+    """The zero in [0, 1] of a polynomial that changes sign there once, to ``out[4]``; sets ``out[3]`` to the slope."""
+    rising = out[4]
+    i = 0
+    while i < degree and c[i] * rising <= 0.0:
+        i += 1
+    before, behind = c[max(i - 1, 0)], c[i]
+    x = (i - 1 + before / (before - behind)) / degree if i > 0 and before != behind else 0.5
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        rest = 1.0 - x
+        value, slope, power, binomial = c[0] * rest, c[1] - c[0], 1.0, 1.0
+        for k in range(1, degree):
+            power *= x
+            binomial *= (degree - k + 1.0) / k
+            value = (value + power * binomial * c[k]) * rest
+            slope = slope * rest + power * binomial * (1.0 - k / degree) * (c[k + 1] - c[k])
+        value += power * x * c[degree]
+        out[3] = degree * slope
+        if value * rising < 0.0:
+            low = x
+        else:
+            high = x
+        new = x - value / out[3] if out[3] != 0.0 else -1.0
+        if not low <= new <= high:
+            new = 0.5 * (low + high)
+        if value == 0.0 or abs(new - x) <= 2.0**-51 or high - low <= 2.0**-51:
+            return x
+        x = new
+    return x
+
+
+@register_jitable
+def _polish(interpolate, work, width, theta, gtheta, which, low, high, slope, rising, open):
+    """Zeros of the event functions themselves, near those of the polynomials; leaves the states there in ``ytheta``."""
+    for _ in range(60):
+        call(interpolate, work, work, open, 0)
+        bits = open
+        while bits != 0:
+            lane = lowest(bits)
+            bits &= bits - 1
+            value = gtheta[int(which[lane]) * width + lane] * rising[lane]
+            if value < 0.0:
+                low[lane] = theta[lane]
+            elif value > 0.0:
+                high[lane] = theta[lane]
+            move = value / (slope[lane] * rising[lane]) if slope[lane] != 0.0 else 2.0
+            new = theta[lane] - move
+            if not low[lane] < new < high[lane]:
+                new = 0.5 * (low[lane] + high[lane])
+            if value == 0.0 or abs(move) <= 2.0**-50 or high[lane] - low[lane] <= 2.0**-50:
+                open &= ~(1 << lane)
+            else:
+                theta[lane] = new
+        if open == 0:
+            break

@@ -1,0 +1,239 @@
+"""Events while time advances: what the kernels of steps compute for them, and what a group is told about them.
+
+A step is looked at more closely where the control polygon of an event function's cubic Hermite interpolant comes near
+zero. There the function on the dense output is written as a polynomial in Bernstein form (exactly, where it is linear
+in the state), of which all zeros are isolated by Descartes' rule of signs (:mod:`attrax.integrators.event_drivers`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+
+from ..engine import events as declared
+from ..engine.errors import InputError
+from ..engine.events import Event
+from ..engine.program import Builder, Program
+from ..engine.system import System
+from .dense import Values, interpolant
+from .fields import RESET, TERMINAL
+
+MARGIN = 0.25
+"""How near to zero a control polygon may come, over its height, before it is looked at."""
+MOST_COEFFICIENTS = 13
+BETWEEN = (0.25, 0.5, 0.75)
+"""Where functions that are not linear are also asked."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What the kernels know about events.
+
+    Attributes
+    ----------
+    conditions : Program, or None if no event is to be located
+        ``g`` and ``rate`` from ``t``, ``y``, ``p`` and the derivative ``f``.
+    landing : Program
+        ``y`` after event number ``which``, from ``t``, ``y``, ``p``.
+    sides : tuple of int
+        For each located event 1 (g grows through zero), -1 or 0 (either).
+    """
+
+    conditions: Program | None
+    landing: Program
+    sides: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of events to be located."""
+        return len(self.sides)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether all functions are linear in time and state, so that on the dense output they are polynomials."""
+        return all(degree <= 1 for degree in self._degrees)
+
+    @property
+    def _degrees(self) -> list[float]:
+        program = self.conditions
+        return [declared.degree(program, value) for value in program.outputs["g"]] if program else []
+
+    def degree(self, rows: int) -> int:
+        """Degree of the polynomials, for a dense output of degree ``rows``."""
+        return rows if self.smooth else min(2 * rows, MOST_COEFFICIENTS - 1)
+
+
+@dataclass(frozen=True)
+class Happenings:
+    """The events of a run: what a group is told.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Located events, then timed ones, in the order declared.
+    watch : Watch
+    actions : tuple of int
+        Bits RESET and TERMINAL of each event.
+    at : tuple
+        Of each timed event its times, or where they lie in the parameters.
+    """
+
+    names: tuple[str, ...]
+    watch: Watch
+    actions: tuple[int, ...]
+    at: tuple[tuple[float, ...] | slice, ...]
+
+    @property
+    def resets(self) -> bool:
+        """Whether any event changes the state."""
+        return any(action & RESET for action in self.actions)
+
+    def schedule(self, p: np.ndarray, direction: int) -> tuple[np.ndarray, np.ndarray]:
+        """Times ``(members, k + 1)`` of timed events in their order, and numbers of these events; the last is infinite.
+
+        Raises an InputError if times that are a parameter do not increase.
+        """
+        times, numbers = [np.full((len(p), 1), direction * np.inf)], [np.zeros((len(p), 1), dtype=np.int64)]
+        for number, at in enumerate(self.at, self.watch.count):
+            mine = p[:, at] if isinstance(at, slice) else np.tile(at, (len(p), 1))
+            if not (np.diff(mine) > 0).all():
+                raise InputError(f"the times of event {self.names[number]!r} must increase strictly")
+            times.append(mine)
+            numbers.append(np.full(mine.shape, number))
+        every, which = np.concatenate(times[::-1], axis=1), np.concatenate(numbers[::-1], axis=1)
+        order = np.lexsort((which, direction * every), axis=1)
+        every, which = np.take_along_axis(every, order, axis=1), np.take_along_axis(which, order, axis=1)
+        return np.ascontiguousarray(every), np.ascontiguousarray(which)
+
+
+def happenings(
+    system: System,
+    events: Mapping[str, Event],
+    conditions: Program | None = None,
+    landing: Program | None = None,
+) -> Happenings | None:
+    """The events of a run of ``system``, or None if there are none.
+
+    ``conditions`` and ``landing`` may be programs of an extended state in place of the system's.
+    """
+    if not events:
+        return None
+    found = declared.ordered(events)
+    located = [event for event in found.values() if event.located]
+    if located:
+        conditions = conditions or declared.conditions(system, found)
+    watch = Watch(conditions, landing or declared.landing(system, found), tuple(event.side for event in located))
+    at = tuple(_where(system, event) for event in found.values() if not event.located)
+    actions = tuple(RESET * (e.reset is not None) | TERMINAL * e.terminal for e in found.values())
+    return Happenings(tuple(found), watch, actions, at)
+
+
+def _where(system: System, event: Event) -> tuple[float, ...] | slice:
+    if isinstance(event.at, str):
+        if event.at not in system.numeric or len(system.numeric[event.at]) > 1:
+            raise InputError(f"the times of an event are {event.at!r}, which is no list of times of {system.name!r}")
+        return system.parameter_slices[event.at]
+    assert event.at is not None
+    return event.at
+
+
+# -- kernels -------------------------------------------------------------------------------------------------
+
+
+def values(b: Builder, watch: Watch, t: int, y: Values, p: Values, f: Values) -> dict[str, list[int]]:
+    """``g`` and ``rate`` of the located events."""
+    if watch.conditions is None:
+        return {"g": [], "rate": []}
+    return b.inline(watch.conditions, {"t": [t], "y": y, "p": p, "f": f})
+
+
+def suspicious(
+    b: Builder,
+    watch: Watch,
+    old: Mapping[str, Values],
+    new: Mapping[str, Values],
+    h: int,
+    between: Callable[[float], Values],
+) -> int:
+    """Whether an event may lie in a step of length ``h`` with these ``g`` and ``rate`` at its ends.
+
+    ``between(x)`` gives g at fraction ``x`` of the step on a cubic interpolant of the state.
+    """
+    third, result = b.mul(h, b.constant(1 / 3)), b.constant(False)
+    samples = [] if watch.smooth else [between(x) for x in BETWEEN]
+    for i, side in enumerate(watch.sides):
+        first, last = old["g"][i], new["g"][i]
+        polygon = [first, b.fma(third, old["rate"][i], first), b.fma(b.neg(third), new["rate"][i], last), last]
+        polylines = [polygon] + ([[first, *(g[i] for g in samples), last]] if samples else [])
+        points = [v for line in polylines for v in line]
+        low = high = points[0]
+        for v in points[1:]:
+            low = b.select(b.lt(v, low), v, low)
+            high = b.select(b.gt(v, high), v, high)
+        margin = b.mul(b.constant(MARGIN), b.sub(high, low))
+        near = b.and_(b.le(low, margin), b.ge(high, b.neg(margin)))
+        moves = b.gt(high, low)
+        if side:
+            right = b.gt if side > 0 else b.lt
+            moves = b.constant(False)
+            for line in polylines:
+                for u, v in zip(line, line[1:], strict=False):
+                    moves = b.or_(moves, right(v, u))
+        result = b.or_(result, b.and_(near, moves))
+    return result
+
+
+def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Values], p: Values) -> dict[str, Values]:
+    """Bernstein coefficients of the event functions between the fractions ``begin`` and ``end`` of a step.
+
+    ``residual`` is by how much the polynomials miss the functions in between.
+    """
+    (begin,), (end,), (t,), (h,) = (b.input(name, 1) for name in ("begin", "end", "told", "hold"))
+    degree = watch.degree(rows)
+    nodes, inverse = _bernstein(degree)
+    span = b.sub(end, begin)
+
+    def at(x: Fraction) -> Values:
+        theta = b.fma(span, b.constant(float(x)), begin)
+        state = interpolant(b, theta, y, found)
+        return values(b, watch, b.fma(theta, h, t), state, p, state)["g"]
+
+    sampled = [at(x) for x in nodes]
+    coefficients: list[int] = []
+    residuals: list[int] = []
+    for i in range(watch.count):
+        g = [sample[i] for sample in sampled]
+        found_here = [b.dot([b.constant(float(w)) for w in row], g) for row in inverse]
+        coefficients += found_here
+        worst = b.constant(0.0)
+        if not watch.smooth:
+            for x in (Fraction(11, 64), Fraction(39, 64)):
+                guess = b.dot([b.constant(float(w)) for w in _basis(degree, x)], found_here)
+                miss = b.abs(b.sub(guess, at(x)[i]))
+                worst = b.select(b.gt(miss, worst), miss, worst)
+        residuals.append(worst)
+    return {"bernstein": coefficients, "residual": residuals}
+
+
+@cache
+def _bernstein(degree: int) -> tuple[list[Fraction], list[list[Fraction]]]:
+    """Nodes in [0, 1], and the matrix that makes Bernstein coefficients of values there."""
+    nodes = [Fraction(round(2**20 * (1 - math.cos(math.pi * j / degree)) / 2), 2**20) for j in range(degree + 1)]
+    matrix = [_basis(degree, x) + [Fraction(int(i == j)) for j in range(degree + 1)] for i, x in enumerate(nodes)]
+    for i in range(degree + 1):
+        pivot = next(r for r in range(i, degree + 1) if matrix[r][i])
+        matrix[i], matrix[pivot] = matrix[pivot], matrix[i]
+        matrix[i] = [v / matrix[i][i] for v in matrix[i]]
+        for r in range(degree + 1):
+            if r != i and matrix[r][i]:
+                matrix[r] = [u - matrix[r][i] * v for u, v in zip(matrix[r], matrix[i], strict=True)]
+    return nodes, [row[degree + 1 :] for row in matrix]
+
+
+def _basis(degree: int, x: Fraction) -> list[Fraction]:
+    return [math.comb(degree, i) * x**i * (1 - x) ** (degree - i) for i in range(degree + 1)]

@@ -1,0 +1,251 @@
+"""Branches of limit cycles: their bifurcations against closed forms and published values, their ends, their storage."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+import attrax as ax
+from attrax.analysis import CycleBranch, continue_cycles, continue_fixed_points, find_cycle
+from attrax.engine.errors import InputError
+
+from .test_cycles import brusselator, driven, van_der_pol
+
+lorenz = ax.systems.chaos.lorenz
+roessler = ax.systems.chaos.roessler.with_parameters(a=0.2, b=0.2, c=2.5)
+
+
+@ax.flow(state={"x": (), "y": ()}, parameters={"b1": -0.1, "b2": 1.0})
+def bautin(t, s, p):
+    r2 = s.x**2 + s.y**2
+    growth = p.b1 + p.b2 * r2 - r2**2
+    turn = 1.3 + 0.5 * r2
+    return {"x": growth * s.x - turn * s.y, "y": growth * s.y + turn * s.x}
+
+
+@ax.flow(state={"x": (), "y": (), "z": ()}, parameters={"a": 0.6, "f": 0.0}, initial={"x": 1.0, "z": 0.7})
+def langford(t, s, p):
+    r2 = s.x**2 + s.y**2
+    return {
+        "x": (s.z - 0.7) * s.x - 3.5 * s.y,
+        "y": 3.5 * s.x + (s.z - 0.7) * s.y,
+        "z": 0.6 + p.a * s.z - s.z**3 / 3 - r2 * (1 + 0.25 * s.z) + p.f * s.z * s.x**3,
+    }
+
+
+@ax.flow(state={"x": (), "y": (), "z": ()}, parameters={"alpha": 0.5})
+def feedback(t, s, p):
+    """Genesio & Tesi; MatCont's tutorial adapt."""
+    return {"x": s.y, "y": s.z, "z": -p.alpha * s.z - s.y - s.x + s.x**2}
+
+
+@ax.flow(state={"v": (), "w": ()}, parameters={"I": 0.0}, initial={"v": -1.2, "w": -0.6})
+def fitzhugh(t, s, p):
+    return {"v": s.v - s.v**3 / 3 - s.w + p.I, "w": 0.08 * (s.v + 0.7 - 0.8 * s.w)}
+
+
+@ax.flow(state={"u1": (), "u2": ()}, parameters={"p1": 0.5}, initial={"u1": 0.4, "u2": 1.0})
+def predator(t, s, p):
+    """AUTO's demo pp2."""
+    rate = 3 * s.u1 * (1 - s.u1) - s.u1 * s.u2 - p.p1 * (1 - jnp.exp(-5 * s.u1))
+    return {"u1": rate, "u2": -s.u2 + 3 * s.u1 * s.u2}
+
+
+def hopf(system, parameter, bounds, index=0):
+    return continue_fixed_points(system, parameter, bounds).special("H")[index]
+
+
+def test_fold_of_cycles_of_the_bautin_normal_form():
+    for b2 in (1.0, 0.5):
+        system = bautin.with_parameters(b2=b2)
+        branch = continue_cycles(system, "b1", (-1, 1), start=hopf(system, "b1", (-1, 1)))
+        (fold,) = branch.special("LPC")
+        assert fold.parameters["b1"] == pytest.approx(-(b2**2) / 4, abs=1e-9)
+        assert fold.refined
+        assert fold.unstable == (1, 0)
+        data = branch.data
+        r2 = ((data.x - data.x_min) / 2) ** 2
+        assert data.b1.values[5:] == pytest.approx((-b2 * r2 + r2**2).values[5:], abs=1e-6)
+        assert data.period.values == pytest.approx(2 * np.pi / (1.3 + 0.5 * r2.values), rel=1e-5)
+
+
+def test_torus_bifurcation_of_langfords_system():
+    branch = continue_cycles(langford, "a", (0.3, 1.2))
+    (torus,) = branch.special("NS")
+    trace = lambda a: a - 0.49 - 0.25 * (0.6 + 0.7 * a - 0.343 / 3) / (1 + 0.25 * 0.7)  # noqa: E731
+    exact = brentq(trace, 0, 3, xtol=1e-15)
+    assert torus.parameters["a"] == pytest.approx(exact, abs=1e-9)
+    assert torus.unstable == (0, 2)
+    # in polar coordinates the cycle is a fixed point, whose Hopf bifurcation is that of the torus
+    radius2 = (0.6 + 0.7 * exact - 0.343 / 3) / (1 + 0.25 * 0.7)
+    omega = np.sqrt(2 * radius2 * (1 + 0.25 * 0.7))
+    assert torus.coefficients["theta"] == pytest.approx(abs((omega * 2 * np.pi / 3.5 + np.pi) % (2 * np.pi) - np.pi), rel=1e-6)
+    assert torus.note == "supercritical"
+
+
+def test_sign_of_the_torus_coefficient_agrees_with_the_hopf_bifurcation_in_polar_coordinates():
+    @ax.flow(state={"r": (), "z": ()}, parameters={"a": 0.6}, initial={"r": 1.0, "z": 0.7})
+    def polar(t, s, p):
+        return {
+            "r": (s.z - 0.7) * s.r,
+            "z": 0.6 + p.a * s.z - s.z**3 / 3 - s.r**2 * (1 + 0.25 * s.z),
+        }
+
+    point = hopf(polar, "a", (0.3, 1.2))
+    branch = continue_cycles(langford, "a", (0.3, 1.2))
+    assert branch["NS1"].parameters["a"] == pytest.approx(point.parameters["a"], abs=1e-9)
+    assert (branch["NS1"].coefficients["d"] < 0) == (point.coefficients["l1"] < 0)
+
+
+def test_period_doublings_of_roesslers_system():
+    first = continue_cycles(roessler, "c", (2, 6))
+    assert first["PD1"].parameters["c"] == pytest.approx(2.832445028, rel=1e-9)
+    assert first["PD1"].period == pytest.approx(5.76982002, rel=1e-8)
+    assert first["PD1"].note == "supercritical"
+    second = continue_cycles(roessler, "c", (2, 6), start=first["PD1"])
+    assert second.data.period.values[0] == pytest.approx(2 * first["PD1"].period, rel=1e-8)
+    point = second.special("PD")[-1]
+    assert point.parameters["c"] == pytest.approx(3.837358168, rel=1e-9)
+    assert point.period == pytest.approx(11.5726888, rel=1e-8)
+    doubled = find_cycle(roessler, first["PD1"])
+    assert doubled.period == pytest.approx(2 * first["PD1"].period, rel=1e-2)
+    assert doubled.stable
+
+
+def test_symmetry_breaking_and_period_doubling_of_lorenz_cycles():
+    branch = continue_cycles(lorenz.with_parameters(rho=320.0), "rho", (200, 330))
+    (pitchfork,) = branch.special("BPC")
+    assert pitchfork.parameters["rho"] == pytest.approx(312.973533, rel=1e-8)
+    assert pitchfork.period == pytest.approx(0.41116606, rel=1e-7)
+    other = continue_cycles(lorenz, "rho", (200, 330), start=pitchfork)
+    points = other.special("PD")
+    assert len(points) == 2
+    for point in points:
+        assert point.parameters["rho"] == pytest.approx(229.406709, rel=1e-8)
+        assert point.period == pytest.approx(0.48086682, rel=1e-7)
+
+
+def test_period_doubling_of_the_feedback_system():
+    branch = continue_cycles(feedback, "alpha", (0.3, 2), start=hopf(feedback, "alpha", (0.3, 2)))
+    assert branch["PD1"].parameters["alpha"] == pytest.approx(0.6303020, abs=1e-6)  # MatCont's manual
+
+
+def test_cycles_of_lorenz_end_in_a_homoclinic_connection():
+    start = hopf(lorenz.with_parameters(rho=10.0).with_initial(x=5.0, y=5.0, z=9.0), "rho", (1, 30))
+    branch = continue_cycles(lorenz, "rho", (1, 30), start=start)
+    assert branch.data.rho.values[-1] == pytest.approx(13.926557407, rel=1e-7)  # Kaplan & Yorke 1979: 13.926
+    assert "homoclinic connection of the saddle at x = 0, y = 0, z = 0" in branch.endings[1]
+    assert (branch.data.unstable.values[1:] == 1).all()
+
+
+def test_predators_and_prey_approach_a_heteroclinic_cycle():
+    branch = continue_cycles(predator, "p1", (0, 1), start=hopf(predator, "p1", (0, 1)))
+    assert "heteroclinic connection of the saddle" in branch.endings[1]
+
+
+def test_a_canard_explosion_is_followed_through_both_folds_to_the_other_hopf_point():
+    branch = continue_cycles(fitzhugh, "I", (0, 2), start=hopf(fitzhugh, "I", (0, 2)))
+    assert [p.kind for p in branch.special()] == ["H", "LPC", "LPC", "EP"]
+    first, second = branch.special("LPC")
+    assert first.parameters["I"] + second.parameters["I"] == pytest.approx(2 * 0.875, abs=1e-7)  # by symmetry
+    assert "shrinks to a fixed point" in branch.endings[1]
+    assert branch.data.I.values[-1] == pytest.approx(1.418718662545, abs=1e-4)
+
+
+def test_points_of_a_branch_are_cycles():
+    branch = continue_cycles(brusselator, "B", (1, 4), start=hopf(brusselator.with_parameters(B=1.5), "B", (1, 4)), values=[3.0])
+    (wanted,) = branch.special("UZ")
+    assert wanted.period == pytest.approx(7.156919921180, rel=1e-7)
+    assert wanted.eigenvalues[1].real == pytest.approx(2.5163758e-4, rel=1e-4)
+    exact = find_cycle(brusselator)
+    high = exact.profile.max(axis=0)
+    assert wanted.vector == pytest.approx(high, rel=1e-5)
+    again = find_cycle(brusselator, wanted.cycle)
+    assert again.period == pytest.approx(exact.period, rel=1e-12)
+
+
+def test_directions_and_meshes_do_not_matter():
+    results = []
+    for intervals in (20, 60):
+        for c in (2.2, 3.0):
+            branch = continue_cycles(roessler.with_parameters(c=c), "c", (2, 3.5), intervals=intervals)
+            results.append(branch["PD1"].parameters["c"])
+    assert np.ptp(results) < 1e-8
+
+
+def test_driven_oscillators_keep_to_the_drive():
+    branch = continue_cycles(driven, "omega", (0.5, 3.0), period="2*pi/omega")
+    w = branch.data.omega.values
+    assert branch.data.period.values == pytest.approx(2 * np.pi / w, rel=1e-12)
+    amplitude = 0.5 / abs(2 - w**2 + 0.2j * w)
+    assert branch.data.x.values == pytest.approx(amplitude, rel=1e-4)
+
+
+def test_folds_of_a_driven_duffing_oscillator():
+    """Its resonance bends over: two folds, which simulation brackets."""
+
+    @ax.flow(state={"x": (), "v": ()}, parameters={"omega": 0.8, "force": 0.3}, initial={"x": 0.5})
+    def duffing(t, s, p):
+        return {"x": s.v, "v": -0.1 * s.v - s.x - s.x**3 + p.force * jnp.cos(p.omega * t)}
+
+    branch = continue_cycles(duffing, "omega", (0.8, 3.0), period="2*pi/omega")
+    folds = sorted(p.parameters["omega"] for p in branch.special("LPC"))
+    assert len(folds) == 2
+    upper = find_cycle(duffing.with_parameters(omega=folds[1] - 1e-4), branch["LPC1"].cycle, period="2*pi/omega")
+    assert abs(upper.multipliers).max() == pytest.approx(1.0, abs=0.05)
+    twin = ax.analysis.continue_fixed_points(
+        ax.analysis.stroboscopic_map(duffing, "2*pi/omega", steps=64), "omega", (0.8, 3.0), start={"x": 0.3, "v": 0.0}
+    )
+    others = sorted(p.parameters["omega"] for p in twin.special("LP"))
+    assert folds == pytest.approx(others, abs=1e-8)
+
+
+def test_maps_are_continued_as_fixed_points_of_their_iterates():
+    branch = continue_cycles(ax.systems.maps.logistic.with_parameters(r=3.2), "r", (3.05, 3.6), period=2)
+    assert branch["PD1"].parameters["r"] == pytest.approx(1 + np.sqrt(6), rel=1e-9)
+
+
+def test_branches_are_stored_drawn_and_taken_up(tmp_path):
+    branch = continue_cycles(roessler, "c", (2, 4))
+    branch.save(tmp_path / "cycles.h5")
+    again = CycleBranch(ax.load(tmp_path / "cycles.h5"))
+    assert again.labels == branch.labels
+    assert again["PD1"].period == branch["PD1"].period
+    assert repr(again) == repr(branch)
+    doubled = continue_cycles(roessler, "c", (2, 4), start=again["PD1"])
+    assert doubled.parameters == ["c"]
+    axes = branch.plot().axes[0]
+    doubled.plot(axes, variable="x")
+    assert len(axes.lines) > 6
+    branch.plot(variable="period")
+    branch["PD1"].cycle.plot()
+    from attrax.analysis.cycle_drawing import multipliers
+
+    multipliers(branch.data)
+    with pytest.raises(InputError, match="no component 'q'"):
+        branch.plot(variable="q")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parameter": "nu"}, "nu"),
+        ({"bounds": (2, 1)}, "finite and increasing"),
+        ({"bounds": (2, 3)}, "exclude its value"),
+        ({"intervals": 2}, "intervals must be a whole number of at least 4"),
+        ({"max_period": -1}, "max_period must be positive"),
+        ({"step": 1.0}, "steps must be ordered"),
+    ],
+)
+def test_mistakes_are_explained(options, message):
+    given = {"parameter": "mu", "bounds": (0.5, 2.0)} | options
+    with pytest.raises(InputError, match=message):
+        continue_cycles(van_der_pol, given.pop("parameter"), given.pop("bounds"), **given)
+
+
+def test_only_hopf_points_of_fixed_points_are_starts():
+    branch = continue_fixed_points(fitzhugh, "I", (0, 2))
+    with pytest.raises(InputError, match="begin at Hopf points"):
+        continue_cycles(fitzhugh, "I", (0, 2), start=branch["EP1"])
