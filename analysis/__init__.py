@@ -6,7 +6,9 @@ from .activities import activity_sequence
 from .alignment import alignment_index
 from .basin_measures import basin_entropy, uncertainty_exponent
 from .basins import basins, find_attractors
+from .basins_by import basins_by_features, basins_by_proximity
 from .bifurcations import bifurcation_diagram, continue_bifurcation, continue_fixed_points
+from .branch_matching import match_branches
 from .branches import Branch, SpecialPoint
 from .chaos import correlation_dimension, permutation_entropy, zero_one_test
 from .cycle_branches import CycleBranch, CyclePoint
@@ -15,6 +17,7 @@ from .cycles import Cycle, find_cycle
 from .discrimination import discrimination
 from .entrainment import winding_numbers
 from .fixed_points import fixed_points
+from .floquet import floquet, phase_response
 from .isoperiodic import isoperiodic_diagram
 from .kicks import kick_map, smallest_kick
 from .landscape import landscape
@@ -42,6 +45,8 @@ __all__ = [
     "alignment_index",
     "basin_entropy",
     "basins",
+    "basins_by_features",
+    "basins_by_proximity",
     "bifurcation_diagram",
     "continue_bifurcation",
     "continue_cycles",
@@ -52,17 +57,20 @@ __all__ = [
     "find_attractors",
     "find_cycle",
     "fixed_points",
+    "floquet",
     "isoperiodic_diagram",
     "kick_map",
     "kuramoto_order_parameter",
     "landscape",
     "lyapunov_diagram",
     "lyapunov_spectrum",
+    "match_branches",
     "metadynamics",
     "modes_of_motion",
     "motion_map",
     "orbit_diagram",
     "permutation_entropy",
+    "phase_response",
     "poincare_map",
     "poincare_section",
     "power_spectrum",

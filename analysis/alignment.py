@@ -38,10 +38,11 @@ def alignment_index(
 ) -> xr.Dataset:
     """Generalised alignment index of ``k`` deviation vectors.
 
-    (GALI; Skokos, Bountis & Antonopoulos, Physica D 231, 30, 2007.) The volume of the parallelepiped of the vectors, each of unit length. On chaotic orbits it falls exponentially, like
-    exp(-[(l1 - l2) + ... + (l1 - lk)] t) with the Lyapunov exponents; on regular orbits it stays or falls as a power
-    of time (on tori of conservative flows of n dimensions it stays for k up to n / 2; for maps of the plane it falls
-    like 1 / t^2). For ``k = 2`` also the smaller alignment index (SALI; Skokos, J. Phys. A 34, 10029, 2001).
+    (GALI; Skokos, Bountis & Antonopoulos, Physica D 231, 30, 2007.) The volume of the parallelepiped of the vectors,
+    each of unit length. On chaotic orbits it falls exponentially, like exp(-[(l1 - l2) + ... + (l1 - lk)] t) with the
+    Lyapunov exponents, down to rounding; on regular orbits it stays or falls as a power of time (on tori of
+    conservative flows of n dimensions it stays for k up to n / 2; for maps of the plane it falls like 1 / t^2). For
+    ``k = 2`` also the smaller alignment index (SALI; Skokos, J. Phys. A 34, 10029, 2001).
 
     Parameters
     ----------

@@ -16,8 +16,9 @@ from . import normal_forms
 from .branches import Branch, SpecialPoint
 from .continuation import Curve, Point, Stepping, advance, begin, measured, newton
 from .continuing import Continuation, Starts
-from .derivatives import Equations, check
+from .derivatives import LARGEST_DENSE, Equations, check
 from .equilibria import CURVES, FixedPoints, Orbits, state_scale
+from .large import LargeFixedPoints, regular
 
 Bounds = tuple[float, float]
 
@@ -97,6 +98,8 @@ def continue_fixed_points(
     if isinstance(start, SpecialPoint) and start.kind in ("BP", "PD"):
         origin = start if iterates == start.iterates else replace(start, kind="BP")
         beginning, starts = _switched(equations, u, start, bounds)
+    elif equations.n > LARGEST_DENSE:
+        beginning = regular(equations, u, bounds)[1]
     else:
         beginning = _regular(equations, u, bounds)
     stepping = _stepping(step, max_step, min_step, max_points)
@@ -222,6 +225,11 @@ def continue_bifurcation(
         raise InputError(f"no curve leaves from a point {start.label!r}; curves are {', '.join(CURVES)}")
     system = system.with_parameters(**start.parameters)
     _check_inside(system, bounds)
+    if system.dimension > LARGEST_DENSE:
+        raise InputError(
+            f"{system.name!r} has {system.dimension} states; curves in two parameters are followed for at most "
+            f"{LARGEST_DENSE}: repeat continue_fixed_points at values of the second parameter"
+        )
     equations = Equations(system, names, start.iterates)
     z = equations.unknowns(start.vector)
     ranges = [bounds[name] for name in names]
@@ -298,16 +306,16 @@ def _crossing(
     system = system.with_parameters(**point.parameters)
     equations = Equations(system, (parameter,), iterates)
     u = equations.unknowns(point.vector)
-    curve = FixedPoints(equations, u, [bounds])
+    scale = FixedPoints(equations, u, [bounds]).scale
     followed = [point.tangent]
     for one in known:
         for other in one.special():
-            same = iterates % other.iterates == 0 and np.linalg.norm((other.vector - u[:-1]) / curve.scale[:-1]) < 1e-5
-            if same and abs(other.parameters[parameter] - u[-1]) < 1e-5 * curve.scale[-1]:
+            same = iterates % other.iterates == 0 and np.linalg.norm((other.vector - u[:-1]) / scale[:-1]) < 1e-5
+            if same and abs(other.parameters[parameter] - u[-1]) < 1e-5 * scale[-1]:
                 followed.append(other.tangent)
     origin = replace(point, kind="BP", iterates=iterates)
     ways = _ways(equations, u, bounds)
-    known_ways = {_nearest(ways, tangent, curve.scale) for tangent in followed}
+    known_ways = {_nearest(ways, tangent, scale) for tangent in followed}
     return [
         _fixed_point_branch(equations, beginning, bounds, (), stepping, origin, starts)
         for k, (beginning, starts) in enumerate(ways)
@@ -326,6 +334,9 @@ def _nearest(ways: list[tuple[Point, Starts]], tangent: np.ndarray, scale: np.nd
 
 def _ways(equations: Equations, u: np.ndarray, bounds: Bounds) -> list[tuple[Point, Starts]]:
     """The branch point ``u`` with the tangent of each branch through it, and where the two sides begin, if apart."""
+    if equations.n > LARGEST_DENSE:
+        large = LargeFixedPoints(equations, u, [bounds])
+        return [(large.at(u, tangent), None) for tangent in large.crossing(u)]
     curve = FixedPoints(equations, u, [bounds])
     if simple := normal_forms.branch_point(equations, u, curve.scale).tangents:
         return [(measured(curve, u, tangent), None) for tangent in simple]
@@ -410,6 +421,8 @@ def _families(equations: Equations, u: np.ndarray, scale: np.ndarray) -> int:
 
 
 def _curve(equations: Equations, u: np.ndarray, bounds: Bounds) -> FixedPoints:
+    if equations.n > LARGEST_DENSE:
+        return LargeFixedPoints(equations, u, [bounds])
     families = len(u) - equations.n - equations.m
     return Orbits(equations, u, [bounds], families) if families else FixedPoints(equations, u, [bounds])
 

@@ -77,7 +77,8 @@ def parameters(data: xr.Dataset) -> tuple[str, ...]:
 
 def components(data: xr.Dataset) -> list[str]:
     """The single components of the state of a branch, as in ``x[0]``."""
-    return [str(each) for each in data["unknown"].values[: data.sizes["eigenvalue"]]]
+    count = sum(data[name][0].size for name in json.loads(data.attrs["blocks"]).values())
+    return [str(each) for each in data["unknown"].values[:count]]
 
 
 def _draw(data: xr.Dataset, axes: Axes, variable: str | None) -> None:

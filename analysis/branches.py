@@ -82,8 +82,8 @@ class Branch:
     Attributes
     ----------
     data : xarray.Dataset
-        Along ``point``: the state blocks, observables, parameters, ``eigenvalues``, ``unstable`` (number of unstable ones),
-        ``residual``, ``tangent`` (by state, parameters, and further unknowns), ``label``; of H and NS curves ``kappa``
+        Along ``point``: the state blocks, observables, parameters, ``eigenvalues`` (those computed, in large systems),
+        ``unstable`` (number of unstable ones), ``residual``, ``tangent`` (by state, parameters, and further unknowns), ``label``; of H and NS curves ``kappa``
         (omega^2, negative at neutral saddles; cosine of theta). Along ``special``:
         ``position`` on the branch, ``kind``, ``refined``, ``coefficients`` by their names, ``note``,
         ``unstable_before`` and ``unstable_after``.
@@ -216,7 +216,7 @@ def branch(
     z = np.array([point.u for point in points]).reshape(count, -1)
     sizes: dict[str, int | None] = {
         "point": count,
-        "eigenvalue": n,
+        "eigenvalue": len(points[0].data.eigenvalues),
         "unknown": z.shape[1],
         "special": len(labels),
         "form": 0,
@@ -266,7 +266,7 @@ def branch(
             ("point", "eigenvalue"),
             complex,
             what,
-            np.array([point.data.eigenvalues for point in points]).reshape(count, n),
+            np.array([point.data.eigenvalues for point in points]),
         ),
         ("unstable", ("point",), np.int64, "number of unstable eigenvalues", [point.data.unstable for point in points]),
         ("residual", ("point",), float, "largest component of the equations", [point.residual for point in points]),
@@ -319,8 +319,8 @@ def table(one: Branch) -> str:
     """The special points as a table, one line each."""
     data = one.data
     names = list(json.loads(data.attrs["continued"]).values())
-    n = data.sizes["eigenvalue"]
-    components = [str(u) for u in data["unknown"].values[:n]][:6]
+    n = sum(data[name][0].size for name in json.loads(data.attrs["blocks"]).values())
+    components = [str(u) for u in data["unknown"].values[: min(n, 6)]]
     head = ["point", "label", *names, *components, "unstable", "normal form"]
     rows = []
     for label in one.labels:

@@ -56,10 +56,11 @@ def classified(curve: Cycles, name: str, point: Point, locate: Callable[[], Poin
         fine = locate() or point
     problem = point.data.problem
     u = np.concatenate([point.u[: problem.nodes * problem.n], fine.data.problem.scalars(fine.u)])
+    period = problem.rates.of_period(problem.scalars(u))
     at = replace(
         point,
         u=u,
-        data=replace(point.data, eigenvalues=fine.data.eigenvalues, period=fine.data.period),
+        data=replace(point.data, eigenvalues=fine.data.eigenvalues, period=period),
         residual=fine.residual,
     )
     try:

@@ -194,15 +194,19 @@ class CycleContinuation(Continuation):
                 name: value * (sign if name in ("LPC", "BPC") else 1.0) for name, value in self.beginning.tests.items()
             }
             here = replace(self.beginning, tangent=sign * self.beginning.tangent, tests=tests)
-            steps = follow(curve, here, self.stepping, fresh=self.fresh)
+            steps, known = follow(curve, here, self.stepping, fresh=self.fresh), 0
             while True:
                 try:
                     point, events = next(steps)
                 except StopIteration as end:
                     self.endings[side] = end.value
                     break
+                known = len(record.points)
                 record.add(events, point)
                 yield point
+            if curve.shrunk:  # what came last lies beyond the point where the cycle vanishes
+                record.points = record.points[:known]
+                record.marks = [mark for mark in record.marks if mark.position < known]
             if self._closed:
                 return
 
@@ -274,8 +278,10 @@ class Cycles(Curve):
         if point.data.problem is not self.problem:
             self.problem = point.data.problem
         profile = self.problem.profile(point.u)
+        value = float(point.u[-1])
         if self.steps > 1 and not self.shrunk:
-            self.shrunk = self._collapsed(profile)
+            self.shrunk = self._collapsed(profile, value)
+        self.value = value
         self.reference = profile
         if self.steps:
             flow = None if self.rates.driven else point.data.flow
@@ -285,19 +291,26 @@ class Cycles(Curve):
             self.shortest = min(self.shortest, point.data.period)
         self._scale(point)
 
-    def _collapsed(self, profile: Matrix) -> str:
+    def _collapsed(self, profile: Matrix, value: float) -> str:
         """Whether the cycle has shrunk to a point (or a doubled one to half its period) and grown again."""
         problem = self.problem
         weights = problem.node_weights[:, None]
         old, new = (each - (weights * each).sum(axis=0) for each in (self.reference, profile))
-        if not self.rates.driven and (weights * old * new / self.largest**2).sum() < 0:
-            return "the cycle shrinks to a fixed point: it began, or ends, in a Hopf bifurcation there"
-        if self.origin is not None and self.origin.kind == "PD" and self.steps > 2:
-            half = (problem.at_nodes + 0.5) % 1.0
-            apart = [each - problem.evaluated(each, half) for each in (self.reference, profile)]
-            if (weights * apart[0] * apart[1] / self.largest**2).sum() < 0:
-                return "the doubled cycle returns to the one of half its period, in a period doubling there"
+        halves = [self._halves(each) for each in (self.reference, profile)]
+        for before, after, story in (
+            (old, new, "the cycle shrinks to a fixed point, in a Hopf bifurcation"),
+            (*halves, "the doubled cycle returns to the one of half its period, in a period doubling"),
+        ):
+            first, second = ((weights * before * each / self.largest**2).sum() for each in (before, after))
+            if second < 0:
+                share = (second / first) ** 2  # the parameter depends on the square of the size
+                limit = (self.value * share - value) / (share - 1) if abs(share - 1) > 1e-3 else value
+                return f"{story} at {self.rates.active[-1]} = {limit:.6g}"
         return ""
+
+    def _halves(self, profile: Matrix) -> Matrix:
+        """How far states are from those half a period later."""
+        return profile - self.problem.evaluated(profile, (self.problem.at_nodes + 0.5) % 1.0)
 
     def renewed(self, point):
         old, doubt = self.problem, self.doubt(point)
@@ -373,7 +386,7 @@ class Cycles(Curve):
 
     def ends(self, point):
         if self.shrunk:
-            return f"{self.shrunk} ({self.rates.active[-1]} = {point.u[-1]:.8g})"
+            return self.shrunk
         if self.rates.driven:
             return None
         period, value = point.data.period, float(point.u[-1])
@@ -409,9 +422,10 @@ class Cycles(Curve):
         event = classified(self, name, near, locate)
         if event is not None and name in ("LPC", "BPC"):
             problem: Collocation = event.point.data.problem
-            spread = np.ptp(problem.profile(event.point.u), axis=0)
-            if (spread < 0.1 * np.ptp(self.reference, axis=0)).all():
-                return None  # the cycle shrinks to a fixed point, and grows again
+            profile = problem.profile(event.point.u)
+            for measure in (lambda x: np.ptp(x, axis=0), lambda x: abs(self._halves(x)).max(axis=0)):
+                if not self.rates.driven and (measure(profile) < 0.1 * measure(self.reference)).all():
+                    return None  # the cycle shrinks to a point, or a doubled one to a single one, and grows again
         return event
 
     def doubt(self, point: Point) -> float:
@@ -647,23 +661,24 @@ def _from_doubling(system: System, parameter: str, bounds: Bounds, cycle: Cycle,
 
 def _switched(here: Point, bounds: Bounds) -> Point:
     """The branch point with the direction, orthogonal to its tangent, in which the equations are singular too."""
+    from .cycle_bifurcations import Variations
+
+    # where the branch it was found on has a unique tangent
+    aside = here.u.copy()
+    aside[-1] += 2e-3 * (bounds[1] - bounds[0])
+    here = replace(here, tangent=_regular(here.data.problem, aside, bounds).tangent)
     curve = Cycles(here, bounds)
-    rows, targets = curve._conditions
-    problem, scale = curve.problem, curve.scale
-    own = here.tangent / scale**2
-    vector = np.random.default_rng(0).normal(size=len(here.u)) * curve.sizes
-    for _ in range(4):
-        vector = vector - (own @ vector) * here.tangent
-        vector /= math.sqrt(((vector / scale) ** 2).sum())
-        # inverse iteration: the matrix bordered by this direction is almost singular along the one looked for
-        row = vector / scale**2
-        run = problem.correct(
-            here.u, np.concatenate([rows, row[None]]), np.append(targets, row @ here.u), curve.sizes, 1, 1e9
-        )
-        vector = run.tangent
+    problem, scale, own = curve.problem, curve.scale, here.tangent / curve.scale**2
+    size = problem.nodes * problem.n
+    variations = Variations(problem, here.u)
+    rows = np.concatenate([curve._conditions[0], own[None]])
+    # the solution for any right-hand side is large along the direction looked for
+    right = np.random.default_rng(0).normal(size=(problem.points, problem.n, 1))
+    columns = problem.stretched(np.concatenate([-variations.d[:, :, problem.n :], right], axis=2))
+    corner = np.concatenate([rows[:, size:], np.zeros((len(rows), 1))], axis=1)
+    vector = problem.solve(variations.a, columns, rows[:, :size], corner)[0][0]
     vector = vector - (own @ vector) * here.tangent
-    vector /= math.sqrt(((vector / scale) ** 2).sum())
-    return replace(here, tangent=vector)
+    return replace(here, tangent=vector / math.sqrt(((vector / scale) ** 2).sum()))
 
 
 def nearby(system: System, start: SpecialPoint, amplitude: float) -> Cycle:

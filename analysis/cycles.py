@@ -17,8 +17,8 @@ from ..engine.layout import Layout, Variable
 from ..engine.system import System
 from ..engine.trajectory import dataset, provenance
 from ..integrators.times import positive, whole
-from .collocation import Collocation, Correction, Rates
-from .floquet import Multipliers
+from .collocation import Collocation, Correction, Rates, extrema
+from .floquet import accurate
 from .stroboscopic import duration
 
 if TYPE_CHECKING:
@@ -102,8 +102,13 @@ class Cycle:
     @property
     def amplitude(self) -> dict[str, np.ndarray]:
         """Largest minus smallest value of each state block."""
-        blocks = json.loads(self.data.attrs["blocks"])
-        return {name: np.ptp(np.array(self.data[name]), axis=0) for name in blocks}
+        low, high = extrema(self.profile, int(self.data.attrs.get("degree", 1)))
+        return self._blocks(high - low)
+
+    def _blocks(self, flat: Vector) -> dict[str, np.ndarray]:
+        shapes = {name: self.data[name].shape[1:] for name in json.loads(self.data.attrs["blocks"])}
+        ends = np.cumsum([0, *(int(np.prod(shape, dtype=int)) for shape in shapes.values())])
+        return {name: flat[a:b].reshape(shapes[name]) for name, a, b in zip(shapes, ends, ends[1:], strict=False)}
 
     @property
     def velocities(self) -> np.ndarray:
@@ -334,7 +339,7 @@ def from_trajectory(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple
         T = positive("period", period)
         problem, states = around(y, T)
         return problem, np.append(states.ravel(), _extra(rates, T))
-    window, passed, best = 1.0, 0.0, (np.inf, y, 0.0)
+    window, passed, best, widest = 1.0, 0.0, (np.inf, y, 0.0), 0.0
     while passed + window <= t_max and best[0] > 1e-4:
         times = np.linspace(0, window, 4001)
         states = path(y, times)
@@ -342,7 +347,8 @@ def from_trajectory(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple
         closeness, T = _returns(rates, states[base:], times[base:] - times[base])
         if closeness < best[0]:
             best = (closeness, states[base], T)
-        if np.ptp(states[2000:], axis=0).max() <= 1e-9 * max(1e-6, abs(states).max()):
+        width, widest = np.ptp(states[2000:], axis=0).max(), max(widest, np.ptp(states, axis=0).max())
+        if width <= max(1e-9 * max(1e-6, abs(states).max()), 1e-5 * widest):
             raise NumericsError(
                 f"the trajectory of {system.name!r} from the start ends in a fixed point, not in a cycle"
             )
@@ -425,9 +431,7 @@ def as_cycle(
     rates, system = problem.rates, problem.rates.system
     profile, c = problem.profile(u), problem.scalars(u)
     if multipliers is None:
-        multipliers = Multipliers(problem.n)(run.factors)
-    if multipliers is None:
-        multipliers = np.full(problem.n, np.nan + 0j)
+        multipliers = accurate(problem, u)
     system = system.with_parameters(**dict(zip(rates.active, c[len(rates.extras) :].tolist(), strict=True)))
     T = rates.of_period(c)
     sizes: dict[str, int | None] = {"phase": problem.nodes, "multiplier": problem.n}

@@ -22,6 +22,8 @@ from ..integrators.times import whole
 
 LARGEST_UNROLLED = 24
 """Systems of more states are evaluated by JAX: their derivatives are too many for straight-line code."""
+LARGEST_DENSE = 1000
+"""Jacobians of larger systems are sparse matrices, or products with vectors."""
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -72,6 +74,15 @@ class Equations:
         program = self.system.derive(*self._named("values"), z=self.n, p=len(self._p))
         out = evaluate(program, z=states.T, p=self._p)
         return out["F"].T, out["D"].T.reshape(-1, self.n, self.n)
+
+    def products(self, z: Vector, directions: Matrix) -> tuple[Vector, Matrix]:
+        """``F`` (n,), and the products (n, k) of its derivative with directions (n + m, k)."""
+        out = self._evaluate("products", z=z, directions=directions)
+        return out["F"], out["DV"]
+
+    def transposed(self, z: Vector, w: Vector) -> Vector:
+        """``w DF(z)`` (n + m,)."""
+        return self._evaluate("transposed", z=z, w=w)["wD"]
 
     def gradient(self, z: Vector, w: Vector, v: Vector) -> Vector:
         """Gradient (n + m,) of ``w . DF(z) v``; ``v`` has n elements or n + m."""
@@ -145,8 +156,16 @@ class Equations:
                 return residual(y, a, p)
             return jax.jvp(lambda y: directional(y, a, p, *directions[1:]), (y,), (directions[0],))[1]
 
+        def products(z, p, directions):
+            f, linear = jax.linearize(lambda z: residual(z[:n], z[n:], p), z)
+            return {"F": f, "DV": jax.vmap(linear, 1, 1)(directions)}
+
         if quantity == "values":
             return values
+        if quantity == "products":
+            return products
+        if quantity == "transposed":
+            return lambda z, p, w: {"wD": jax.vjp(lambda z: residual(z[:n], z[n:], p), z)[1](w)[0]}
         if quantity == "gradient":
             slope = jax.jacfwd if self._unrolled else jax.grad
             return lambda z, p, w, v: {"G": slope(lambda z: w @ along(z, p, v))(z)}

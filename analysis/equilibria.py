@@ -28,6 +28,8 @@ FARTHEST = 1e5
 """Branches end when the state has grown by this factor."""
 TOGETHER = 1e-6
 """Eigenvalues closer than this to the stability boundary (relative to the largest) are on it together."""
+ASYMPTOTIC = 1e-9
+"""A parameter this close to a bound (relative to their distance) has reached it."""
 MOST_PAIRS = 24
 """Neutral saddles are looked for in systems of no more states: in large ones there are many, and nothing happens."""
 CLOSE = 2e-3
@@ -108,6 +110,10 @@ class _Fixed(Curve):
     def ends(self, point: Point) -> str | None:
         if abs(point.u[: self.n]).max() > FARTHEST * self.start_size:
             return f"the state grows beyond {FARTHEST:.0e} times its size at the start"
+        for index, low, high in self.bounds:
+            for bound, side in ((low, "low"), (high, "high")):
+                if abs(point.u[index] - bound) < ASYMPTOTIC * (high - low):
+                    return f"bound {index} {side}"
         return None
 
     def z(self, u: Vector) -> Vector:
@@ -186,7 +192,7 @@ class FixedPoints(_Fixed):
         z = self.z(run.u) if refined else None
         if z is None and (point := locate()) is not None:
             z = point.u
-            if name == "BP" and (between := _interpolated(self, point)) is not None:
+            if name == "BP" and (between := interpolated(self, point)) is not None:
                 z, refined = between, True
         if z is None:
             return None
@@ -198,7 +204,7 @@ class FixedPoints(_Fixed):
             return event
 
 
-def _interpolated(curve: FixedPoints, near: Point, reach: float = 1e-3) -> Vector | None:
+def interpolated(curve: FixedPoints, near: Point, reach: float = 1e-3) -> Vector | None:
     """The point near ``near`` at which several eigenvalues vanish together, from points around it; or None.
 
     There the equations are singular, but the mean of these eigenvalues and the point are smooth along the curve.

@@ -8,9 +8,21 @@ all of them to triangular form together (the periodic Schur decomposition: Bojan
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..engine.driver import driver
+from ..engine.errors import InputError
+from ..engine.layout import Layout, Variable
+from ..engine.system import System
+from ..engine.trajectory import dataset, provenance
+from .collocation import Collocation
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from .cycles import Cycle
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -19,6 +31,125 @@ DRIVERS = "attrax.analysis.collocation_drivers"
 APART = 1e-9
 """Multipliers stand apart if what couples them is below this."""
 ROUNDS = 60
+SETTLED, FINEST = 1e-9, 20_000
+"""Change of the logarithms of multipliers, and number of steps, at which steps are no longer halved."""
+
+
+def floquet(system: System, cycle: Cycle) -> xr.Dataset:
+    """Floquet multipliers and exponents of a cycle, with two checks.
+
+    Parameters
+    ----------
+    system : System
+        The flow; its parameters are taken from the cycle.
+    cycle : Cycle
+
+    Returns
+    -------
+    xarray.Dataset
+        Along ``multiplier``, largest first: ``multipliers`` (complex) and ``exponents``, their logarithms per unit of
+        time (imaginary parts between ``-pi/T`` and ``pi/T``). ``trivial_error``: distance of one multiplier from 1
+        (autonomous systems). ``divergence_error``: difference between the sum of the exponents and the mean divergence
+        along the cycle, which are equal (Liouville).
+
+    Raises
+    ------
+    InputError
+        An argument is wrong.
+    """
+    problem, u = _problem(system, cycle)
+    values = accurate(problem, u)
+    T = cycle.period
+    with np.errstate(divide="ignore"):
+        exponents = np.log(values) / T
+    _, d = problem.rates.linearised(
+        problem.at_points, problem.collocated(problem.profile(u)).T, problem.scalars(u)
+    )
+    divergence = float(problem.weights @ np.trace(d[:, :, : problem.n], axis1=1, axis2=2)) / T
+    unit = {"units": f"1/{system.time_unit}"} if system.time_unit else {}
+    variables = {
+        "multipliers": Variable(("multiplier",), complex, {"long_name": "Floquet multipliers"}),
+        "exponents": Variable(("multiplier",), complex, unit | {"long_name": "Floquet exponents"}),
+        "trivial_error": Variable((), float, {"long_name": "distance of the trivial multiplier from 1"}),
+        "divergence_error": Variable((), float, unit | {"long_name": "sum of exponents minus mean divergence"}),
+    }
+    arrays: dict[str, Any] = {
+        "multipliers": values,
+        "exponents": exponents,
+        "trivial_error": np.nan if problem.rates.driven else abs(values - 1).min(),
+        "divergence_error": exponents.real.sum() - divergence,
+    }
+    attrs = provenance(problem.rates.system, analysis="floquet", period=T)
+    return dataset(Layout({"multiplier": problem.n}, {}, variables, attrs), arrays)
+
+
+def phase_response(system: System, cycle: Cycle) -> xr.Dataset:
+    """How a small kick at any phase of a cycle shifts the phase: the periodic solution of the adjoint equations.
+
+    A kick ``dx`` advances the oscillation by ``Z . dx`` in time (times ``2 pi / T`` in angle). It is normalised by
+    ``Z . f = 1``, where f is the velocity (Malkin; Ermentrout & Terman, Mathematical Foundations of Neuroscience,
+    2010, Sec. 8.1).
+
+    Parameters
+    ----------
+    system : System
+        An autonomous flow; its parameters are taken from the cycle.
+    cycle : Cycle
+
+    Returns
+    -------
+    xarray.Dataset
+        Along ``phase`` (0 to 1): for each state block the response Z to a kick of it, in time per unit of the block;
+        ``time``; ``identity_error``, the largest ``|Z . f - 1|``.
+
+    Raises
+    ------
+    InputError
+        The system is driven (its phase is that of the drive), or a map.
+    """
+    from .cycle_bifurcations import Variations
+
+    problem, u = _problem(system, cycle)
+    if problem.rates.driven or problem.rates.generators:
+        raise InputError(f"system {system.name!r} is driven: its phase is that of the drive and cannot be shifted")
+    variations = Variations(problem, u)
+    nodes, response = variations.null(adjoint=True)
+    T, weight = cycle.period, variations.integral(response, variations.f).real
+    nodes, response = nodes * (T / weight), response * (T / weight)
+    names = [name for name in cycle.data.data_vars if "phase" in cycle.data[name].dims]
+    sizes: dict[str, int | None] = {"phase": problem.nodes}
+    variables, arrays = {}, {}
+    unit = f"{system.time_unit or 'time'} per unit of"
+    for key, (block, where) in zip(names, system.state_slices.items(), strict=True):
+        dims = cycle.data[key].dims
+        sizes |= dict(zip(dims, cycle.data[key].shape, strict=True))
+        variables[key] = Variable(dims, float, {"long_name": f"phase response, {unit} {block}"})
+        arrays[key] = nodes[:, where].reshape(cycle.data[key].shape)
+    coords = {
+        "phase": Variable(("phase",), float, {"long_name": "time, in periods"}, problem.at_nodes),
+        "time": Variable(("phase",), float, {"long_name": "time"}, problem.at_nodes * T),
+    }
+    variables["identity_error"] = Variable((), float, {"long_name": "largest |Z . f - 1|"})
+    arrays["identity_error"] = abs((response * variations.f).sum(axis=1) / T - 1).max()
+    attrs = provenance(problem.rates.system, analysis="phase_response", period=T)
+    return dataset(Layout(sizes, coords, variables, attrs), arrays)
+
+
+def _problem(system: System, cycle: Cycle) -> tuple[Collocation, Vector]:
+    """The equations on the mesh of a cycle, at its parameters, and its unknowns."""
+    from .cycles import Cycle, problem_at, rates_of
+
+    if not isinstance(cycle, Cycle):
+        raise InputError(f"expected a Cycle, as find_cycle returns it, not {type(cycle).__name__}")
+    if system.kind == "map":
+        raise InputError(f"{system.name!r} is a map; the multipliers of its cycles are in cycle.multipliers")
+    if cycle.profile.shape[1] != system.dimension:
+        raise InputError(
+            f"the cycle has {cycle.profile.shape[1]} states, but system {system.name!r} has {system.dimension}"
+        )
+    known = {name: value for name, value in cycle.parameters.items() if name in system.numeric}
+    system = system.with_parameters(**known)
+    return problem_at(rates_of(system, (), cycle.data.attrs.get("drive")), cycle)
 
 
 class Multipliers:
@@ -53,6 +184,32 @@ class Multipliers:
         if np.isfinite(frame).all():
             self.frame = frame
         return _values(*product, logarithms)
+
+
+def accurate(problem: Collocation, u: Vector) -> Vector:
+    """The multipliers of a cycle, from steps through its variational equations that are halved until they settle.
+
+    A small multiplier is right to many digits only if every interval shrinks its direction moderately.
+    """
+    profile, c, n = problem.profile(u), problem.scalars(u), problem.n
+    before, parts = None, 1
+    while True:
+        shares = np.linspace(0, 1, parts, endpoint=False)
+        mesh = np.append((problem.mesh[:-1, None] + np.diff(problem.mesh)[:, None] * shares).ravel(), 1.0)
+        finer = problem.on(mesh)
+        states = problem.evaluated(profile, finer.at_points)
+        _, d = problem.rates.linearised(finer.at_points, states.T, c)
+        empty = np.zeros((0, finer.nodes * n))
+        columns = np.zeros((finer.points * n + n, 0))
+        _, factors, _ = finer.solve(d[:, :, :n], columns, empty, np.zeros((0, 0)))
+        values = Multipliers(n)(factors)
+        if values is None:
+            return np.full(n, np.nan + 0j)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            settled = before is not None and (abs(np.log(abs(values)) - np.log(abs(before))) < SETTLED).all()
+        if settled or len(mesh) > FINEST:
+            return values
+        before, parts = values, 2 * parts
 
 
 def _values(turn: Matrix, triangle: Matrix, logarithms: Vector) -> Vector:

@@ -91,7 +91,7 @@ def isoperiodic_diagram(
     system = ensemble.system
     most, near = whole("max_period", max_period, 1), positive("tolerance", tolerance)
     passing = number("transient", TRANSIENT[system.kind] if transient is None else transient)
-    told = {"max_period": most, "tolerance": near, "transient": passing, "seed": seed}
+    told: dict[str, Any] = {"max_period": most, "tolerance": near, "transient": passing, "seed": seed}
     job: _Iterates | _Crossings
     if system.kind == "map":
         if section is not None or method not in (None, "iterate") or t_max is not None:

@@ -11,6 +11,7 @@ from ..engine import trajectory
 from ..engine.cache import remembered
 from ..engine.driver import driver
 from ..engine.errors import InputError, Interrupted
+from ..engine.events import refuse
 from ..engine.layout import Layout, Variable
 from ..engine.native import Straight
 from ..engine.program import Builder, Program
@@ -23,6 +24,7 @@ from ..integrators.methods import ADAPTIVE
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
 from ..integrators.tableaux import TABLEAUX, Tableau
 from ..integrators.times import number, positive
+from .noisy_tangents import NoisyTangents, noisy_method
 from .tangent import LARGEST, WRITTEN_OUT, Tangent
 from .tangent_lanes import MOST, tangent_lanes
 
@@ -67,7 +69,8 @@ def lyapunov_spectrum(
     (Benettin et al., Meccanica 15, 9, 1980; Shimada & Nagashima, Prog. Theor. Phys. 61, 1605, 1979.) The tangent
     vectors follow the exact derivative of the system, and are subject to the same tolerances as the state.
     Gram-Schmidt comes after each accepted step, or every few equal steps; the mean rates at which it finds the
-    vectors grown are the exponents. Standard errors come from the differences
+    vectors grown are the exponents. Where an event resets the state, its saltation matrix takes the vectors on
+    (:meth:`attrax.System.saltation`; Mueller, Chaos, Solitons & Fractals 5, 1671, 1995). Standard errors come from the differences
     between 16 batches: they mean something once a batch is much longer than the correlations of the motion; before,
     they are too large for flows (twice for Lorenz's after 500 time units), as growth within a batch also depends on
     the directions at its ends.
@@ -86,7 +89,8 @@ def lyapunov_spectrum(
         ``t_max`` (default: 64 ``t_total``). What was not reached shows in ``standard_error``.
     method, dt, rtol, atol
         Flows: a method with error control (default ``dop853``), or any explicit one with steps of length ``dt``
-        (default ``rk4``).
+        (default ``rk4``). Noisy flows need ``dt`` (default ``stochastic_heun``); their vectors see the noise of the
+        state, so that exponents are those of the random dynamical system (Arnold, Random Dynamical Systems, 1998).
     max_steps, initial, parameters, seed, progress, workers
         As in :func:`attrax.simulate`; ``seed`` also draws the first tangent vectors.
 
@@ -97,9 +101,9 @@ def lyapunov_spectrum(
         ``history`` ``(member..., time, exponent)``, the means up to a time (at 256 times; 16 in very large
         ensembles); ``kaplan_yorke`` and ``kaplan_yorke_error``, the dimension of Kaplan & Yorke 1979 (NaN where
         ``k`` exponents do not suffice); ``mean_divergence``, the mean rate of growth of volumes along the orbit (NaN
-        for maps of more than 6 states), and with all exponents ``sum_minus_divergence``, which must be zero;
-        ``zero_exponent``, for autonomous flows the exponent nearest to zero (zero unless the orbit ends in a fixed
-        point); ``status`` and ``t_stop``. NaN for members that fail.
+        for maps of more than 6 states and with noise), and with all exponents ``sum_minus_divergence``, which must be
+        zero; ``zero_exponent``, for autonomous flows the exponent nearest to zero (zero unless the orbit ends in a
+        fixed point); ``status`` and ``t_stop``. NaN for members that fail.
 
     Raises
     ------
@@ -121,8 +125,6 @@ def lyapunov_spectrum(
         atol=atol,
         max_steps=max_steps,
     )
-    if system.noise is not None:
-        raise InputError(f"{system.name!r} is noisy; Lyapunov exponents are for systems without noise")
     ensemble = members(system, parameters, initial, seed)
     tangent = Tangent(ensemble.system, how.k)
     kind = _kind(tangent, how)
@@ -216,7 +218,11 @@ def _settings(
         method, interval = "iterate", every * float(np.ceil(total / (every * points)))
     else:
         every, points, interval = 4, POINTS, total / POINTS
-        method, step = _method(method, dt, interval / every)
+        if system.noise is not None:
+            method = noisy_method(system.name, method, dt)
+            step = _fitting(dt, interval / every)
+        else:
+            method, step = _method(method, dt, interval / every)
     return _Settings(
         k=int(k),
         method=method,
@@ -242,7 +248,12 @@ def _method(method: str | None, dt: Any, interval: float) -> tuple[str, float]:
         if method not in ADAPTIVE:
             raise InputError(f"method {method!r} has steps of equal length; give dt")
         return method, 0.0
-    return method, interval / np.ceil(interval / positive("dt", dt) * (1 - 1e-9))
+    return method, _fitting(dt, interval)
+
+
+def _fitting(dt: Any, interval: float) -> float:
+    """The longest step up to ``dt`` of which a whole number fits into an interval."""
+    return float(interval / np.ceil(interval / positive("dt", dt) * (1 - 1e-9)))
 
 
 # -- runs ----------------------------------------------------------------------------------------------------
@@ -251,9 +262,13 @@ def _method(method: str | None, dt: Any, interval: float) -> tuple[str, float]:
 class _Controlled:
     """Members with steps of their own."""
 
-    def __init__(self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int):
+    def __init__(
+        self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int, first: int
+    ):
         self.tangent, self.time = tangent, 0.0
-        compiled = adaptive(tangent.rhs, TABLEAUX[how.method], width, False, None, tangent.projection)
+        events = tangent.happenings
+        watch = events.watch if events else None
+        compiled = adaptive(tangent.rhs, TABLEAUX[how.method], width, events is not None, watch, tangent.projection)
         end = how.transient + how.interval * how.points * 2**how.doublings
         self.group = AdaptiveGroup(
             compiled,
@@ -265,6 +280,8 @@ class _Controlled:
             rtol=how.rtol,
             atol=how.atol,
             max_steps=how.max_steps,
+            events=events,
+            record_from=np.inf,
         )
         self.closed = np.zeros(len(y), dtype=bool)
         self.nothing = np.empty((len(y), 0, tangent.size))
@@ -293,7 +310,9 @@ class _Controlled:
 class _Stepped:
     """Members that take equal steps together, or the iterates of a map."""
 
-    def __init__(self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int):
+    def __init__(
+        self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int, first: int
+    ):
         self.tangent, self.how, self.step = tangent, how, 0
         tableau = None if how.method == "iterate" else TABLEAUX[how.method]
         self.compiled = _renormalised(tangent.rhs, tangent.projection, tableau, width)
@@ -338,7 +357,9 @@ class _Stepped:
 class _Wide:
     """Members that take equal steps one after the other, their many tangent vectors side by side."""
 
-    def __init__(self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int):
+    def __init__(
+        self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int, first: int
+    ):
         self.tangent, self.how, self.step = tangent, how, 0
         tableau = None if how.method == "iterate" else TABLEAUX[how.method]
         self.lanes = tangent_lanes(tangent.with_volume, tangent.system.program("jvp"), tableau, how.k)
@@ -391,6 +412,10 @@ def _harvest(sums: np.ndarray) -> np.ndarray:
 
 def _kind(tangent: Tangent, how: _Settings) -> type:
     """How the tangent vectors are best moved."""
+    if tangent.system.noise is not None:
+        return NoisyTangents
+    if how.step:
+        refuse(tangent.system, "a Lyapunov spectrum by steps of equal length (dt)")
     if how.step and how.k * tangent.system.dimension <= WRITTEN_OUT:
         return _Stepped
     if how.step:
@@ -442,7 +467,8 @@ class _Spectra:
     def work(self, part: slice, tick: Tick) -> None:
         """Run the members of a part."""
         how, points = self.how, self.points
-        run = self.kind(self.tangent, how, self.ensemble.y[part], self.ensemble.p[part], self.seed, self.width)
+        y, p = self.ensemble.y[part], self.ensemble.p[part]
+        run = self.kind(self.tangent, how, y, p, self.seed, self.width, part.start)
         grown = np.empty((len(run.status), points, how.k + 1))
         doublings = self.doublings[part]
         total = how.transient + self.interval * points
@@ -500,10 +526,10 @@ class _Spectra:
             "status": self.status,
             "t_stop": self.reached,
         }
-        if k == self.tangent.system.dimension:
+        if k == self.tangent.system.dimension and self.kind is not NoisyTangents:
             with np.errstate(invalid="ignore"):
                 found["sum_minus_divergence"] = exponents.sum(axis=1) - divergence
-        if self.tangent.system.kind == "flow" and self.tangent.system.autonomous:
+        if self.tangent.system.kind == "flow" and self.tangent.system.autonomous and self.kind is not NoisyTangents:
             nearest = np.argmin(np.abs(np.nan_to_num(exponents, nan=np.inf)), axis=1)
             found["zero_exponent"] = exponents[np.arange(len(exponents)), nearest]
         return self._dataset(found, times)

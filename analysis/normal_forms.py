@@ -82,20 +82,30 @@ def branch_point(equations: Equations, z: Vector, scale: Vector) -> BranchPoint:
     if (sizes < 1e-5 * _typical(equations, z, scale)).sum() > 1:
         return BranchPoint((), {}, "degenerate: more than two branches may cross")
     v1, v2, w = right[-2] * scale, right[-1] * scale, left[:, -1]
-    g1, g2 = (equations.gradient(z, w, v)[: n + 1] for v in (v1, v2))
-    a, b, c = v1 @ g1, v1 @ g2, v2 @ g2
-    discriminant = b * b - a * c
-    if discriminant <= 1e-12 * max(abs(a), abs(b), abs(c)) ** 2:
+    tangents = crossing(equations, z, scale, v1, v2, w)
+    if not tangents:
         return BranchPoint((), {}, "isolated point or degenerate")
-    root = np.sqrt(discriminant)
-    # x v1 + y v2 with a x^2 + 2 b x y + c y^2 = 0, without cancellation
-    s = -(b + np.copysign(root, b))
-    directions = [x * v1 + y * v2 for x, y in ((s, a), (c, s))]
-    tangents = tuple(t / np.linalg.norm(t / scale) for t in directions)
     if any(abs(t[n] / scale[n]) < 1e-6 for t in tangents):
         coefficient = cubic(equations, z)
         return BranchPoint(tangents, {"c": coefficient}, f"pitchfork, {_criticality(coefficient)}")
     return BranchPoint(tangents, {"a": abs(fold(equations, z)["a"])}, "transcritical")
+
+
+def crossing(equations: Equations, z: Vector, scale: Vector, v1: Vector, v2: Vector, w: Vector) -> tuple[Vector, ...]:
+    """Unit tangents of the two branches in the plane of ``v1`` and ``v2``, from the algebraic branching equation.
+
+    ``w`` is the left null vector. There are none where the plane is not crossed.
+    """
+    n = len(v1) - 1
+    g1, g2 = (equations.gradient(z, w, v)[: n + 1] for v in (v1, v2))
+    a, b, c = v1 @ g1, v1 @ g2, v2 @ g2
+    discriminant = b * b - a * c
+    if discriminant <= 1e-12 * max(abs(a), abs(b), abs(c)) ** 2:
+        return ()
+    # x v1 + y v2 with a x^2 + 2 b x y + c y^2 = 0, without cancellation
+    s = -(b + np.copysign(np.sqrt(discriminant), b))
+    directions = [x * v1 + y * v2 for x, y in ((s, a), (c, s))]
+    return tuple(t / np.linalg.norm(t / scale) for t in directions)
 
 
 def around(equations: Equations, z: Vector, scale: Vector) -> list[tuple[Vector, Vector | None]]:

@@ -38,8 +38,8 @@ def predictability(
 
     (Wernecke, Sandor & Gros, Sci. Rep. 7, 1087, 2017.) Pairs start on the attractor at small distances d, relative to
     its size, and are compared a ``horizon`` later. The mean distance then grows like d to the power of ``exponent``:
-    1 in laminar flow, 0 in chaos. Their ``correlation`` tells the kinds of chaos apart: 0 if it is strong; still finite,
-    often close to 1, if it is only partially predictable, as where trajectories diverge within narrow bands.
+    1 in laminar flow, 0 in chaos. Their ``correlation`` tells the kinds of chaos apart: 0 if it is strong; still
+    finite, often close to 1, if it is only partially predictable, as where trajectories diverge within narrow bands.
 
     Parameters
     ----------

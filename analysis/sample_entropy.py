@@ -33,8 +33,8 @@ def sample_entropy(series: Any, *, length: int = 2, tolerance: float = 0.2) -> x
     Returns
     -------
     xarray.Dataset
-        ``entropy``; ``standard_error``, from 8 parts of the series (NaN where one has no matches); ``matches``, how many
-        pairs of longer stretches agreed: below 100 the entropy is a guess.
+        ``entropy``; ``standard_error``, from 8 parts of the series (NaN where one has no matches); ``matches``, how
+        many pairs of longer stretches agreed: below 100 the entropy is a guess.
 
     Raises
     ------

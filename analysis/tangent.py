@@ -12,15 +12,18 @@ from functools import cached_property
 
 import numpy as np
 
+from ..engine import events
+from ..engine.events import Event
 from ..engine.program import Builder, Program
 from ..engine.system import System
+from ..integrators.events import Happenings, happenings
 
 WRITTEN_OUT = 64
 """Numbers in all tangent vectors up to which equal steps write them out one after the other."""
 LARGEST = 4000
 """Operations of all products with the Jacobian up to which steps with error control are possible."""
 LARGEST_DETERMINANT = 6
-"""Maps of more states do without the growth of volumes."""
+"""Maps and resets of more states do without the growth of volumes."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,35 @@ class Tangent:
         state = {"y": y[:n] + [v for row in vectors for v in row] + grown + rest}
         rates = {"k": slope[:n] + [v for row in slopes for v in row] + slope[self.growth.start :]}
         return b.program(state | rates)
+
+    @cached_property
+    def happenings(self) -> Happenings | None:
+        """The events that reset the state, for the extended state: displacements pass them by the saltation matrix."""
+        system, n, size = self.system, self.system.dimension, self.size
+        resets = {name: event for name, event in system.events.items() if event.reset is not None}
+        conditions = None
+        if any(event.located for event in resets.values()):
+            b = Builder()
+            given = {"t": b.input("t", 1), "p": b.input("p", system.parameter_vector.size)}
+            given |= {"y": b.input("y", size)[:n], "f": b.input("f", size)[:n]}
+            conditions = b.program(b.inline(events.conditions(system, resets), given))
+        landing = events.by_number(resets, self._landed, y=size, p=system.parameter_vector.size)
+        return happenings(system, resets, conditions, landing)
+
+    def _landed(self, b: Builder, name: str, event: Event, given: dict[str, list[int]]) -> list[int]:
+        """The extended state after an event."""
+        system, n, y = self.system, self.system.dimension, given["y"]
+        before = {"t": given["t"], "y": y[:n], "p": given["p"]}
+        after = b.inline(events.reset(system, name, event), before)["y"]
+        passage = events.displacement(system, name, event)
+        for i in range(self.k):
+            after = after + b.inline(passage, {**before, "v": y[n * (i + 1) : n * (i + 2)]})["Sv"]
+        growth = y[self.growth]
+        if n <= LARGEST_DETERMINANT:
+            growth[-1] = b.add(growth[-1], b.inline(events.volume(system, name, event), before)["volume"][0])
+        else:
+            growth[-1] = b.constant(np.nan)
+        return after + growth
 
 
 def _volume(system: System) -> Program:

@@ -42,7 +42,8 @@ class Tape:
                 kernels.setdefault(loops.Product(loops.MEMBERS, o.kernel.narrow), f"k{len(kernels)}")
         found = loops.load({name: kernel for kernel, name in kernels.items()})
         addresses = {kernel: found[name] for kernel, name in kernels.items()}
-        names = dict.fromkeys(n for o in operations for n in (*(a.buffer for a in o.accesses), o.rows) if n)
+        used = (n for o in operations for n in (*(a.buffer for a in o.accesses), o.rows) if n)
+        names = dict.fromkeys(("y", "new", *used))  # those two change places, also where the state is not read
         self.buffers = tuple(names)
         self._numbers = {name: k for k, name in enumerate(self.buffers)}
         self.entries = 16 + max((len(o.accesses) for o in operations), default=0)

@@ -368,8 +368,7 @@ class ArrayLowering(Lowering):
             where = (slice(None),) * axis + (slice(start, start + v.shape[axis]),)
             start += v.shape[axis]
             part = target.of(target.probe[where])
-            self.store(v, part)
-            target.ready = max(target.ready, part.ready)
+            target.ready = max(target.ready, self.store(v, part).ready)
         return self.leaf(target, kind)
 
     def picked(self, value: Value, positions: np.ndarray) -> Value:

@@ -192,10 +192,7 @@ def conditions(system: System, events: Mapping[str, Event]) -> Program:
             rates.append(rate)
         return {"g": jnp.stack(values), "rate": jnp.stack(rates)}
 
-    n = system.dimension
-    program = system.derive(
-        ("conditions", tuple(found.items())), function, t=1, y=n, p=system.parameter_vector.size, f=n
-    )
+    program = system.derive(("conditions", tuple(found.items())), function, **_sizes(system), f=system.dimension)
     generator = np.random.default_rng(0)
     some = {k: generator.normal(size=(size, 8)) for k, size in program.inputs.items()}
     seen = program(**some)["g"]
@@ -212,7 +209,7 @@ def landing(system: System, events: Mapping[str, Event]) -> Program:
     """The program of the state ``y`` after event number ``which``, from ``t``, ``y`` and ``p`` before."""
 
     def after(b: Builder, name: str, what: Event, given: dict[str, list[int]]) -> list[int]:
-        return b.inline(_reset_program(system, name, what), given)["y"]
+        return b.inline(reset(system, name, what), given)["y"]
 
     return by_number(events, after, y=system.dimension, p=system.parameter_vector.size)
 
@@ -239,6 +236,15 @@ def ordered(events: Mapping[str, Event]) -> dict[str, Event]:
     return dict(sorted(events.items(), key=lambda item: not item[1].located))
 
 
+def reset(system: System, name: str, what: Event) -> Program:
+    """The program of the state ``y`` after an event, from ``t``, ``y`` and ``p`` before."""
+
+    def function(t, y, p):
+        return {"y": _reset(system, name, what, t[0], y, p=p)}
+
+    return system.derive(("reset", name, what), function, **_sizes(system))
+
+
 def displacement(system: System, name: str, what: Event) -> Program:
     """The program of ``Sv``: where an event takes a small displacement ``v`` of the state before it.
 
@@ -248,33 +254,27 @@ def displacement(system: System, name: str, what: Event) -> Program:
     """
 
     def function(t, y, p, v):
-        import jax
-        import jax.numpy as jnp
+        return {"Sv": _displaced(system, name, what, t[0], y, p, v)}
 
-        reset = partial(_reset, system, name, what, p=p)
-        if not what.located:
-            return {"Sv": jax.jvp(partial(reset, t[0]), (y,), (v,))[1]}
-        of = partial(_value, system, name, what, p=p)
-        before = system.flat(t[0], y, p)
-        rate = jax.jvp(of, (t[0], y), (jnp.ones(()), before))[1]
-        delay = -jax.jvp(partial(of, t[0]), (y,), (v,))[1] / rate
-        after, moved = jax.jvp(reset, (t[0], y), (delay, v + delay * before))
-        return {"Sv": moved - delay * system.flat(t[0], after, p)}
-
-    n = system.dimension
-    return system.derive(("displacement", name, what), function, t=1, y=n, p=system.parameter_vector.size, v=n)
+    return system.derive(("displacement", name, what), function, **_sizes(system), v=system.dimension)
 
 
 def saltation(system: System, name: str, what: Event) -> Program:
     """The program of the matrix ``S`` of :func:`displacement`, row by row."""
-    n = system.dimension
-    b = Builder()
-    given = {k: b.input(k, size) for k, size in {"t": 1, "y": n, "p": system.parameter_vector.size}.items()}
-    columns = []
-    for j in range(n):
-        unit = [b.constant(float(i == j)) for i in range(n)]
-        columns.append(b.inline(displacement(system, name, what), {**given, "v": unit})["Sv"])
-    return b.program({"S": [columns[j][i] for i in range(n) for j in range(n)]})
+    return system.derive(
+        ("saltation", name, what), lambda t, y, p: {"S": _matrix(system, name, what, t[0], y, p)}, **_sizes(system)
+    )
+
+
+def volume(system: System, name: str, what: Event) -> Program:
+    """The program of the logarithm of the ``volume`` after an event over that before it, log |det S|."""
+
+    def function(t, y, p):
+        import jax.numpy as jnp
+
+        return {"volume": jnp.log(jnp.abs(jnp.linalg.det(_matrix(system, name, what, t[0], y, p))))}
+
+    return system.derive(("volume", name, what), function, **_sizes(system))
 
 
 def digest(system: System) -> str:
@@ -362,12 +362,32 @@ def _reset(system: System, name: str, what: Event, t: Any, y: Any, *, p: Any) ->
     return jnp.concatenate([jnp.ravel(v) for v in blocks.values()])
 
 
-def _reset_program(system: System, name: str, what: Event) -> Program:
-    def function(t, y, p):
-        return {"y": _reset(system, name, what, t[0], y, p=p)}
+def _sizes(system: System) -> dict[str, int]:
+    return {"t": 1, "y": system.dimension, "p": system.parameter_vector.size}
 
-    sizes = {"t": 1, "y": system.dimension, "p": system.parameter_vector.size}
-    return system.derive(("reset", name, what), function, **sizes)
+
+def _matrix(system: System, name: str, what: Event, t: Any, y: Any, p: Any) -> Any:
+    """The saltation matrix, as a JAX function."""
+    import jax
+    import jax.numpy as jnp
+
+    return jax.vmap(partial(_displaced, system, name, what, t, y, p))(jnp.eye(system.dimension)).T
+
+
+def _displaced(system: System, name: str, what: Event, t: Any, y: Any, p: Any, v: Any) -> Any:
+    """Where an event takes a displacement ``v``, as a JAX function."""
+    import jax
+    import jax.numpy as jnp
+
+    reset = partial(_reset, system, name, what, p=p)
+    if not what.located:
+        return jax.jvp(partial(reset, t), (y,), (v,))[1]
+    of = partial(_value, system, name, what, p=p)
+    before = system.flat(t, y, p)
+    rate = jax.jvp(of, (t, y), (jnp.ones(()), before))[1]
+    delay = -jax.jvp(partial(of, t), (y,), (v,))[1] / rate
+    after, moved = jax.jvp(reset, (t, y), (delay, v + delay * before))
+    return moved - delay * system.flat(t, after, p)
 
 
 def _read(program: Program, value: int) -> set[str]:

@@ -249,19 +249,23 @@ class _Loop:
             place = code.new(f"getelementptr {scalar}, ptr {base}, i64 {c}")
             value = self.vector(place, scalar, mask)
         else:
-            place = code.new(f"getelementptr i32, ptr {self.inputs[k][1]}, i64 {c}")
-            value = self.gathered(base, scalar, self.vector(place, "i32", mask))
+            value = self.gathered(base, scalar, self.inputs[k][1], c, mask)
         if stream.narrow:
             value = code.new(f"fpext <{WIDTH} x float> {value} to {VECTOR}")
         return native._Value(value, FLOAT, WIDTH)
 
-    def gathered(self, base: str, scalar: str, indices: str) -> str:
+    def gathered(self, base: str, scalar: str, indices: str, c: str, mask: str | None) -> str:
         """Numbers one by one: as fast as the processors' own instruction, or faster."""
         code = self.code
-        wide = code.new(f"zext <{WIDTH} x i32> {indices} to {_INTEGERS}")
+        first = code.new(f"getelementptr i32, ptr {indices}, i64 {c}")
+        wide = "" if mask is None else code.new(f"zext <{WIDTH} x i32> {self.vector(first, 'i32', mask)} to {_INTEGERS}")
         result = "poison"
         for lane in range(WIDTH):
-            index = code.new(f"extractelement {_INTEGERS} {wide}, i32 {lane}")
+            if wide:
+                index = code.new(f"extractelement {_INTEGERS} {wide}, i32 {lane}")
+            else:
+                near = code.new(f"getelementptr i32, ptr {first}, i64 {lane}")
+                index = code.new(f"zext i32 {code.new(f'load i32, ptr {near}, align 4')} to i64")
             place = code.new(f"getelementptr {scalar}, ptr {base}, i64 {index}")
             one = code.new(f"load {scalar}, ptr {place}, align {4 if scalar == 'float' else 8}")
             result = code.new(f"insertelement <{WIDTH} x {scalar}> {result}, {scalar} {one}, i32 {lane}")

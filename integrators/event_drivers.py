@@ -65,7 +65,8 @@ NOISE, FAINT = 2.0**-45, 2.0**-20
 RESOLVED = 1e-8
 """How well a polynomial must agree with the event function, over its largest coefficient."""
 SMALL = 1e-12
-"""Below this, over its values in the step, an event function is zero where an event has just happened."""
+"""Below this, over its values in the step, an event function is zero where an event has just happened; so it is where it
+changes by no more within the resolution of time."""
 TINY = 1e-300
 """What stands for zero on one side of zero."""
 DENSE, FALLEN, NOW = 2.0**-22, 2.0**-12, 2.0**-48
@@ -182,6 +183,8 @@ def settle(
             bits &= bits - 1
             e, member = int(which[lane]), slot[lane]
             if found >> lane & 1:
+                e = _earlier(lane, e, width, sides, actions, gtheta, gold, g, rate, t)
+                which[lane] = e
                 when[lane] = told[lane] + theta[lane] * hold[lane]
                 if direction * (when[lane] - t[lane]) > 0.0 or theta[lane] == 1.0:
                     when[lane] = t[lane]
@@ -215,7 +218,7 @@ def settle(
                 for k in range(events):
                     i = k * width + lane
                     if lands[lane] != 0.0:
-                        gold[i] = max(abs(gold[i]), abs(g[i]))
+                        gold[i] = copysign(max(abs(gold[i]), abs(g[i])), gold[i])
                     residual[i] = g[i]
             call(land, work, work, landing, 0)
         while landing != 0:
@@ -227,11 +230,17 @@ def settle(
                 stop[lane] = next_stop(schedule, row, slot[lane], kick[lane], work[field[T_END]], direction)
             for k in range(events):
                 i = k * width + lane
-                small = abs(g[i]) <= SMALL * gold[i]
+                zero = SMALL * abs(gold[i]) + NOW * abs(t[lane]) * max(abs(rate[i]), abs(gone_rate[i]))
+                small = abs(g[i]) <= zero
                 if flag[lane] == STANDING:
                     side = _sign(residual[i])
-                elif abs(gone[i]) > SMALL * gold[i]:
+                elif abs(gone[i]) > zero:
                     side = _sign(gone[i])
+                elif k == e:
+                    small = small or abs(g[i]) <= 4.0 * abs(gone[i])
+                    side = 0.0
+                elif actions[k] != 0:
+                    side = _sign(gold[i])
                 else:
                     side = _sign(gone_rate[i] if k < e else -gone_rate[i])
                 if k == e:
@@ -255,6 +264,19 @@ def settle(
         if flag[lane] == KNOWN:
             flag[lane] = FRESH
     return pending
+
+
+@register_jitable
+def _earlier(lane, e, width, sides, actions, gtheta, gold, g, rate, t):
+    """The first in their order of the events that change the state at the same time as event ``e``."""
+    if actions[e] != 0:
+        for k in range(e):
+            i = k * width + lane
+            away = abs(gold[i]) > TINY and sides[k] * gold[i] <= 0.0 and gold[i] * g[i] <= 0.0
+            zero = SMALL * max(abs(gold[i]), abs(g[i])) + NOW * abs(t[lane] * rate[i])
+            if actions[k] != 0 and away and abs(gtheta[i]) <= zero:
+                return k
+    return e
 
 
 @register_jitable

@@ -153,36 +153,21 @@ def adaptive(
     thread, row = player[THREAD], last_sample - first_sample
     for _ in range(budget):
         if thread == 0:
-            count = 0
-            for m in range(members):
-                if status[m] == RUNNING:
-                    active[count] = m
-                    count += 1
-                    c = at(control, m * WIDTH)
-                    left = abs(clock[0] - c[T])
-                    c[LAST] = 1.0 if c[H] >= left else 0.0
-                    used = min(c[H], left) * clock[1]
-                    c[END] = clock[0] if c[LAST] != 0.0 else c[T] + used
-                    hs[m] = used
-                    time = at(times, m * (stages + CLOCKS))
-                    for i in range(stages):
-                        time[i] = c[T] + nodes[i] * used
-                    time[stages] = c[END]
-            shared[0] = count
+            _plan(members, active, status, control, hs, times, nodes, stages, clock, shared)
         meet(player)
-        if shared[0] == 0:
+        if shared[0] == 0 and shared[1] == 0:
             break
         call(play, player, active, STEP, shared[0])
         if thread == 0:
-            accepted = 0
             for k in range(shared[0]):
                 m = active[k]
-                c = at(control, m * WIDTH)
-                _judge(c, hs[m], errors, estimates, members, m, dimension, rule, status, clock)
-                if c[ACCEPTED] != 0.0:
-                    active[accepted] = m
-                    accepted += 1
-            shared[1] = accepted
+                _judge(at(control, m * WIDTH), hs[m], errors, estimates, members, m, dimension, rule, status, clock)
+            count = 0
+            for m in range(members):
+                if status[m] == RUNNING and at(control, m * WIDTH)[ACCEPTED] != 0.0:
+                    active[count] = m
+                    count += 1
+            shared[1] = count
         meet(player)
         # samples within the step, in rounds: the next one of every member that has one
         prepared = False
@@ -220,25 +205,58 @@ def adaptive(
                         target[j] = source[j]
                     c[SAMPLE] += 1.0
             meet(player)
-        call(play, player, active, COMMIT, shared[1])
         if thread == 0:
+            count = 0
             for k in range(shared[1]):
                 m = active[k]
                 c = at(control, m * WIDTH)
-                c[T] = c[END]
+                waits = last_sample < all_samples and int(c[SAMPLE]) == last_sample
+                if waits and clock[1] * (c[END] - samples[row]) >= 0.0:
+                    status[m] = PAUSED  # in the middle of a step
+                    continue
+                active[count] = m
+                count += 1
+                c[ACCEPTED], c[T] = 0.0, c[END]
                 if c[LAST] != 0.0:
                     status[m] = DONE
                 elif c[STEPS] >= clock[2]:
                     status[m] = TOO_MANY_STEPS
-                if status[m] in (DONE, RUNNING) and last_sample < all_samples and int(c[SAMPLE]) == last_sample:
+                elif waits:
                     status[m] = PAUSED
+            shared[1] = count
         meet(player)
+        call(play, player, active, COMMIT, shared[1])
     left = 0
     for m in range(members):
         if status[m] == RUNNING:
             left = 1
     meet(player)
     return left
+
+
+@register_jitable
+def _plan(members, active, status, control, hs, times, nodes, stages, clock, shared):
+    """List the members that take a step, with its length and times; count those in the middle of one, too."""
+    count = waiting = 0
+    for m in range(members):
+        c = at(control, m * WIDTH)
+        if status[m] != RUNNING:
+            continue
+        if c[ACCEPTED] != 0.0:
+            waiting += 1
+            continue
+        active[count] = m
+        count += 1
+        left = abs(clock[0] - c[T])
+        c[LAST] = 1.0 if c[H] >= left else 0.0
+        used = min(c[H], left) * clock[1]
+        c[END] = clock[0] if c[LAST] != 0.0 else c[T] + used
+        hs[m] = used
+        time = at(times, m * (stages + CLOCKS))
+        for i in range(stages):
+            time[i] = c[T] + nodes[i] * used
+        time[stages] = c[END]
+    shared[0], shared[1] = count, waiting
 
 
 @register_jitable

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 from jax.nn import sigmoid
 
-from ...engine.declaration import known, parameter
+from ...engine import coupling
+from ...engine.declaration import known, parameter, uniform
 from ...engine.system import map
 from .._measures import period
 
@@ -96,3 +98,86 @@ def _critical_slope(system, exponent):
 
 def _run(ax, system, exponent):
     return ax.simulate(system.with_parameters(lambda_=exponent), 100_000, transient=80_000)
+
+
+LAMBDAS = {0.15: 6.607089, 0.25: EXPONENTS[0.25], 0.3: 2.672104}
+"""lambda of the target distributions with these mean rates."""
+
+
+def signed_synapses(N, K, excitation, seed=0):
+    """A coupling in which each of ``N`` neurons has ``K`` synapses of weight +-1 / sqrt(K).
+
+    ``excitation`` is the percentage of positive ones.
+    """
+    synapses = coupling.random(N, K, seed=seed)
+    positive = np.random.default_rng([seed, 1]).random(N * K) < excitation / 100
+    after = np.repeat(np.arange(N), K)
+    before = synapses.to_scipy().indices
+    return coupling.edges(before, after, np.where(positive, 1.0, -1.0) / np.sqrt(K), shape=N)
+
+
+@map(
+    state={"y": ("N",), "a": ("N",), "b": ("N",)},
+    parameters={
+        "N": parameter(1000, "", "number of neurons"),
+        "K": parameter(100, "", "number of synapses onto each neuron"),
+        "excitation": parameter(50, "%", "percentage of excitatory synapses"),
+        "w": parameter(
+            lambda p: signed_synapses(p.N, p.K, p.excitation), "", "weights: +-1 / sqrt(K), drawn with a fixed seed"
+        ),
+        "lambda_": parameter(LAMBDAS[0.25], "", "exponent of the target distribution of the rate (mean rate 0.25)"),
+        "eps": parameter(0.01, "", "rate of adaptation"),
+    },
+    initial={"y": uniform(0.0, 1.0), "a": 1.0, "b": 0.0},
+    observables={
+        "mean_rate": lambda t, s, p: jnp.mean(s.y),
+        "change": lambda t, s, p: jnp.mean(jnp.abs(sigmoid(s.a * (p.w @ s.y) + s.b) - s.y)),
+    },
+    slow=("a", "b"),
+    source=f"{GROS}, networks of 1000 neurons",
+    known=(
+        known(
+            "population rate in the chaotic regime (mean 0.25, 50 % excitation)",
+            0.251,
+            lambda ax, s: _network(ax, s, 0.25, 50).mean_rate.mean(),
+            atol=0.01,
+            source=f"{OWN}; chaos, as in the paper",
+        ),
+        known(
+            "standard deviation of the population rate in the chaotic regime",
+            0.008,
+            lambda ax, s: _network(ax, s, 0.25, 50).mean_rate.std(),
+            atol=0.006,
+            source=f"{OWN}; chaos, as in the paper",
+        ),
+        known(
+            "fraction of laminar iterations in the intermittent regime (mean 0.15, 50 % excitation)",
+            0.67,
+            lambda ax, s: (_network(ax, s, 0.15, 50).change < 0.02).mean(),
+            atol=0.2,
+            source=f"{OWN}; intermittent bursts, as in the paper",
+        ),
+        known(
+            "standard deviation of the population rate in the synchronised regime (mean 0.15, 70 % excitation)",
+            0.28,
+            lambda ax, s: _network(ax, s, 0.15, 70).mean_rate.std(),
+            atol=0.06,
+            source=f"{OWN}; synchronised oscillations, as in the paper",
+        ),
+    ),
+)
+def polyhomeostatic_network(t, s, p):
+    """Neurons with random synapses, each of which adapts gain and bias to a target distribution of its rate.
+
+    y are the rates, a the gains, b the biases. The adaptation drives the network to autonomous activity: chaos where
+    the target rate is high, intermittent bursts where it is low, synchronised oscillations where excitation prevails.
+    """
+    x = p.w @ s.y
+    y = sigmoid(s.a * x + s.b)
+    da, db = polyhomeostatic_adaptation(x, y, s.a, p.lambda_)
+    return {"y": y, "a": s.a + p.eps * da, "b": s.b + p.eps * db}
+
+
+def _network(ax, system, mean, excitation):
+    network = system.with_parameters(lambda_=LAMBDAS[mean], excitation=excitation)
+    return ax.simulate(network, 6000, transient=3000, seed=1)

@@ -162,8 +162,10 @@ def barrel(t, s, p):
     """Barrel with one weight that a neuron with an adaptive threshold drives.
 
     theta is the rolling angle (not wrapped; the position is R theta), omega its rate, s the displacement of the weight
-    along its rod, b the neuron's threshold, E the mechanical energy, N the force of the ground. Symmetric under (theta, omega, s, s_dot, b) ->
-    (theta + pi, omega, -s, -s_dot, -b) and under (theta, omega) -> (pi - theta, -omega).
+    along its rod, b the neuron's threshold, E the mechanical energy, N the force of the ground. The ground holds the
+    barrel: when it rolls fast, N is negative for a part of each turn, where a barrel of these masses would hop; the
+    event `took_off` ends a run there. Symmetric under (theta, omega) -> (pi - theta, -omega) and, with theta -> theta +
+    pi, under (s, s_dot, b) -> (-s, -s_dot, -b).
     """
     target, target_rate, neuron = threshold_neuron(s, p, s.s / p.L, s.s_dot / p.L)
     return {**rolling(s, p, motor_force(s, p, target, target_rate)), **neuron}

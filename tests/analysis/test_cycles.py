@@ -55,7 +55,7 @@ def test_multiplier_is_the_exponential_of_the_divergence_over_40_orders():
         start = [*cycle.profile[0], 0.0]
         path = solve_ivp(right, (0, cycle.period), start, method="LSODA", rtol=1e-12, atol=1e-14)
         exponent = path.y[2, -1]
-        assert np.log(abs(cycle.multipliers[1])) == pytest.approx(exponent, rel=2e-3)
+        assert np.log(abs(cycle.multipliers[1])) == pytest.approx(exponent, rel=1e-8)
 
 
 def test_brusselator():
@@ -70,7 +70,7 @@ def test_closed_form_of_the_hopf_normal_form():
     assert cycle.period == pytest.approx(2 * np.pi / (2.0 - 0.7 * 0.5), rel=1e-12)
     assert cycle.multipliers[1].real == pytest.approx(np.exp(-2 * 0.5 * cycle.period), rel=1e-9)
     assert np.hypot(*cycle.profile.T) == pytest.approx(np.sqrt(0.5), abs=1e-8)
-    assert cycle.amplitude["z"] == pytest.approx(2 * np.sqrt(0.5), abs=1e-5)
+    assert cycle.amplitude["z"] == pytest.approx(2 * np.sqrt(0.5), abs=1e-8)
 
 
 def test_robot_with_adaptive_dissipation():
@@ -169,7 +169,7 @@ def test_mistakes_are_explained(call, message):
 
 
 def test_failures_are_explained():
-    with pytest.raises(NumericsError, match="ends in a fixed point"):
+    with pytest.raises(NumericsError, match="ends in a fixed point|shrinks to a fixed point"):
         find_cycle(decay)
     with pytest.raises(NumericsError, match="ends in a fixed point|shrinks to a fixed point"):
         find_cycle(brusselator.with_parameters(B=1.5))

@@ -14,6 +14,8 @@ from attrax import systems
 from attrax.engine.errors import InputError
 
 SMALL = {
+    "robots.ideal_train": {"n": 2},
+    "robots.train": {"n": 2},
     "neural.hopfield_map": {"N": 12},
     "neural.hopfield_network": {"N": 12},
     "neural.modern_hopfield": {"d": 4, "K": 5},

@@ -146,6 +146,19 @@ def test_rolling_ends_in_a_fold_of_cycles():
     assert np.abs(np.linalg.eigvals(np.transpose(slope)) - 1).min() < 1e-2
 
 
+def test_the_ground_carries_the_weight_on_the_average():
+    data = ax.simulate(barrel, 400.0, transient=200.0, sample=0.01, **EULER)
+    assert float(data.N.mean()) == pytest.approx(2 * 9.81, rel=5e-3)
+
+
+def test_a_fast_barrel_takes_off():
+    data = ax.simulate(barrel.with_initial(omega=8.0), 5.0, events={"took_off": barrels.took_off}, rtol=1e-9)
+    assert "event" in data.status.attrs["flag_meanings"].split()[int(data.status)]
+    assert float(data.took_off_time[0]) == pytest.approx(float(data.t_stop))
+    last = data.N.dropna("time")
+    assert (last > -1e-6).all() and 0 < float(last[-1]) < 2.0
+
+
 @pytest.mark.parametrize("name", ["R", "m", "L"])
 def test_a_mass_or_length_that_is_not_positive_is_refused(name):
     with pytest.raises(ax.errors.InputError, match=f"parameter '{name}' .* must be positive, not 0"):

@@ -175,6 +175,23 @@ def reduced(data, order):
     return np.concatenate([*blocks, y, data.r.values[:, 2:]], axis=1)
 
 
+@pytest.mark.parametrize("mode", ["circle", "straight"])
+def test_the_plane_carries_the_weight_on_the_average(mode):
+    data = ax.simulate(sphere_in_mode(mode, rolling_sphere), 300.0, method="rk4", dt=1e-3, transient=100.0, sample=0.01)
+    assert float(data.N.mean()) == pytest.approx(4 * 9.81, rel=1e-3)
+
+
+@pytest.mark.parametrize(("system", "start", "name"), [
+    (sphere, {"v": [0.0, 0.0, 2.0]}, "took_off"),
+    (rolling_sphere, {"omega": [0.0, 60.0, 0.0], "s": [0.1, 0.1, 0.1]}, "lifted"),
+])  # fmt: skip
+def test_a_sphere_that_takes_off_ends_in_an_event(system, start, name):
+    data = ax.simulate(system.with_initial(**start), 5.0, events={name: getattr(spheres, name)})
+    assert data.status.attrs["flag_meanings"].split()[int(data.status)] == "event"
+    assert 0 < float(data.t_stop) == float(data[f"{name}_time"][0]) < 1.0
+    assert np.isfinite(data.r[0]).all()
+
+
 def test_the_irregular_mode_stays_irregular():
     data = ax.simulate(sphere_in_mode("irregular"), 400.0, method="rk4", dt=1e-3, transient=200.0, sample=0.05)
     motion = ax.analysis.modes_of_motion(data)

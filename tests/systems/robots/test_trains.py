@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import attrax as ax
-from attrax.systems.robots import car, ideal_train, kick, single_wheel, train
+from attrax.systems.robots import car, ideal_train, kick, single_wheel, train, trains
 
 EULER = {"method": "rk4", "dt": 1e-3}
 STOPPED = {"phi": np.zeros(2), "omega": np.zeros(2), "x": np.ones(2)}
@@ -170,6 +170,14 @@ def test_a_kick_needs_a_wheel(system, wheel, message):
     with pytest.raises(ax.errors.InputError) as caught:
         kick(system, wheel, 1.0)
     assert message in str(caught.value)
+
+
+def test_a_train_that_breaks_a_joint_stop_ends_in_an_event():
+    wild = train.with_parameters(k=3.0)
+    data = ax.simulate(wild, 60.0, events={"joint_stop": trains.joint_stop})
+    assert data.status.attrs["flag_meanings"].split()[int(data.status)] == "event"
+    bend = np.abs(data.theta.diff("n")).max("n").dropna("time")
+    assert float(bend.max()) <= np.pi / 4 and len(bend) > 10
 
 
 def test_other_mistakes_are_told():

@@ -1,0 +1,274 @@
+"""Rate networks with short-term plasticity (full depletion), dense and sparse: steps of RK4 of the whole network."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from .harness import Contender, Ratio, Table, Work
+from .native import library
+
+NUMBERS = {"a": 10.0, "b": 0.0, "tau_x": 20.0, "U_max": 4.0, "T_u": 30.0, "T_phi": 60.0}
+STEP = 0.1
+DENSE = {100: 5000, 1000: 200, 4000: 15}
+SPARSE = {10_000: 100, 100_000: 10}
+SYNAPSES, MEMBERS = 100, 64
+
+
+def tables() -> Iterator[Table]:
+    for n, steps in DENSE.items():
+        contenders = {
+            "attrax, double": _attrax_dense(n),
+            "attrax, single weights": _attrax_dense(n, single=True),
+            "C++": _cpp_dense(n),
+            "JAX jit": _jax_dense(n),
+            "NumPy": _numpy_dense(n),
+        }
+        yield Table(
+            title=f"STSP network, dense, N = {n}",
+            work=f"Two couplings of {n} x {n}; {steps} steps. All numbers are double but for the weights where it says so.",
+            contenders=[Contender(k, _timed(f, steps), adapts=False) for k, f in contenders.items()],
+            goals=[Ratio("C++", "attrax, double", 1.0), Ratio("JAX jit", "attrax, double", 1.0)],
+        )
+        members = max(1, steps // 40)
+        yield Table(
+            title=f"STSP networks, dense, N = {n}, ensemble",
+            work=f"{MEMBERS} networks with the same weights, {members} steps: together, the products of matrices and "
+            "vectors become products of matrices.",
+            contenders=[
+                Contender(
+                    "attrax, one after the other",
+                    _timed(_attrax_dense(n), steps),
+                    adapts=False,
+                    share=steps / (members * MEMBERS),
+                ),
+                Contender("attrax, together", _timed(_attrax_dense(n, MEMBERS), members), adapts=False),
+                Contender("JAX vmap", _timed(_jax_dense(n, MEMBERS), members), adapts=False),
+            ],
+            goals=[
+                Ratio("attrax, one after the other", "attrax, together", 2.0),
+                Ratio("JAX vmap", "attrax, together", 1.0),
+            ],
+        )
+    for n, steps in SPARSE.items():
+        contenders = {
+            "attrax, double": _attrax_sparse(n),
+            "attrax, single weights": _attrax_sparse(n, single=True),
+            "C++": _cpp_sparse(n),
+            "SciPy": _scipy_sparse(n),
+            "JAX jit": _jax_sparse(n),
+        }
+        yield Table(
+            title=f"STSP network, sparse, N = {n}",
+            work=f"One plastic coupling with {SYNAPSES} synapses onto each of {n} neurons; {steps} steps.",
+            contenders=[Contender(k, _timed(f, steps), adapts=False) for k, f in contenders.items()],
+            goals=[Ratio("C++", "attrax, double", 1.0), Ratio("JAX jit", "attrax, double", 1.0)],
+        )
+
+
+def _timed(make: Callable[[], Callable[[int], Any]], steps: int) -> Callable[[float], Work]:
+    def prepare(_: float) -> Work:
+        go = make()
+        found, expected = go(3), _expected(make)
+        if np.abs(found - expected).max() > (1e-4 if make.keywords.get("single") else 1e-9):  # type: ignore[attr-defined]
+            raise RuntimeError(f"the states differ by {np.abs(found - expected).max():.1e} from NumPy's")
+        return Work(partial(go, steps))
+
+    return prepare
+
+
+def _expected(make: Any) -> np.ndarray:
+    """NumPy's states of the first network after three steps."""
+    kind, n = make.args
+    return _three_steps(kind, n)
+
+
+@cache
+def _three_steps(kind: str, n: int) -> np.ndarray:
+    return (_run_numpy if kind == "dense" else _run_scipy)(kind, n)(3)
+
+
+@cache
+def _weights(n: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, n)) / np.sqrt(n), -rng.random((n, n)) / n
+
+
+@cache
+def _links(n: int, single: bool = False) -> Any:
+    import attrax as ax
+
+    return ax.coupling.random(n, SYNAPSES, weights=ax.normal(-0.02, 0.05), seed=1, single=single)
+
+
+@cache
+def _start(n: int) -> np.ndarray:
+    """The flat initial state: x, u, phi."""
+    return np.concatenate([np.random.default_rng(1).uniform(-1, 1, n), np.ones(2 * n)])
+
+
+def _starts(n: int, members: int) -> np.ndarray:
+    """Members that differ a little, the first one as it is alone."""
+    states = np.tile(_start(n), (members, 1))
+    states[:, :n] *= 1 + 0.01 * np.arange(members)[:, None]
+    return states
+
+
+def _attrax_dense(n: int, members: int = 1, single: bool = False) -> Any:
+    return partial(_run_attrax, "dense", n, members=members, single=single)
+
+
+def _attrax_sparse(n: int, single: bool = False) -> Any:
+    return partial(_run_attrax, "sparse", n, single=single)
+
+
+def _cpp_dense(n: int) -> Any:
+    return partial(_run_cpp, "dense", n)
+
+
+def _cpp_sparse(n: int) -> Any:
+    return partial(_run_cpp, "sparse", n)
+
+
+def _jax_dense(n: int, members: int = 1) -> Any:
+    return partial(_run_jax, "dense", n, members=members)
+
+
+def _jax_sparse(n: int) -> Any:
+    return partial(_run_jax, "sparse", n)
+
+
+def _numpy_dense(n: int) -> Any:
+    return partial(_run_numpy, "dense", n)
+
+
+def _scipy_sparse(n: int) -> Any:
+    return partial(_run_scipy, "sparse", n)
+
+
+def _run_attrax(kind: str, n: int, members: int = 1, single: bool = False) -> Callable[[int], np.ndarray]:
+    import attrax as ax
+    import jax
+
+    from attrax.systems.neural.stsp import full_depletion
+
+    if kind == "dense":
+        couplings = {k: ax.coupling.dense(v, single=single) for k, v in zip("wz", _weights(n), strict=True)}
+    else:
+        couplings = {"z": _links(n, single)}
+
+    @ax.flow(state={k: ("n",) for k in ("x", "u", "phi")}, parameters={"n": n, **NUMBERS, **couplings})
+    def network(t, s, p):
+        y = jax.nn.sigmoid(p.a * (s.x - p.b))
+        du, dphi = full_depletion(s.u, s.phi, y, p.U_max, p.T_u, p.T_phi)
+        given = p.z @ (s.u * s.phi * y) + (p.w @ y if kind == "dense" else 0.0)
+        return {"x": (given - s.x) / p.tau_x, "u": du, "phi": dphi}
+
+    start = _start(n) if members == 1 else _starts(n, members)
+
+    def go(steps: int) -> np.ndarray:
+        run = ax.simulate(
+            network, steps * STEP, method="rk4", dt=STEP, initial=start, sample="end", record=("x",), workers=1
+        )
+        return run.x.values.reshape(members, n)[0]
+
+    return go
+
+
+def _run_cpp(kind: str, n: int) -> Callable[[int], np.ndarray]:
+    compiled = library("networks")
+    p = np.array(list(NUMBERS.values()))
+
+    def address(a: np.ndarray) -> ctypes.c_void_p:
+        assert a.flags.c_contiguous
+        return ctypes.c_void_p(a.ctypes.data)
+
+    if kind == "dense":
+        arrays = _weights(n)
+    else:
+        links = _links(n)
+        arrays = (links.arrays["weights"], links.arrays["pre"], links.arrays["rows"])
+    function = getattr(compiled, kind)
+
+    def go(steps: int) -> np.ndarray:
+        s = _start(n).copy()
+        function(
+            *map(address, (*arrays, p, s)), ctypes.c_int64(n), ctypes.c_int64(steps), ctypes.c_double(STEP)
+        )
+        return s[:n]
+
+    return go
+
+
+def _run_jax(kind: str, n: int, members: int = 1) -> Callable[[int], np.ndarray]:
+    import jax
+    import jax.numpy as jnp
+
+    a, b, tau_x, U_max, T_u, T_phi = NUMBERS.values()
+    if kind == "dense":
+        arrays = tuple(jnp.asarray(v) for v in _weights(n))
+    else:
+        links = _links(n)
+        arrays = tuple(jnp.asarray(links.arrays[k]) for k in ("weights", "pre", "post"))
+
+    def rhs(s, arrays):
+        x, u, phi = s
+        y = jax.nn.sigmoid(a * (x - b))
+        released = u * phi * y
+        if kind == "dense":
+            given = arrays[0] @ y + arrays[1] @ released
+        else:
+            w, pre, post = arrays
+            given = jax.ops.segment_sum(w * released[pre], post, num_segments=n, indices_are_sorted=True)
+        return jnp.stack(
+            [(given - x) / tau_x, (1 + (U_max - 1) * y - u) / T_u, (1 - u * y / U_max - phi) / T_phi]
+        )
+
+    def step(s, arrays):
+        k1 = rhs(s, arrays)
+        k2 = rhs(s + STEP / 2 * k1, arrays)
+        k3 = rhs(s + STEP / 2 * k2, arrays)
+        k4 = rhs(s + STEP * k3, arrays)
+        return s + STEP / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+    several = jax.vmap(step, (0, None)) if members > 1 else step
+    run = jax.jit(lambda s, steps, arrays: jax.lax.fori_loop(0, steps, lambda _, z: several(z, arrays), s))
+    start = (_start(n) if members == 1 else _starts(n, members)).reshape(*(() if members == 1 else (members,)), 3, n)
+    start = jnp.asarray(start)
+    return lambda steps: np.asarray(run(start, steps, arrays)).reshape(members, 3, n)[0, 0]
+
+
+def _run_numpy(kind: str, n: int) -> Callable[[int], np.ndarray]:
+    w, z = _weights(n)
+    return _by_hand(n, lambda y, released: w @ y + z @ released)
+
+
+def _run_scipy(kind: str, n: int) -> Callable[[int], np.ndarray]:
+    matrix = _links(n).to_scipy()
+    return _by_hand(n, lambda y, released: matrix @ released)
+
+
+def _by_hand(n: int, coupled: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[int], np.ndarray]:
+    a, b, tau_x, U_max, T_u, T_phi = NUMBERS.values()
+
+    def rhs(s: np.ndarray) -> np.ndarray:
+        x, u, phi = s
+        y = 1 / (1 + np.exp(-a * (x - b)))
+        given = coupled(y, u * phi * y)
+        return np.stack([(given - x) / tau_x, (1 + (U_max - 1) * y - u) / T_u, (1 - u * y / U_max - phi) / T_phi])
+
+    def go(steps: int) -> np.ndarray:
+        s = _start(n).reshape(3, n)
+        for _ in range(steps):
+            k1 = rhs(s)
+            k2 = rhs(s + STEP / 2 * k1)
+            k3 = rhs(s + STEP / 2 * k2)
+            k4 = rhs(s + STEP * k3)
+            s = s + STEP / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        return s[0]
+
+    return go
