@@ -18,6 +18,7 @@ from .discrimination import discrimination
 from .entrainment import winding_numbers
 from .fixed_points import fixed_points
 from .floquet import floquet, phase_response
+from .isochrons import asymptotic_phase
 from .isoperiodic import isoperiodic_diagram
 from .kicks import kick_map, smallest_kick
 from .landscape import landscape
@@ -36,6 +37,7 @@ from .synchrony import kuramoto_order_parameter, synchronisation_error
 from .tracking import track_attractors
 
 __all__ = [
+    "asymptotic_phase",
     "Branch",
     "Cycle",
     "CycleBranch",

@@ -217,6 +217,13 @@ def continue_bifurcation(
     """
     if not isinstance(bounds, Mapping) or len(bounds) != 2:
         raise InputError("bounds must name two parameters, as in {'a': (0, 1), 'b': (-1, 1)}")
+    from .cycle_branches import CyclePoint
+
+    if isinstance(start, CyclePoint):
+        from .cycle_curves import continue_cycle_bifurcation
+
+        options: dict[str, Any] = {"step": step, "max_step": max_step, "min_step": min_step, "max_points": max_points}
+        return continue_cycle_bifurcation(system, start, bounds, **options, progress=progress)
     names = tuple(bounds)
     check(system, names, start.iterates)
     _check_bounds(bounds)

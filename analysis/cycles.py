@@ -188,6 +188,8 @@ def find_cycle(
 
         found = nearby(system, start, positive("amplitude", amplitude))
         return found if method == "collocation" else _by_shooting(system, found)
+    if any(event.reset is not None for event in system.events.values()):
+        return _hybrid(system, start, period, positive("t_max", t_max))
     if isinstance(start, Cycle):
         period = period or start.data.attrs.get("drive")
         rates = rates_of(system, (), period, symmetry)
@@ -198,7 +200,7 @@ def find_cycle(
     problem, u, run = refined(problem, u)
     problem, u, run = minimal(problem, u, run)
     found = as_cycle(problem, u, run)
-    return found if method == "collocation" else _by_shooting(system, found, rates)
+    return found if method == "collocation" else _by_shooting(system, found)
 
 
 def check(system: System, period: Any, symmetry: Sequence[Callable]) -> None:
@@ -300,49 +302,43 @@ def scales(problem: Collocation, u: Vector, floor: Vector | None = None) -> Vect
 
 
 def from_trajectory(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple[Collocation, Vector]:
-    """A mesh and unknowns from a trajectory that returns close to where it was."""
+    """A mesh that fits a trajectory which returns close to where it was, and unknowns on it."""
+    y, T = returning(rates, y, period, t_max)
+    even = Collocation(rates, np.linspace(0, 1, 201))
+    problem = even.on(even.adapted(path(rates.system, y, even.at_nodes * T), 3 * INTERVALS))
+    states = path(rates.system, y, problem.at_nodes * T)
+    # the gap is spread over the period
+    states = states - problem.at_nodes[:, None] * (states[-1] - states[0])
+    return problem, np.concatenate([states.ravel(), [] if rates.driven else _extra(rates, T)])
+
+
+def path(system: System, y: Vector, times: Vector) -> Matrix:
+    """The trajectory of a state at some times."""
     from ..integrators.simulate import simulate
 
+    data = simulate(system, times[-1], sample=times, initial=system.unpack(y), rtol=1e-9, atol=1e-12)
+    states = np.concatenate([np.array(data[k]).reshape(len(times), -1) for k in system.state], axis=1)
+    if not np.isfinite(states).all():
+        raise NumericsError(f"the trajectory of {system.name!r} from the start does not stay finite")
+    return states
+
+
+def returning(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple[Vector, float]:
+    """A state to which the trajectory returns closely (all but exactly, if the cycle is stable), and when."""
     system = rates.system
     if y.ndim > 1:
         raise InputError("a cycle is looked for from one state, not from an ensemble")
-    blocks = system.unpack
-
-    def path(y: Vector, times: Vector, t_start: float = 0.0) -> Matrix:
-        data = simulate(
-            system,
-            t_start + times[-1],
-            t_start=t_start,
-            sample=t_start + times,
-            initial=blocks(y),
-            rtol=1e-9,
-            atol=1e-12,
-        )
-        states = np.concatenate([np.array(data[k]).reshape(len(times), -1) for k in system.state], axis=1)
-        if not np.isfinite(states).all():
-            raise NumericsError(f"the trajectory of {system.name!r} from the start does not stay finite")
-        return states
-
-    def around(y: Vector, T: float) -> tuple[Collocation, Matrix]:
-        """A mesh that fits the path over one period, and the states on it, their gap spread over the period."""
-        even = Collocation(rates, np.linspace(0, 1, 201))
-        problem = even.on(even.adapted(path(y, even.at_nodes * T), 3 * INTERVALS))
-        states = path(y, problem.at_nodes * T)
-        return problem, states - problem.at_nodes[:, None] * (states[-1] - states[0])
-
     if rates.driven:
         T = rates.of_period(np.zeros(0))
         turns = max(1, min(200, int(t_max / T)))
-        problem, states = around(path(y, np.arange(0, turns + 1) * T)[-1], T)
-        return problem, states.ravel()
+        return path(system, y, np.arange(0, turns + 1) * T)[-1], T
     if period is not None:
-        T = positive("period", period)
-        problem, states = around(y, T)
-        return problem, np.append(states.ravel(), _extra(rates, T))
+        return y, positive("period", period)
+
     window, passed, best, widest = 1.0, 0.0, (np.inf, y, 0.0), 0.0
     while passed + window <= t_max and best[0] > 1e-4:
         times = np.linspace(0, window, 4001)
-        states = path(y, times)
+        states = path(system, y, times)
         base = len(times) // 4
         closeness, T = _returns(rates, states[base:], times[base:] - times[base])
         if closeness < best[0]:
@@ -356,15 +352,14 @@ def from_trajectory(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple
         if window < 8 * best[2] or best[0] > 0.1:
             window *= 2
         else:
-            y, passed = path(y, np.array([0.0, passed]))[-1], 2 * passed  # the transient takes longer
+            y, passed = path(system, y, np.array([0.0, passed]))[-1], 2 * passed  # the transient takes longer
     closeness, y, T = best
     if closeness > 0.1:
         raise NumericsError(
             f"the trajectory of {system.name!r} from the start does not return to where it was within {t_max:g}; "
             "take another start, a larger t_max, or give a guess of the period"
         )
-    problem, states = around(y, T)
-    return problem, np.append(states.ravel(), _extra(rates, T))
+    return y, T
 
 
 def _extra(rates: Rates, T: float) -> Vector:
@@ -498,7 +493,25 @@ def reflection(problem: Collocation, u: Vector) -> str:
     return ""
 
 
-def _by_shooting(system: System, found: Cycle, rates: Rates | None = None) -> Cycle:
+def _by_shooting(system: System, found: Cycle) -> Cycle:
     from .shooting import shoot
 
-    return shoot(system, found, rates)
+    if len(found.velocities):
+        raise InputError("relative periodic orbits are found by collocation; leave out method='shooting'")
+    own = {name: value for name, value in found.parameters.items() if name in system.numeric}
+    attrs = found.data.attrs
+    return shoot(
+        system.with_parameters(**own), found.profile[0], found.period, drive=attrs.get("drive"), symmetry=attrs["symmetry"]
+    )
+
+
+def _hybrid(system: System, start: Any, period: Any, t_max: float) -> Cycle:
+    """A cycle through events with resets, by shooting."""
+    from .shooting import shoot
+
+    rates = rates_of(system, (), period)
+    if isinstance(start, Cycle):
+        y, T = start.profile[0], start.period
+    else:
+        y, T = returning(rates, system.pack(start), period, t_max)
+    return shoot(system, y, T, drive=period if rates.driven else None, symmetry="")

@@ -228,7 +228,7 @@ def interpolated(curve: FixedPoints, near: Point, reach: float = 1e-3) -> Vector
     weights = [np.prod([(real[0] - b) / (a - b) for b in units if b != a]) for a in units]
     u = np.array(weights) @ np.array([point.u for point in around if point is not None])
     residual, derivative = curve.equations(u)
-    return u if (abs(residual) <= 1e-10 * (abs(derivative) @ abs(u)) + 1e-13).all() else None
+    return u if abs(residual).max() <= 1e-9 * abs(derivative @ curve.scale).max() else None
 
 
 def _classified(curve: FixedPoints, name: str, point: Point, refined: bool, u: Vector) -> Event | None:

@@ -57,7 +57,7 @@ def floquet(system: System, cycle: Cycle) -> xr.Dataset:
     InputError
         An argument is wrong.
     """
-    problem, u = _problem(system, cycle)
+    problem, u = on_mesh(system, cycle)
     values = accurate(problem, u)
     T = cycle.period
     with np.errstate(divide="ignore"):
@@ -109,7 +109,7 @@ def phase_response(system: System, cycle: Cycle) -> xr.Dataset:
     """
     from .cycle_bifurcations import Variations
 
-    problem, u = _problem(system, cycle)
+    problem, u = on_mesh(system, cycle)
     if problem.rates.driven or problem.rates.generators:
         raise InputError(f"system {system.name!r} is driven: its phase is that of the drive and cannot be shifted")
     variations = Variations(problem, u)
@@ -135,7 +135,7 @@ def phase_response(system: System, cycle: Cycle) -> xr.Dataset:
     return dataset(Layout(sizes, coords, variables, attrs), arrays)
 
 
-def _problem(system: System, cycle: Cycle) -> tuple[Collocation, Vector]:
+def on_mesh(system: System, cycle: Cycle) -> tuple[Collocation, Vector]:
     """The equations on the mesh of a cycle, at its parameters, and its unknowns."""
     from .cycles import Cycle, problem_at, rates_of
 

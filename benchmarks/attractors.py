@@ -61,8 +61,8 @@ def tables() -> Iterator[Table]:
     ):
         yield Table(
             title=f"Basins of the {title}, {SIDE} x {SIDE}",
-            work="Classical steps until a state is near a known attractor at two looks in a row. The error is the share "
-            "of a 50 x 50 grid on which the contenders do not agree.",
+            work="Classical steps until a state is near a known attractor at two looks in a row. The error is the share of "
+            "a 50 x 50 grid on which the contenders do not agree.",
             contenders=[
                 Contender("attrax", contenders[0], adapts=False),
                 Contender("C++ lanes", contenders[1], adapts=False),
@@ -148,7 +148,7 @@ def _pynamicalsys_lorenz(_: float) -> Work:
 
     def run() -> Array:
         return np.atleast_1d(
-            system.lyapunov([1.0, 1.0, 20.0], 0.02 * LONG, parameters=[10.0, 28.0, 8 / 3], steps_per_reorth=EVERY)
+            system.lyapunov([1.0, 1.0, 20.0], 0.02 * LONG, parameters=[10.0, 28.0, 8 / 3])
         )
 
     return _spectrum(run)

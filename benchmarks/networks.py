@@ -30,7 +30,7 @@ def tables() -> Iterator[Table]:
         }
         yield Table(
             title=f"STSP network, dense, N = {n}",
-            work=f"Two couplings of {n} x {n}; {steps} steps. All numbers are double but for the weights where it says so.",
+            work=f"Two couplings of {n} x {n}; {steps} steps. Numbers are double, but for weights where it says so.",
             contenders=[Contender(k, _timed(f, steps), adapts=False) for k, f in contenders.items()],
             goals=[Ratio("C++", "attrax, double", 1.0), Ratio("JAX jit", "attrax, double", 1.0)],
         )
@@ -151,9 +151,9 @@ def _scipy_sparse(n: int) -> Any:
 
 
 def _run_attrax(kind: str, n: int, members: int = 1, single: bool = False) -> Callable[[int], np.ndarray]:
-    import attrax as ax
     import jax
 
+    import attrax as ax
     from attrax.systems.neural.stsp import full_depletion
 
     if kind == "dense":
@@ -196,9 +196,7 @@ def _run_cpp(kind: str, n: int) -> Callable[[int], np.ndarray]:
 
     def go(steps: int) -> np.ndarray:
         s = _start(n).copy()
-        function(
-            *map(address, (*arrays, p, s)), ctypes.c_int64(n), ctypes.c_int64(steps), ctypes.c_double(STEP)
-        )
+        function(*map(address, (*arrays, p, s)), ctypes.c_int64(n), ctypes.c_int64(steps), ctypes.c_double(STEP))
         return s[:n]
 
     return go
@@ -224,9 +222,7 @@ def _run_jax(kind: str, n: int, members: int = 1) -> Callable[[int], np.ndarray]
         else:
             w, pre, post = arrays
             given = jax.ops.segment_sum(w * released[pre], post, num_segments=n, indices_are_sorted=True)
-        return jnp.stack(
-            [(given - x) / tau_x, (1 + (U_max - 1) * y - u) / T_u, (1 - u * y / U_max - phi) / T_phi]
-        )
+        return jnp.stack([(given - x) / tau_x, (1 + (U_max - 1) * y - u) / T_u, (1 - u * y / U_max - phi) / T_phi])
 
     def step(s, arrays):
         k1 = rhs(s, arrays)

@@ -61,8 +61,8 @@ def tables() -> Iterator[Table]:
     for problem in PROBLEMS:
         yield Table(
             title=f"{problem.name}, error 1e-06",
-            work=f"{RUNS} runs to t = {problem.t_end:g}, an ensemble where there is such a thing; the final states. The "
-            "error is the largest relative one of a component.",
+            work=f"{RUNS} runs to t = {problem.t_end:g}, at once where that can be; the final states. The error is the "
+            "largest relative one of a component.",
             contenders=[_contender(name, problem) for name in SOLVERS],
             goals=[Ratio(("numbalsoda", "SciPy"), "attrax", 1.0), Ratio("diffrax", "attrax")],
             error=1e-6,

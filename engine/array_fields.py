@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-KIND, LENGTH, KERNEL, GROUP, ROWS, AXES, LINES, COUNT, CHUNK, CHUNKS, ACCESSES, PARTIAL, STRIDE, COLUMNS, LAST = range(15)
+KIND, LENGTH, KERNEL, GROUP, ROWS, AXES, LINES, COUNT, CHUNK, CHUNKS, ACCESSES, PARTIAL, STRIDE, COLUMNS, LAST = range(
+    15
+)
 HEAD = 15
 """Length of the beginning of an operation on a tape."""
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from . import cache, loops
-from .arrays import Operation, Stages
 from .array_fields import HEAD
+from .arrays import Operation, Stages
 from .driver import address, driver
 
 DRIVERS = "attrax.engine.array_drivers"

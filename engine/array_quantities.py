@@ -50,7 +50,7 @@ def _is_large(system: System) -> bool:
 
 
 def array_program(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
-    """The array program of ``rhs`` (output ``f``), ``jvp`` (``Jv``), or of several blocks and observables (``record``)."""
+    """The array program of ``rhs`` (output ``f``), ``jvp`` (``Jv``), or of blocks and observables (``record``)."""
     key = ("arrays", quantity)
     if key not in system._programs:
         system._programs[key] = _traced(system, quantity)  # type: ignore[assignment]
@@ -77,6 +77,7 @@ def place(system: System, memory: Memory, p: np.ndarray, programs: Sequence[Arra
 
 def prefixed(program: ArrayProgram, prefix: str) -> ArrayProgram:
     """The program with the names of its temporaries and constants after a prefix."""
+
     def named(given: Mapping[str, Any]) -> dict[str, Any]:
         return {prefix + name: value for name, value in given.items()}
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import ArrayLowering, ArrayProgram, Value
+from .array_lowering import ArrayLowering
+from .array_values import Value
+from .arrays import ArrayProgram
 from .lowering import BY_KIND, plain
 from .primitives import RULES
 from .program import FLOAT
@@ -46,6 +48,7 @@ def trace_arrays(
 
     closed, names = jaxpr_of(function, inputs, name)
     low = ArrayLowering()
+    arguments: list[Any]
     interpreter = _Interpreter(low, name)
     interpreter.segments = {f"in {k}": f"in {v}" for k, v in (segments or {}).items()}
     with np.errstate(all="ignore"), jax.enable_x64(True):
@@ -258,12 +261,12 @@ _ARRAYS: dict[str, Callable[..., Any]] = {
 def _scan(self: _Interpreter, params, arguments: list[Any]) -> list[Any]:
     """A loop of fixed length, its rounds one after the other."""
     low, constants, carries = self.low, params["num_consts"], params["num_carry"]
-    fixed = arguments[:constants]
-    carry = arguments[constants : constants + carries]
+    fixed: list[Any] = arguments[:constants]
+    carry: list[Any] = arguments[constants : constants + carries]
     sequences = arguments[constants + carries :]
     kept: list[list[Any]] = []
     for k in sorted(range(params["length"]), reverse=params["reverse"]):
-        rows = [low.reshaped(low.value(s), lambda a, k=k: a[k, ...], False) for s in sequences]
+        rows: list[Any] = [low.reshaped(low.value(s), lambda a, k=k: a[k, ...], False) for s in sequences]
         results = self.call(params["jaxpr"], [*fixed, *carry, *rows])
         carry = results[:carries]
         kept.append(results[carries:])

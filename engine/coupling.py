@@ -1,11 +1,13 @@
 """Couplings between neurons: which neuron acts on which, and how strongly.
 
-A coupling is given as the value of a parameter, ``parameters={"w": ax.coupling.random(1000, 100, seed=1)}``, and used in
-the system's function like a matrix, ``p.w @ s.rate``: row i has the weights of the synapses onto neuron i.
+A coupling is given as the value of a parameter, ``parameters={"w": ax.coupling.random(1000, 100, seed=1)}``, and
+used in the system's function like a matrix, ``p.w @ s.rate``: row i has the weights of the synapses onto neuron i.
 
 Rules on the synapses themselves use their structure: ``p.w.pre(x)`` and ``p.w.post(x)`` are the values of the neuron
-before and after each synapse, ``p.w.sum(values)`` sums over the synapses of each neuron. Plastic weights are a state block
-of the shape of the synapses::
+before and after each synapse, ``p.w.sum(values)`` sums over the synapses of each neuron. Plastic weights are a state
+block of the shape of the synapses::
+
+    links = ax.coupling.random(1000, 100, seed=1)
 
     @ax.flow(state={"x": ("n",), "w": (links.synapses,)}, parameters={"n": 1000, "links": links})
     def hebbian(t, s, p):
@@ -30,8 +32,8 @@ __all__ = ["all_to_all", "dense", "edges", "random", "ring_star", "small_world",
 def dense(weights: Any, *, single: bool = False) -> Dense:
     """A coupling of all neurons with all, ``weights[i, j]`` from neuron j to neuron i.
 
-    With ``single`` the weights are kept in single precision: about 7 digits, half the memory and nearly twice the speed of
-    large networks. States and sums have double precision all the same.
+    With ``single`` the weights are kept in single precision: about 7 digits, half the memory and up to twice the speed.
+    States and sums have double precision all the same.
     """
     try:
         matrix = np.ascontiguousarray(weights, dtype=np.float32 if single else np.float64)
@@ -117,8 +119,8 @@ def random(n: int, k: int, *, weights: Any = 1.0, seed: int = 0, single: bool = 
 def small_world(n: int, k: int, p: float, *, weights: Any = 1.0, seed: int = 0, single: bool = False) -> Sparse:
     """A ring in which every neuron has synapses from its ``k`` nearest neighbours, each rewired with probability ``p``.
 
-    The directed network of D. J. Watts and S. H. Strogatz, Nature 393, 440 (1998): a rewired synapse comes from a neuron
-    drawn among all others from which there is none yet. ``k`` is even.
+    The directed network of D. J. Watts and S. H. Strogatz, Nature 393, 440 (1998): a rewired synapse comes from a
+    neuron drawn among all others from which there is none yet. ``k`` is even.
     """
     count, degree = _count("n", n, 3), _count("k", k, 2)
     if degree % 2 or degree > count - 1:
@@ -192,7 +194,7 @@ class Coupling:
         """Hash of its structure and weights."""
         text = hashlib.sha256(repr((type(self).__name__, self.shape)).encode())
         for name in sorted(self.arrays):
-            text.update(np.ascontiguousarray(self.arrays[name]))
+            text.update(np.ascontiguousarray(self.arrays[name]).data)
         return text.hexdigest()[:16]
 
     def __repr__(self) -> str:
@@ -207,8 +209,8 @@ class Coupling:
         x = jnp.asarray(x)
         if x.shape != (count,):
             raise InputError(
-                f"a coupling of {self.shape[0]} x {self.shape[1]} neurons needs {what} as an array of shape ({count},), "
-                f"not {x.shape}"
+                f"a coupling of {self.shape[0]} x {self.shape[1]} neurons needs {what} as an array of shape "
+                f"({count},), not {x.shape}"
             )
         return x
 

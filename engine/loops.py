@@ -67,7 +67,7 @@ class Loop:
 class Product:
     """Rows ``first`` to ``last`` of a matrix times ``vectors`` vectors.
 
-    The table: address of the matrix, bytes from row to row, number of columns, addresses of the vectors, of the results.
+    The table: address of the matrix, bytes from row to row, number of columns, addresses of the vectors and results.
     """
 
     vectors: int
@@ -140,7 +140,7 @@ class _Loop:
             ends.append(code.new(f"load i64, ptr {place}, align 8"))
         outside = set(self.values)
         self.emit({"row"})
-        totals = self.span(*ends, "row", "row")
+        totals = self.span(ends[0], ends[1], "row", "row")
         for total, result in zip(totals, self.results, strict=True):
             place = code.new(f"getelementptr double, ptr {result}, i64 %i")
             code.line(f"store double {total}, ptr {place}, align 8")
@@ -258,7 +258,9 @@ class _Loop:
         """Numbers one by one: as fast as the processors' own instruction, or faster."""
         code = self.code
         first = code.new(f"getelementptr i32, ptr {indices}, i64 {c}")
-        wide = "" if mask is None else code.new(f"zext <{WIDTH} x i32> {self.vector(first, 'i32', mask)} to {_INTEGERS}")
+        wide = (
+            "" if mask is None else code.new(f"zext <{WIDTH} x i32> {self.vector(first, 'i32', mask)} to {_INTEGERS}")
+        )
         result = "poison"
         for lane in range(WIDTH):
             if wide:
@@ -368,9 +370,8 @@ def _product(module: _Module, product: Product) -> list[str]:
         code.lines.append(f"{name}.head:")
         code.line(f"%{name}.j = phi i64 [ 0, %{name}.start ], [ %{name}.j.next, %{name}.body ]")
         for r, k in sums:
-            code.line(
-                f"%{name}.s{r}.{k} = phi {VECTOR} [ zeroinitializer, %{name}.start ], [ %{name}.n{r}.{k}, %{name}.body ]"
-            )
+            nothing = f"[ zeroinitializer, %{name}.start ]"
+            code.line(f"%{name}.s{r}.{k} = phi {VECTOR} {nothing}, [ %{name}.n{r}.{k}, %{name}.body ]")
         code.line(f"%{name}.more = icmp slt i64 %{name}.j, %whole")
         code.line(f"br i1 %{name}.more, label %{name}.body, label %{name}.rest")
 
@@ -404,9 +405,8 @@ def _product(module: _Module, product: Product) -> list[str]:
         code.lines.append(f"{name}.done:")
         finals = {}
         for r, k in sums:
-            code.line(
-                f"%{name}.f{r}.{k} = phi {VECTOR} [ %{name}.s{r}.{k}, %{name}.rest ], [ %{name}.t{r}.{k}, %{name}.tail ]"
-            )
+            whole, odd = f"[ %{name}.s{r}.{k}, %{name}.rest ]", f"[ %{name}.t{r}.{k}, %{name}.tail ]"
+            code.line(f"%{name}.f{r}.{k} = phi {VECTOR} {whole}, {odd}")
             finals[r, k] = f"%{name}.f{r}.{k}"
         for (r, k), v in finals.items():
             total = _across(code, v, lambda a, b, width: f"fadd {module.type(FLOAT, width)} {a}, {b}")

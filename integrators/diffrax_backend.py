@@ -36,6 +36,7 @@ def solve(
     rtol: float,
     atol: float,
     max_steps: float,
+    dtype: str = "float64",
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """States ``(members, times, dimension)``, and how each member ended, as `groups` tell it."""
     import jax
@@ -43,10 +44,10 @@ def solve(
 
     system = ensemble.system
     settings = (float(start), float(end), dt, rtol, atol, int(min(max_steps, 2**31 - 2)))
-    with jax.enable_x64(True):
+    with jax.enable_x64(dtype == "float64"):
         y, p, t = jnp.asarray(ensemble.y), jnp.asarray(np.ascontiguousarray(ensemble.p)), jnp.asarray(times)
         if system.kind == "map":
-            raw = np.asarray(jax.jit(jax.vmap(partial(iterated, system, int(start), int(end), times)))(y, p))
+            raw = np.array(jax.jit(jax.vmap(partial(iterated, system, int(start), int(end), times)))(y, p), dtype=float)
             count = len(raw)
             steps = np.full(count, end - start)
             codes = np.where(np.isfinite(raw).all(axis=(1, 2)), DONE, NONFINITE)
@@ -54,6 +55,7 @@ def solve(
         raw, codes, accepted, rejected = map(
             np.array, jax.jit(jax.vmap(partial(integrated, system, method, settings), (0, 0, None)))(y, p, t)
         )
+    raw = raw.astype(float)
     finite = np.isfinite(raw).all(axis=2)
     codes = np.where((codes == DONE) & ~finite.all(axis=1), NONFINITE, codes)
     raw[~finite] = np.nan

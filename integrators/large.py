@@ -53,7 +53,11 @@ class Large:
         self.stages = len(self.nodes)
         self.estimates = len(tableau.error) if adaptive and tableau else 0
         sections = _map(self) if tableau is None else _runge_kutta(self, tableau, n)
-        places = {"in y": "shown", "in t": ("times", 8 * (self.stages + 1)), "out record": "record"}
+        places: dict[str, str | tuple[str, int]] = {
+            "in y": "shown",
+            "in t": ("times", 8 * (self.stages + 1)),
+            "out record": "record",
+        }
         sections |= {"record": rebound(self.recording.stages, places), "setup": self.rhs.setup + self.recording.setup}
         self.tape = Tape({k: sections.get(k, ()) for k in (*SECTIONS, "setup")})
 
@@ -451,4 +455,3 @@ def unpacked(system: System, recorded: tuple[str, ...], raw: np.ndarray) -> dict
         found[name] = raw[..., start : start + size].reshape(*raw.shape[:-1], *shapes[name])
         start += size
     return found
-

@@ -319,4 +319,3 @@ def _judge(c, used, errors, estimates, members, m, dimension, rule, status, cloc
         status[m] = STEP_TOO_SMALL if finite else NONFINITE
     elif c[STEPS] >= clock[2]:
         status[m] = TOO_MANY_STEPS
-

@@ -23,7 +23,8 @@ def recorded(system: System, record: Any) -> tuple[System, tuple[str, ...]]:
         return system, known
     if isinstance(record, str) or not isinstance(record, (Mapping, Sequence)) or not record:
         raise InputError(
-            f"record must be a list of state blocks and observables, or a dictionary of names and formulas, not {record!r:.60}"
+            "record must be a list of state blocks and observables, or a dictionary of names and formulas, "
+            f"not {record!r:.60}"
         )
     if not isinstance(record, Mapping):
         for name in record:

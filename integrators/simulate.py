@@ -74,6 +74,7 @@ def simulate(
     events: Any = (),
     max_steps: int = 10**9,
     backend: str = "numba",
+    dtype: str = "float64",
     seed: int | tuple[int, int] = 0,
     store: str | os.PathLike | Writer | None = None,
     force: bool = False,
@@ -118,6 +119,8 @@ def simulate(
     backend : "numba" or "jax"
         ``numba``: machine code for this processor. ``jax``: diffrax on whatever JAX runs on, for functions that cannot
         be lowered to machine code, and for GPUs; its results are not the same to the last bit. Also has ``kvaerno5``.
+    dtype : "float64" or "float32"
+        In what ``backend="jax"`` computes. Single precision is for GPUs; results are stored as float64.
     seed : int, or (int, int)
         For noise and for initial values that are drawn. A second number is that of the first member (default 0): with
         it, a member of a noisy ensemble is computed again alone.
@@ -154,6 +157,7 @@ def simulate(
     start, end, keep = span(system, t_start, t_end, transient)
     method = _method(system, method, dt, backend)
     rtol, atol = positive("rtol", rtol), positive("atol", atol)
+    _check_dtype(dtype, backend, rtol)
     step = None if dt is None else number("dt", dt)
     most = float(whole("max_steps", max_steps, 1))
     seed, first_member = seed if isinstance(seed, tuple) and len(seed) == 2 else (seed, 0)
@@ -164,6 +168,7 @@ def simulate(
     wanted = _events(system, events, method, backend, forward=end > start)
     times = samples(system, start, end, keep, sample)
     if store is None or backend == "jax" or system.noise is not None:
+        check_room(len(times) * (2 + (len(ensemble.y) if store is None else 0)))
         times = times[:]
     only_end = isinstance(sample, str)
     numba = backend == "numba"
@@ -186,6 +191,7 @@ def simulate(
             system,
             method=method,
             backend=backend,
+            dtype=None if dtype == "float64" else dtype,
             rtol=None if plan.dt is not None else rtol,
             atol=None if plan.dt is not None else atol,
             dt=plan.dt if steps_known else None,
@@ -202,7 +208,7 @@ def simulate(
     if store is None:
         check_room(len(ensemble.y) * len(plan.times) * plan.numbers)
     if backend == "jax":
-        return _by_diffrax(plan, layout, _sink(store, force))
+        return _by_diffrax(replace(plan, dtype=dtype), layout, _sink(store, force))
     return _Run(plan, layout, _sink(store, force), cores(workers)).result(progress)
 
 
@@ -225,6 +231,7 @@ class _Plan:
     workers: int
     keep: float = 0.0
     events: dict[str, Event] = field(default_factory=dict)
+    dtype: str = "float64"
 
     @cached_property
     def large(self) -> bool:
@@ -386,6 +393,7 @@ def _by_diffrax(plan: _Plan, layout: Layout, writer: Writer | None) -> xr.Datase
         rtol=plan.rtol,
         atol=plan.atol,
         max_steps=plan.max_steps,
+        dtype=plan.dtype,
     )
     shape = tuple(plan.members.dims.values())
     found = plan.members.system.unpack(raw) | observables(plan.members, raw, plan.times[:]) | endings
@@ -516,7 +524,7 @@ class _Run:
             if isinstance(group, AdaptiveGroup) and self.plan.events:
                 self.happened[part.start] = [group.record.of(number) for number in range(len(group.record.names))]
 
-    def _segment(self, group: Group, part: slice, first: int, last: int, tick: Tick) -> None:
+    def _segment(self, group: Any, part: slice, first: int, last: int, tick: Tick) -> None:
         if self.raw is not None:
             out = self.raw[part, first:last]
         else:
@@ -616,6 +624,15 @@ def _sink(store: Any, force: bool) -> Writer | None:
     if store is None or isinstance(store, Writer):
         return store
     return Writer(Path(store), force=force)
+
+
+def _check_dtype(dtype: str, backend: str, rtol: float) -> None:
+    if dtype not in ("float64", "float32"):
+        raise InputError(f"dtype is 'float64' or 'float32', not {dtype!r:.40}")
+    if dtype == "float32" and backend != "jax":
+        raise InputError(f"backend {backend!r} computes in float64; float32 needs backend='jax'")
+    if dtype == "float32" and rtol < 1e-6:
+        raise InputError(f"float32 has 7 digits; choose an rtol of at least 1e-6, not {rtol:g}")
 
 
 def _method(system: System, method: str | None, dt: Any, backend: str) -> str:

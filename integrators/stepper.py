@@ -66,6 +66,8 @@ def stepper(
     fixed = system.kind == "map" or system.noise is not None or method in FIXED
     method = _method(system, method, dt if fixed else None, "numba")
     length = 1.0 if dt is None else positive("dt", dt)
+    if system.events:
+        raise InputError(f"system {system.name!r} has events, which a stepper does not follow; use simulate")
     start, seed = number("t_start", t_start), whole("seed", seed, 0)
     rtol, atol = positive("rtol", rtol), positive("atol", atol)
     ensemble = members(system, parameters, initial, seed)

@@ -14,7 +14,7 @@ from .diagrams import lyapunov_spectrum, orbit_diagram, track_attractors
 from .landscapes import landscape, metadynamics
 from .motion import motion_map
 from .periods import isoperiodic_diagram
-from .planes import basins, kick_map, winding_numbers
+from .planes import asymptotic_phase, basins, kick_map, winding_numbers
 from .style import STYLE
 from .trajectories import elements_over_time, phase_portrait, pick, time_series
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STYLE",
+    "asymptotic_phase",
     "basins",
     "branches",
     "isoperiodic_diagram",
@@ -43,7 +44,15 @@ __all__ = [
     "winding_numbers",
 ]
 
-OF_AN_ANALYSIS = ("kick_map", "lyapunov_spectrum", "metadynamics", "motion_map", "track_attractors", "winding_numbers")
+OF_AN_ANALYSIS = (
+    "asymptotic_phase",
+    "kick_map",
+    "lyapunov_spectrum",
+    "metadynamics",
+    "motion_map",
+    "track_attractors",
+    "winding_numbers",
+)
 """Analyses whose results are drawn by the function of the same name."""
 
 

@@ -126,3 +126,39 @@ def winding_numbers(data: xr.Dataset, axes: Axes | None = None) -> Figure:
     axes.set_xlabel(described(data[x]))
     axes.set_ylabel(described(data[y]))
     return axes.figure
+
+
+@styled
+def asymptotic_phase(data: xr.Dataset, axes: Axes | None = None) -> Figure:
+    """Draw asymptotic phases over two components of the state, isochrons a tenth of a period apart, and the cycle.
+
+    Parameters
+    ----------
+    data : Dataset
+        The result of :func:`attrax.analysis.asymptotic_phase` on a grid of two state blocks.
+    axes : Axes, optional
+        A new figure by default.
+
+    Raises
+    ------
+    InputError
+        If the grid has not two dimensions.
+    """
+    phase = data["asymptotic_phase"]
+    if phase.ndim != 2:
+        raise InputError(f"expected phases on a grid of two dimensions, not of {phase.ndim}")
+    if axes is None:
+        axes = new_figure(data, (6.4, 5.2)).subplots()
+    x, y = (str(dim) for dim in phase.dims)
+    image = axes.pcolormesh(data[x], data[y], phase.T, cmap="twilight", vmin=0, vmax=1, rasterized=True)
+    axes.figure.colorbar(image, ax=axes, label=described(phase), pad=0.01)
+    for level in np.arange(10) / 10:
+        shifted = (np.asarray(phase.T) - level + 0.5) % 1.0 - 0.5
+        near = np.where(np.abs(shifted) < 0.25, shifted, np.nan)
+        axes.contour(data[x], data[y], near, levels=[0.0], colors="black", linewidths=0.5)
+    cycle = [data.get(name.removesuffix("_initial")) for name in (x, y)]
+    if all(each is not None and each.dims == ("phase",) for each in cycle):
+        axes.plot(*cycle, color="white", linewidth=2.0)
+    axes.set_xlabel(described(data[x]))
+    axes.set_ylabel(described(data[y]))
+    return axes.figure

@@ -6,10 +6,12 @@ from .hebbian import fisher_hebbian, fisher_hebbian_bars
 from .hopfield import hopfield_map, hopfield_network, modern_hopfield, modern_hopfield_map
 from .latching import latching_network, random_patterns
 from .metadynamics import intrinsic_plasticity, self_coupled_neuron, target_point_network, three_site_network
-from .polyhomeostasis import polyhomeostatic_adaptation, self_coupled_neuron_map
+from .polyhomeostasis import polyhomeostatic_adaptation, polyhomeostatic_network, self_coupled_neuron_map
 from .populations import quadratic_integrate_and_fire, wilson_cowan
 from .stsp import (
+    clique_weights,
     full_depletion,
+    random_weights,
     stsp_clique_ring,
     stsp_network,
     stsp_ring,
@@ -19,6 +21,7 @@ from .stsp import (
 )
 
 __all__ = [
+    "clique_weights",
     "comparator",
     "comparator_network",
     "fisher_hebbian",
@@ -35,8 +38,10 @@ __all__ = [
     "modern_hopfield_map",
     "morris_lecar",
     "polyhomeostatic_adaptation",
+    "polyhomeostatic_network",
     "quadratic_integrate_and_fire",
     "random_patterns",
+    "random_weights",
     "self_coupled_neuron",
     "self_coupled_neuron_map",
     "stsp_clique_ring",

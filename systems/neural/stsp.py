@@ -69,6 +69,42 @@ def tsodyks_markram(u, phi, y, U, alpha, T_u, T_phi):
     return (1 - u) / T_u + alpha * (U - u) * y, (1 - phi) / T_phi - alpha * phi * u * y
 
 
+def clique_weights(cliques, n=None):
+    """Weights of a network that stores cliques: sets of neurons that excite each other and inhibit all others.
+
+    Parameters
+    ----------
+    cliques : sequence of sequences of int
+        Numbers of the neurons of each clique, at least 2; cliques may overlap.
+    n : int
+        Number of neurons (default: up to the last that belongs to a clique).
+
+    Returns
+    -------
+    dict
+        ``{"n": ..., "w": ..., "z": ...}``, for ``with_parameters``: w is 1 / (s - 1) between neurons that share a
+        clique (of s neurons, the smallest that they share), z is -1 / s between all others, for the mean size s.
+    """
+    n = 1 + max(map(max, cliques)) if n is None else n
+    w = np.zeros((n, n))
+    for clique in sorted(cliques, key=len, reverse=True):
+        w[np.ix_(clique, clique)] = 1 / (len(clique) - 1)
+    np.fill_diagonal(w, 0.0)
+    z = np.where((w == 0) & ~np.eye(n, dtype=bool), -1 / np.mean([len(c) for c in cliques]), 0.0)
+    return {"n": n, "w": w, "z": z}
+
+
+def random_weights(n, links, seed=0):
+    """Weights of a random symmetric network: ``links`` neurons excite each one on average, all others inhibit it.
+
+    Excitation and inhibition are of strength 1 / ``links``, as in `clique_weights`; returned as there.
+    """
+    upper = np.triu(np.random.default_rng(seed).random((n, n)) < links / (n - 1), 1)
+    w = (upper | upper.T).astype(float) / links
+    z = np.where((w == 0) & ~np.eye(n, dtype=bool), -1.0 / links, 0.0)
+    return {"n": n, "w": w, "z": z}
+
+
 NEURON = {
     "a": parameter(10.0, "", "gain: slope of the rate function"),
     "b": parameter(0.0, "", "threshold of the rate function"),

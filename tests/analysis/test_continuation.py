@@ -211,6 +211,79 @@ def test_all_branches_of_decoupled_units():
     assert len(bifurcation_diagram(units, "a", (-2, 1), depth=1)) == 14
 
 
+def test_all_six_branches_of_a_ring_of_six_neurons():
+    """Two eigenvalues vanish together (D6): three branches with an axis through neurons, three with one between."""
+    ring = ax.systems.neural.stsp_ring.with_parameters(n=6, a=1.0)
+    first, *others = bifurcation_diagram(ring, "a", (0.5, 8), depth=1)
+    (point,) = first.special("BP")
+    assert point.refined and point.unstable == (0, 2) and "2 eigenvalues vanish" in point.note
+    assert point.parameters["a"] == pytest.approx(_loss_of_uniform_activity(ring), rel=1e-11)
+    assert len(others) == 6
+    ends = np.array([end.vector.reshape(3, 6) for each in others for end in each.special("EP")])
+    assert len(ends) == 12
+    turned = {tuple(np.round(np.roll(end, k, axis=1).ravel(), 6)) for end in ends for k in range(6)}
+    assert len(turned) == 12
+    stable = [each for each in others if each.data["unstable"].values[len(each) // 4] == 0]
+    assert len(stable) == 3
+    for each in stable:
+        assert [p.kind for p in each.special() if p.kind != "NSE"] == ["EP", "H", "BP", "H", "EP"]
+
+
+def _loss_of_uniform_activity(ring):
+    """Where the two eigenvalues of the first mode vanish along the uniform fixed points."""
+    from scipy.optimize import brentq
+
+    y = np.repeat([-0.9, 0.5, 0.5], 6)
+
+    def growth(a):
+        nonlocal y
+        here = ring.with_parameters(a=a)
+        for _ in range(30):
+            f = np.concatenate([np.ravel(v) for v in here.rhs(y).values()])
+            y = y - np.linalg.lstsq(here.jacobian(y), f, rcond=1e-10)[0]
+            y = np.repeat(y.reshape(3, 6).mean(axis=1), 6)
+        return np.sort(np.linalg.eigvals(here.jacobian(y)).real)[-2:].mean()
+
+    return brentq(growth, 1.25, 1.35, xtol=1e-15, rtol=1e-15)
+
+
+def test_a_branch_that_is_a_group_orbit_leaves_where_two_eigenvalues_vanish():
+    """Amplitude equations of a rotation-symmetric bifurcation: a circle of patterns, one of which is followed."""
+
+    @ax.flow(state={"x": (), "y": (), "w": ()}, parameters={"r": -0.3})
+    def pattern(t, s, p):
+        q = s.x**2 + s.y**2
+        return {"x": (p.r - q + s.w) * s.x, "y": (p.r - q + s.w) * s.y, "w": -s.w - 0.3 * q}
+
+    rest, branch = bifurcation_diagram(pattern, "r", (-0.5, 0.6), depth=1)
+    assert rest.special("BP")[0].unstable == (0, 2)
+    data = branch.data
+    np.testing.assert_allclose(1.3 * (data["x"] ** 2 + data["y"] ** 2), data["r"], atol=1e-12)
+    assert (data["unstable"] == 0).all()
+    assert branch.endings == ("r reaches its upper bound", "r reaches its upper bound")
+    again = continue_fixed_points(pattern, "r", (-0.5, 0.6), start=rest["BP1"])
+    assert again.labels == branch.labels
+
+
+def test_oscillators_that_turn_together_are_followed_modulo_rotation():
+    """Kuramoto's oscillators in a rotating frame: phase-locked states are a circle; locking is lost in a fold."""
+    omega = np.array([-1.0, -0.2, 0.3, 0.9])
+
+    @ax.flow(state={"theta": (4,)}, parameters={"K": 4.0})
+    def kuramoto(t, s, p):
+        return {"theta": omega + p.K / 4 * jnp.sum(jnp.sin(s.theta[None, :] - s.theta[:, None]), axis=1)}
+
+    start = ax.simulate(kuramoto, 50.0, sample="end").theta.values
+    branch = continue_fixed_points(kuramoto, "K", (0.5, 6.0), start={"theta": start})
+    folds = branch.special("LP")
+    assert len(folds) >= 1
+    K = min(p.parameters["K"] for p in folds)
+    # with u = K r, the self-consistency is 1 / K = mean sqrt(1 - (omega / u)^2) / u
+    u = np.linspace(1.0, 6.0, 2_000_001)
+    expected = 1 / (np.sqrt(1 - (omega[:, None] / u) ** 2).mean(axis=0) / u).max()
+    assert K == pytest.approx(expected, rel=1e-9)
+
+
 def test_the_cascade_of_the_logistic_map_as_a_diagram():
     @ax.map(state={"x": ()}, parameters={"r": 0.5})
     def logistic(t, s, p):

@@ -173,3 +173,65 @@ def test_failures_are_explained():
         find_cycle(decay)
     with pytest.raises(NumericsError, match="ends in a fixed point|shrinks to a fixed point"):
         find_cycle(brusselator.with_parameters(B=1.5))
+
+
+@pytest.mark.parametrize("system", [van_der_pol, brusselator, ax.systems.chaos.lorenz.with_parameters(rho=160.0)])
+def test_shooting_and_collocation_agree(system):
+    one, other = (find_cycle(system, method=method) for method in ("collocation", "shooting"))
+    assert one.period == pytest.approx(other.period, rel=1e-11)
+    assert one.multipliers == pytest.approx(other.multipliers, rel=1e-7, abs=1e-11)
+    assert float(other.data.trivial_error) < 1e-8
+    assert other.residual < 1e-9
+
+
+def test_shooting_of_a_driven_oscillator():
+    one, other = (find_cycle(driven, period="2*pi/omega", method=method) for method in ("collocation", "shooting"))
+    assert np.sort_complex(one.multipliers) == pytest.approx(np.sort_complex(other.multipliers), rel=1e-8)
+    assert other.profile[0] == pytest.approx(one.profile[0], abs=1e-9)
+
+
+def test_a_neuron_that_spikes_by_a_reset_has_its_closed_form():
+    """Leaky integrate-and-fire with adaptation that decays: its return map from spike to spike is known."""
+
+    @ax.flow(
+        state={"v": (), "a": ()},
+        parameters={"drive": 2.0, "decay": 0.5, "jump": 0.3},
+        initial={"v": 0.0, "a": 0.1},
+        events={
+            "spike": ax.event(
+                lambda t, s, p: s.v - 1.0, direction="up", reset=lambda t, s, p: {"v": 0.0 * s.v, "a": s.a + p.jump}
+            )
+        },
+    )
+    def neuron(t, s, p):
+        return {"v": p.drive - s.v, "a": -p.decay * s.a}
+
+    cycle = find_cycle(neuron)
+    period = np.log(2.0)  # from 0 to 1 with v' = 2 - v
+    assert cycle.period == pytest.approx(period, rel=1e-11)
+    assert cycle.multipliers.real == pytest.approx([1.0, np.exp(-0.5 * period)], rel=1e-8)
+
+
+def test_a_ball_on_a_shaken_table():
+    """Bounces once a period; the velocity after impact is known: (1 + r) / (1 - r) times that of the table."""
+
+    @ax.flow(
+        state={"h": (), "v": ()},
+        parameters={"g": 1.0, "r": 0.8, "w": 1.0},
+        initial={"h": 0.05, "v": 3.0},
+        events={
+            "bounce": ax.event(
+                lambda t, s, p: s.h,
+                direction="down",
+                reset=lambda t, s, p: {"h": 0.0 * s.h, "v": -p.r * s.v + (1 + p.r) * p.w},
+            )
+        },
+    )
+    def ball(t, s, p):
+        return {"h": s.v, "v": -p.g + 0.0 * s.h}
+
+    # up with v, down with -v: v = r v + (1 + r) w
+    speed = 1.8 / 0.2
+    cycle = find_cycle(ball)
+    assert cycle.period == pytest.approx(2 * speed, rel=1e-9)
+    assert np.sort(cycle.multipliers.real) == pytest.approx([0.8, 1.0], rel=1e-7)

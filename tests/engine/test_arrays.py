@@ -109,7 +109,13 @@ def test_long_sums_are_made_of_partial_sums():
 
 
 UNARY = (jnp.sin, jnp.tanh, jnp.exp, lambda a: a * 0.3, lambda a: a[::-1], jnp.cumsum, lambda a: a - jnp.mean(a))
-BINARY = (jnp.add, jnp.multiply, jnp.minimum, lambda a, b: jnp.where(a > b, a, 0.5 * b), lambda a, b: jnp.roll(a, 2) - b)
+BINARY = (
+    jnp.add,
+    jnp.multiply,
+    jnp.minimum,
+    lambda a, b: jnp.where(a > b, a, 0.5 * b),
+    lambda a, b: jnp.roll(a, 2) - b,
+)
 
 
 @st.composite

@@ -88,3 +88,26 @@ def test_errors():
         ax.simulate(LORENZ, 1.0, backend="cuda")
     with pytest.raises(InputError, match="'rk4' does not exist for a flow with backend 'jax'"):
         ax.simulate(LORENZ, 1.0, backend="jax", method="rk4", dt=0.1)
+
+
+def test_single_precision():
+    lorenz = ax.systems.chaos.lorenz
+    options = {"backend": "jax", "initial": {"x": np.linspace(1.0, 2.0, 3)}, "sample": 0.5}
+    single = ax.simulate(lorenz, 2.0, dtype="float32", rtol=1e-5, **options)
+    double = ax.simulate(lorenz, 2.0, rtol=1e-8, **options)
+    assert single.x.dtype == np.float64 and single.attrs["dtype"] == "float32"
+    assert (single.x.values.astype(np.float32) == single.x.values).all()
+    np.testing.assert_allclose(single.z, double.z, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"dtype": "float32"}, "backend='jax'"),
+        ({"dtype": "float16", "backend": "jax"}, "'float32'"),
+        ({"dtype": "float32", "backend": "jax", "rtol": 1e-9}, "at least 1e-6"),
+    ],
+)
+def test_wrong_precision(options, told):
+    with pytest.raises(InputError, match=told):
+        ax.simulate(ax.systems.chaos.lorenz, 1.0, **options)

@@ -218,7 +218,9 @@ def test_ctrl_c_keeps_what_was_computed():
 def test_recording():
     system = stsp(40)
     everything = ax.simulate(system, 10.0, sample=1.0)
-    some = ax.simulate(system, 10.0, sample=1.0, record={"m": "mean(x)", "y": "y", "first": lambda t, s, p: s.x[:3] + t})
+    some = ax.simulate(
+        system, 10.0, sample=1.0, record={"m": "mean(x)", "y": "y", "first": lambda t, s, p: s.x[:3] + t}
+    )
     assert set(some.data_vars) == {"m", "y", "first", "status", "t_stop", "steps", "rejected"}
     np.testing.assert_allclose(some.m, everything.x.mean("n"), rtol=1e-12, atol=1e-14)
     np.testing.assert_array_equal(some.y, everything.y)

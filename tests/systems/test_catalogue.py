@@ -24,6 +24,7 @@ SMALL = {
     "neural.fisher_hebbian": {"n": 4},
     "neural.fisher_hebbian_bars": {"L": 2, "pixels": 4},
     "neural.latching_network": {"N": 10, "N_p": 3},
+    "neural.polyhomeostatic_network": {"N": 12, "K": 4},
     "neural.stsp_clique_ring": {"n_c": 3, "s_c": 3},
     "neural.tsodyks_markram_clique_ring": {"n_c": 3, "s_c": 3},
 }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attrax as ax
 from attrax import systems
-from attrax.systems.neural import full_depletion, tsodyks_markram
+from attrax.integrators.methods import METHODS as METHODS_OF_FLOWS
+from attrax.integrators.stochastic import Stochastic
+from attrax.systems.neural import clique_weights, full_depletion, random_weights, tsodyks_markram
 
 unit = st.floats(0.0, 1.0)
+METHODS = [m for m, method in METHODS_OF_FLOWS.items() if not isinstance(method, Stochastic)]
 
 
 @given(y=unit, fraction=unit, U_max=st.floats(1.0, 20.0))
@@ -94,3 +97,63 @@ def test_the_ring_of_cliques_is_the_network_with_its_weights(n_c, s_c):
     y = np.random.default_rng(7).uniform(0, 1, size=3 * n)
     for block, values in network.rhs(y).items():
         np.testing.assert_allclose(ring.rhs(y)[block].ravel(), values, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("name", "bound"), [("stsp_network", "U_max"), ("tsodyks_markram_network", "U")])
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 1000), a=st.floats(1.0, 30.0), highest=st.floats(1.0, 18.0))
+def test_every_integrator_stays_within_the_bounds(method, name, bound, seed, a, highest):
+    """From anywhere in the box 1 <= u <= U_max, 0 <= phi <= 1."""
+    system = systems.get(f"neural.{name}").with_parameters(**{"a": a, bound: highest})
+    generator = np.random.default_rng(seed)
+    start = {
+        "x": generator.uniform(-1, 1, 6),
+        "u": generator.uniform(1, highest, 6) if highest > 1 else np.ones(6),
+        "phi": generator.uniform(0, 1, 6),
+    }
+    rule = METHODS_OF_FLOWS[method]
+    how = {"rtol": 1e-8, "atol": 1e-10} if rule is None or rule.adaptive else {"dt": 1.0}
+    data = ax.simulate(system, 400.0, sample=1.0, method=method, initial=start, **how)
+    slack = 1e-6 if "rtol" in how else 1e-12
+    assert data.status == 0
+    assert data.u.min() >= 1 - slack
+    assert data.u.max() <= highest + slack
+    assert data.phi.min() >= -slack
+    assert data.phi.max() <= 1 + slack
+
+
+def test_cliques_win_one_after_the_other():
+    """Five cliques in a ring, of four neurons each, that share their last neuron with the next one."""
+    cliques = [[3 * k + i for i in range(3)] + [(3 * k + 3) % 15] for k in range(5)]
+    system = systems.get("neural.stsp_network").with_parameters(**clique_weights(cliques))
+    assert system.dimension == 45
+    data = ax.simulate(system, 20_000.0, transient=5000.0, sample=5.0, method="rk4", dt=1.0, seed=2)
+    active = np.stack([data.y.values[:, clique].min(axis=1) > 0.6 for clique in cliques], axis=1)
+    assert active.any(axis=0).all()
+    assert (active.sum(axis=1) <= 2).all()
+    both = active[active.sum(axis=1) == 2].argmax(axis=1), active[active.sum(axis=1) == 2][:, ::-1].argmax(axis=1)
+    assert set((4 - both[1] - both[0]) % 5) <= {1, 4}
+
+
+def test_weights_of_cliques_and_random_networks():
+    cliques = [[0, 1, 2], [2, 3, 4]]
+    found = clique_weights(cliques, n=6)
+    assert found["w"][0, 1] == found["w"][3, 2] == 0.5
+    assert found["w"][0, 3] == 0
+    assert found["z"][0, 3] == found["z"][5, 0] == -1 / 3
+    for weights in (found, random_weights(30, 5, seed=1)):
+        w, z = weights["w"], weights["z"]
+        np.testing.assert_array_equal(w, w.T)
+        np.testing.assert_array_equal((w != 0) ^ (z != 0), ~np.eye(len(w), dtype=bool))
+    assert (random_weights(200, 10, seed=1)["w"] > 0).sum(axis=1).mean() == pytest.approx(10, abs=1)
+
+
+def test_random_networks_freeze_at_low_gain_and_move_at_high_gain():
+    network = systems.get("neural.stsp_network").with_parameters(**random_weights(20, 4, seed=3))
+    moved = []
+    for a in (1.0, 10.0):
+        data = ax.simulate(network.with_parameters(a=a), 12_000.0, transient=8000.0, sample=5.0, seed=1)
+        moved.append(float((data.y.max("time") - data.y.min("time")).max()))
+    assert moved[0] < 1e-3
+    assert moved[1] > 0.5

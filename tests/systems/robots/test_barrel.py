@@ -73,14 +73,32 @@ def test_without_adaptation_it_comes_to_rest():
     assert float(np.abs(data.omega).max()) < 1e-3
 
 
-def test_at_low_drive_it_goes_back_and_forth_and_drifts():
-    weak = {"a": 3.0, "eps": 1.0, "K_P": 30.0, "K_D": np.sqrt(4 / 30), "L": 0.5}
-    data = ax.simulate(barrel, 600.0, transient=300.0, sample=0.1, initial=starts(24), parameters=weak, **EULER)
-    mean = np.abs(data.omega.mean("time").values)
-    swing = np.abs(data.omega).max("time").values
-    assert (swing > 0.5).all()
-    assert (mean < 0.05).all()
-    assert mean.max() > 0.01  # drift
+WEAK = {"a": 3.0, "eps": 1.0, "K_P": 30.0, "K_D": np.sqrt(4 / 30), "L": 0.5}
+DRIFTING = {"a": 5.0, "eps": 0.3}
+
+
+def test_with_a_weak_motor_it_goes_back_and_forth():
+    data = ax.simulate(barrel, 1500.0, transient=500.0, sample=0.1, initial=starts(24), parameters=WEAK, **EULER)
+    np.testing.assert_allclose(np.ptp(data.theta.values, axis=1), 5.19, atol=0.02)
+    assert (data.omega.max("time") > 2.0).all() and (data.omega.min("time") < -2.0).all()
+
+
+def test_with_a_strong_neuron_it_drifts_either_way_as_it_goes_back_and_forth():
+    data = ax.simulate(barrel, 1500.0, transient=500.0, sample=0.1, initial=starts(16), parameters=DRIFTING, **EULER)
+    drift = (data.theta[:, -1] - data.theta[:, 0]).values / 1000.0
+    np.testing.assert_allclose(np.abs(drift), 0.49, atol=0.01)
+    assert {-1.0, 1.0} == set(np.sign(drift))
+    assert (data.omega.max("time") > 1.0).all() and (data.omega.min("time") < -1.0).all()
+
+
+def test_the_phase_of_a_kick_decides_where_it_drifts():
+    system = barrel.with_parameters(**DRIFTING).with_initial(theta=1.0, omega=1.0, s=0.2, s_dot=0.0, b=0.1)
+    data = ax.simulate(system, 1020.0, transient=1000.0, sample=0.5, **EULER)
+    before = {name: data[name].values for name in system.state}
+    kicked = before | {"omega": before["omega"] + 2.0}
+    later = ax.simulate(system, 1000.0, transient=500.0, sample=500.0, initial=kicked, **EULER)
+    signs = np.sign((later.theta[:, -1] - later.theta[:, 0]).values)
+    assert {-1.0, 1.0} == set(signs)
 
 
 def after(system, t_end):

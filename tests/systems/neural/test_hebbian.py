@@ -27,7 +27,8 @@ def test_the_rule_descends_the_fisher_information(N, x, b):
             return (N + w * u * (1 - 2 * y)) ** 2
 
         y = sigmoid(jnp.asarray(x) - b)
-        assert float(-jax.grad(information)(x / u) / 2) == pytest.approx(float(limiting(x, y, N) * hebbian(x, y) * u), rel=1e-12)
+        rule = float(limiting(x, y, N) * hebbian(x, y) * u)
+        assert float(-jax.grad(information)(x / u) / 2) == pytest.approx(rule, rel=1e-12)
 
 
 def test_small_weights_grow_at_the_predicted_rate():
