@@ -196,13 +196,14 @@ def continue_bifurcation(
     On curves of flows: CP, BT, ZH on LP curves, BT, ZH, HH, GH on H curves; of maps: CP, R1 on LP, R2 on PD, R1 to R4
     on NS curves. They are located as zeros of smooth test functions along the curve. A BP curve is one of the
     extended system with an unfolding ``beta``, which stays 0 where branch points persist in two parameters.
+    Bifurcations of limit cycles (LPC, PD, NS) are followed as well.
 
     Parameters
     ----------
     system : System
     start : SpecialPoint
         From a branch of fixed points (LP, H, BP, PD, NS), or of another curve (BT, ZH, HH: switch to the curve that
-        leaves there).
+        leaves there), or from a branch of limit cycles (LPC, PD, NS).
     bounds : dict
         ``(low, high)`` of two parameters.
     curve : str
@@ -223,7 +224,9 @@ def continue_bifurcation(
         from .cycle_curves import continue_cycle_bifurcation
 
         options: dict[str, Any] = {"step": step, "max_step": max_step, "min_step": min_step, "max_points": max_points}
-        return continue_cycle_bifurcation(system, start, bounds, **options, progress=progress)
+        return continue_cycle_bifurcation(
+            system, start, bounds, **options, progress=progress, checkpoint=checkpoint
+        )
     names = tuple(bounds)
     check(system, names, start.iterates)
     _check_bounds(bounds)
@@ -351,10 +354,12 @@ def _ways(equations: Equations, u: np.ndarray, bounds: Bounds) -> list[tuple[Poi
     for pair in normal_forms.around(equations, u, curve.scale):
         families = _families(equations, pair[0], curve.scale)
         more = np.zeros(families)
+        base = np.append(u, more)
         here = _curve(equations, np.append(pair[0], more), bounds)
-        away = [None if side is None else np.append(side - u, more) for side in pair]
-        sides = [None if x is None else begin(here, np.append(u, more) + x, x) for x in away]
-        beginning = measured(here, np.append(u, more), away[0] / np.linalg.norm(away[0] / here.scale))
+        away = [np.append(side - u, more) for side in pair if side is not None]
+        sides: list[Point | None] = [begin(here, base + x, x) for x in away]
+        beginning = measured(here, base, away[0] / np.linalg.norm(away[0] / here.scale))
+        sides += [None] * (2 - len(sides))
         ways.append((beginning, (sides[0], sides[1])))
     return ways
 

@@ -240,11 +240,11 @@ def branch(
         declared = system.parameters[name]
         described = {"units": declared.unit, "long_name": declared.meaning}
         coords[key] = Variable(("point",), float, {k: v for k, v in described.items() if v}, z[:, n + k])
-    for name, values in _observed(system, parameters, z).items():
+    for name, seen in _observed(system, parameters, z).items():
         observed[name] = key = _free(name, taken)
-        dims = ("point", *(_free(f"{name}_{axis}", {*sizes}) for axis in range(values.ndim - 1)))
-        sizes |= dict(zip(dims, values.shape, strict=True))
-        variables[key], arrays[key] = Variable(dims), values
+        dims = ("point", *(_free(f"{name}_{axis}", {*sizes}) for axis in range(seen.ndim - 1)))
+        sizes |= dict(zip(dims, seen.shape, strict=True))
+        variables[key], arrays[key] = Variable(dims), seen
     for k, name in enumerate(extras):
         key = _free(name, taken)
         variables[key] = Variable(("point",), float, {"long_name": f"unknown {name} of the defining equations"})

@@ -80,11 +80,22 @@ def basis(degree: int) -> Basis:
 
 def lagrange(degree: int, x: Vector, derivative: int = 0) -> Matrix:
     """Lagrange's polynomials (or their derivatives) through equidistant points of [0, 1] at ``x``: (x, degree + 1)."""
-    powers = np.vander(np.linspace(0, 1, degree + 1), increasing=True)
-    coefficients = np.linalg.inv(powers)
+    coefficients = _polynomials(degree, derivative)
+    values = np.empty((len(x), degree + 1))
+    values[:] = coefficients[-1]
+    for row in coefficients[-2::-1]:
+        values *= x[:, None]
+        values += row
+    return values
+
+
+@lru_cache
+def _polynomials(degree: int, derivative: int) -> Matrix:
+    """Coefficients of the polynomials, constant ones first."""
+    coefficients = np.linalg.inv(np.vander(np.linspace(0, 1, degree + 1), increasing=True))
     for _ in range(derivative):
         coefficients = coefficients[1:] * np.arange(1, len(coefficients))[:, None]
-    return np.vander(x, len(coefficients), increasing=True) @ coefficients
+    return coefficients
 
 
 class Rates:
@@ -354,8 +365,11 @@ class Collocation:
 
     def local(self, profile: Matrix) -> np.ndarray:
         """Values at the nodes, interval by interval (N, m + 1, ...)."""
-        index = np.arange(self.intervals)[:, None] * self.degree + np.arange(self.degree + 1)
-        return profile[index]
+        return profile[self._local]
+
+    @cached_property
+    def _local(self) -> Matrix:
+        return np.arange(self.intervals)[:, None] * self.degree + np.arange(self.degree + 1)
 
     def collocated(self, profile: Matrix) -> Matrix:
         """Values at the collocation points (points, ...) of values at the nodes."""
@@ -370,9 +384,10 @@ class Collocation:
 
     def evaluated(self, profile: Matrix, tau: Vector) -> Matrix:
         """Values at any scaled times in [0, 1]."""
-        which = np.clip(np.searchsorted(self.mesh, tau, side="right") - 1, 0, self.intervals - 1)
+        which = np.searchsorted(self.mesh[1:-1], tau, side="right")
         inside = (tau - self.mesh[which]) / (self.mesh[which + 1] - self.mesh[which])
-        return np.einsum("tk,tk...->t...", lagrange(self.degree, inside), self.local(profile)[which])
+        nodes = profile[which[:, None] * self.degree + np.arange(self.degree + 1)]
+        return np.einsum("tk,tk...->t...", lagrange(self.degree, inside), nodes)
 
     def functional(self, density: Matrix) -> Vector:
         """Row (nodes * n,) of the integral of ``density . U``, from the density at the collocation points."""
@@ -416,7 +431,7 @@ class Collocation:
 
     @property
     def _periodic(self) -> bool:
-        return bool((self.closing == np.eye(self.n)).all())
+        return np.array_equal(self.closing, np.eye(self.n))
 
     def moved(self, u: Vector, other: Collocation) -> Vector:
         """Unknowns interpolated to another mesh."""
@@ -552,7 +567,6 @@ def scratch(N: int, m: int, n: int, b: int, k: int) -> int:
 def _highest(degree: int) -> Vector:
     """Weights of the m-th derivative of a polynomial through m + 1 equidistant points of [0, 1]."""
     return lagrange(degree, np.zeros(1), degree)[0]
-
 
 
 def extrema(profile: Matrix, degree: int) -> tuple[Vector, Vector]:

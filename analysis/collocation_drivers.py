@@ -188,8 +188,8 @@ def triangular(
             for j in range(n):
                 for k in range(n):
                     total = 0.0
-                    for l in range(n):
-                        total += one[j * n + l] * z[l * n + k]
+                    for t in range(n):
+                        total += one[j * n + t] * z[t * n + k]
                     y[j * n + k] = total
             if not _orthonormal(n, y, r):
                 return 0
@@ -199,8 +199,8 @@ def triangular(
         for j in range(n):
             for k in range(n):
                 total = 0.0
-                for l in range(n):
-                    total += frame[l * n + j] * z[l * n + k]
+                for t in range(n):
+                    total += frame[t * n + j] * z[t * n + k]
                 product[j * n + k] = total
         going = False
         for s in range(1, n):
@@ -305,21 +305,21 @@ def eliminate(
                 for node in range(m + 1):
                     place = inner if node == 0 else inner + n if node == m else (node - 1) * n
                     value = values[j * (m + 1) + node]
-                    for l in range(n):
-                        row[place + l] = -value * slope[l]
+                    for t in range(n):
+                        row[place + t] = -value * slope[t]
                     row[place + s] += slopes[j * (m + 1) + node]
                 source = at(columns, ((i * m + j) * n + s) * q)
-                for l in range(q):
-                    row[inner + 2 * n + l] = source[l]
+                for t in range(q):
+                    row[inner + 2 * n + t] = source[t]
         for r in range(b):
             row, source = at(edge, r * w), at(rows, r * stride + i * m * n)
-            for l in range(inner):
-                row[l] = source[n + l]
-            for l in range(n):
-                row[inner + l] = border[(r * (N + 1) + i) * n + l] + source[l]
-                row[inner + n + l] = 0.0
-            for l in range(q):
-                row[inner + 2 * n + l] = corner[r * q + l]
+            for t in range(inner):
+                row[t] = source[n + t]
+            for t in range(n):
+                row[inner + t] = border[(r * (N + 1) + i) * n + t] + source[t]
+                row[inner + n + t] = 0.0
+            for t in range(q):
+                row[inner + 2 * n + t] = corner[r * q + t]
         for pivot in range(inner):
             swapped = _pivot(block, m * n, w, pivot, pivot)
             if swapped < 0:
@@ -332,31 +332,31 @@ def eliminate(
                 _subtract(at(edge, r * w), top, pivot, w)
         for r in range(b):
             row = at(edge, r * w)
-            for l in range(2 * n):
-                border[(r * (N + 1) + i) * n + l] = row[inner + l]
-            for l in range(q):
-                corner[r * q + l] = row[inner + 2 * n + l]
+            for t in range(2 * n):
+                border[(r * (N + 1) + i) * n + t] = row[inner + t]
+            for t in range(q):
+                corner[r * q + t] = row[inner + 2 * n + t]
         for r in range(n):
-            for l in range(2 * n):
-                factors[(i * n + r) * 2 * n + l] = block[(inner + r) * w + inner + l]
+            for t in range(2 * n):
+                factors[(i * n + r) * 2 * n + t] = block[(inner + r) * w + inner + t]
     for r in range(b):
-        for l in range(n):
-            border[(r * (N + 1) + N) * n + l] += rows[r * stride + N * m * n + l]
+        for t in range(n):
+            border[(r * (N + 1) + N) * n + t] += rows[r * stride + N * m * n + t]
     # the ends of the intervals; ``edge`` holds the equations that couple the first end with the current one
     v = 3 * n + q
     for r in range(n):
-        for l in range(2 * n + q):
-            edge[r * (2 * n + q) + l] = table[(inner + r) * w + inner + l]
+        for t in range(2 * n + q):
+            edge[r * (2 * n + q) + t] = table[(inner + r) * w + inner + t]
     for i in range(1, N):
         block, source = at(reduced, i * 2 * n * v), at(table, (i * m * n + inner) * w)
         for r in range(n):
             row, held = at(block, r * v), at(edge, r * (2 * n + q))
             other, fresh = at(block, (n + r) * v), at(source, r * w + inner)
-            for l in range(n):
-                row[l], row[n + l], row[2 * n + l] = held[n + l], held[l], 0.0
-                other[l], other[n + l], other[2 * n + l] = fresh[l], 0.0, fresh[n + l]
-            for l in range(q):
-                row[3 * n + l], other[3 * n + l] = held[2 * n + l], fresh[2 * n + l]
+            for t in range(n):
+                row[t], row[n + t], row[2 * n + t] = held[n + t], held[t], 0.0
+                other[t], other[n + t], other[2 * n + t] = fresh[t], 0.0, fresh[n + t]
+            for t in range(q):
+                row[3 * n + t], other[3 * n + t] = held[2 * n + t], fresh[2 * n + t]
         for pivot in range(n):
             swapped = _pivot(block, 2 * n, v, pivot, pivot)
             if swapped < 0:
@@ -369,34 +369,34 @@ def eliminate(
                 here, first = at(border, (r * (N + 1) + i) * n), at(border, r * (N + 1) * n)
                 factor = here[pivot] / top[pivot]
                 if factor != 0.0:
-                    for l in range(pivot, n):
-                        here[l] -= factor * top[l]
-                    for l in range(n):
-                        first[l] -= factor * top[n + l]
-                        here[n + l] -= factor * top[2 * n + l]
-                    for l in range(q):
-                        corner[r * q + l] -= factor * top[3 * n + l]
+                    for t in range(pivot, n):
+                        here[t] -= factor * top[t]
+                    for t in range(n):
+                        first[t] -= factor * top[n + t]
+                        here[n + t] -= factor * top[2 * n + t]
+                    for t in range(q):
+                        corner[r * q + t] -= factor * top[3 * n + t]
         for r in range(n):
             row, held = at(block, (n + r) * v), at(edge, r * (2 * n + q))
-            for l in range(2 * n + q):
-                held[l] = row[n + l]
+            for t in range(2 * n + q):
+                held[t] = row[n + t]
     # both ends of the period, and the scalars
     size, wide = 2 * n + b, 2 * n + q
     for r in range(n):
-        for l in range(wide):
-            final[r * wide + l] = edge[r * wide + l]
+        for t in range(wide):
+            final[r * wide + t] = edge[r * wide + t]
         row = at(final, (n + r) * wide)
-        for l in range(n):
-            row[l], row[n + l] = closing[r * n + l], 0.0
+        for t in range(n):
+            row[t], row[n + t] = closing[r * n + t], 0.0
         row[n + r] = -1.0
-        for l in range(q):
-            row[2 * n + l] = columns[(N * m * n + r) * q + l]
+        for t in range(q):
+            row[2 * n + t] = columns[(N * m * n + r) * q + t]
     for r in range(b):
         row = at(final, (2 * n + r) * wide)
-        for l in range(n):
-            row[l], row[n + l] = border[r * (N + 1) * n + l], border[(r * (N + 1) + N) * n + l]
-        for l in range(q):
-            row[2 * n + l] = corner[r * q + l]
+        for t in range(n):
+            row[t], row[n + t] = border[r * (N + 1) * n + t], border[(r * (N + 1) + N) * n + t]
+        for t in range(q):
+            row[2 * n + t] = corner[r * q + t]
     smallest, largest = 1e300, 0.0
     for pivot in range(size):
         swapped = _pivot(final, size, wide, pivot, pivot)
@@ -415,9 +415,9 @@ def eliminate(
             pivot = size - 1 - back
             row = at(final, pivot * wide)
             total = row[2 * n + b + solution]
-            for l in range(pivot + 1, size):
-                known = x[l] if l < n else x[N * m * n + l - n] if l < 2 * n else scalars[l - 2 * n]
-                total -= row[l] * known
+            for t in range(pivot + 1, size):
+                known = x[t] if t < n else x[N * m * n + t - n] if t < 2 * n else scalars[t - 2 * n]
+                total -= row[t] * known
             total /= row[pivot]
             if pivot < n:
                 x[pivot] = total
@@ -432,12 +432,12 @@ def eliminate(
                 pivot = n - 1 - back
                 row = at(block, pivot * v)
                 total = row[3 * n + b + solution]
-                for l in range(pivot + 1, n):
-                    total -= row[l] * here[l]
-                for l in range(n):
-                    total -= row[n + l] * x[l] + row[2 * n + l] * after[l]
-                for l in range(b):
-                    total -= row[3 * n + l] * scalars[l]
+                for t in range(pivot + 1, n):
+                    total -= row[t] * here[t]
+                for t in range(n):
+                    total -= row[n + t] * x[t] + row[2 * n + t] * after[t]
+                for t in range(b):
+                    total -= row[3 * n + t] * scalars[t]
                 here[pivot] = total / row[pivot]
         for i in range(N):
             block, here, after = at(table, i * m * n * w), at(x, i * m * n), at(x, (i + 1) * m * n)
@@ -446,12 +446,12 @@ def eliminate(
                 pivot = inner - 1 - back
                 row = at(block, pivot * w)
                 total = row[inner + 2 * n + b + solution]
-                for l in range(pivot + 1, inner):
-                    total -= row[l] * inside[l]
-                for l in range(n):
-                    total -= row[inner + l] * here[l] + row[inner + n + l] * after[l]
-                for l in range(b):
-                    total -= row[inner + 2 * n + l] * scalars[l]
+                for t in range(pivot + 1, inner):
+                    total -= row[t] * inside[t]
+                for t in range(n):
+                    total -= row[inner + t] * here[t] + row[inner + n + t] * after[t]
+                for t in range(b):
+                    total -= row[inner + 2 * n + t] * scalars[t]
                 inside[pivot] = total / row[pivot]
     return True
 
@@ -469,8 +469,8 @@ def _pivot(block, rows, width, first, column):
     if place == first:
         return 0
     one, other = at(block, first * width), at(block, place * width)
-    for l in range(width):
-        one[l], other[l] = other[l], one[l]
+    for t in range(width):
+        one[t], other[t] = other[t], one[t]
     return 1
 
 
@@ -479,8 +479,8 @@ def _subtract(row, top, pivot, width):
     """Make the element below a pivot zero."""
     factor = row[pivot] / top[pivot]
     if factor != 0.0:
-        for l in range(pivot, width):
-            row[l] -= factor * top[l]
+        for t in range(pivot, width):
+            row[t] -= factor * top[t]
 
 
 @register_jitable
@@ -488,8 +488,8 @@ def _propagate(n, pair, result, scratch):
     """``-C^-1 A`` of a pair ``A, C`` (rows of 2 n)."""
     w = 2 * n
     for r in range(n):
-        for l in range(n):
-            scratch[r * w + l], scratch[r * w + n + l] = pair[r * w + n + l], -pair[r * w + l]
+        for t in range(n):
+            scratch[r * w + t], scratch[r * w + n + t] = pair[r * w + n + t], -pair[r * w + t]
     for pivot in range(n):
         if _pivot(scratch, n, w, pivot, pivot) < 0:
             return False
@@ -500,8 +500,8 @@ def _propagate(n, pair, result, scratch):
         row = at(scratch, pivot * w)
         for k in range(n):
             total = row[n + k]
-            for l in range(pivot + 1, n):
-                total -= row[l] * result[l * n + k]
+            for t in range(pivot + 1, n):
+                total -= row[t] * result[t * n + k]
             result[pivot * n + k] = total / row[pivot]
     return True
 
@@ -513,36 +513,37 @@ def _orthonormal(n, y, r):
         for j in range(n):
             r[j * n + k] = 0.0
         before = 0.0
-        for l in range(n):
-            before += y[l * n + k] * y[l * n + k]
+        for t in range(n):
+            before += y[t * n + k] * y[t * n + k]
         for _ in range(2):
             for j in range(k):
                 part = 0.0
-                for l in range(n):
-                    part += y[l * n + j] * y[l * n + k]
+                for t in range(n):
+                    part += y[t * n + j] * y[t * n + k]
                 r[j * n + k] += part
-                for l in range(n):
-                    y[l * n + k] -= part * y[l * n + j]
+                for t in range(n):
+                    y[t * n + k] -= part * y[t * n + j]
         square = 0.0
-        for l in range(n):
-            square += y[l * n + k] * y[l * n + k]
+        for t in range(n):
+            square += y[t * n + k] * y[t * n + k]
         length = sqrt(square)
         if not isfinite(length) or length == 0.0:
             return False
         r[k * n + k] = length
-        for l in range(n):
-            y[l * n + k] /= length
+        for t in range(n):
+            y[t * n + k] /= length
     return True
 
 
 @register_jitable
 def _accumulate(n, r, product, logarithms):
-    """``product = r product`` for upper triangles, each column scaled to unit diagonal, whose size goes to a logarithm."""
+    """``product = r product`` for upper triangles, each column scaled by the size of its diagonal, whose logarithm is
+    added up."""
     for k in range(n):
         for j in range(k + 1):
             total = 0.0
-            for l in range(j, k + 1):
-                total += r[j * n + l] * product[l * n + k]
+            for t in range(j, k + 1):
+                total += r[j * n + t] * product[t * n + k]
             product[j * n + k] = total
         size = fabs(product[k * n + k])
         logarithms[k] += log(size)

@@ -122,9 +122,12 @@ class Curve:
         Unknowns that end the curve when they leave an interval.
     marks : sequence of (index, value)
         Values of unknowns at which a point is wanted.
+    extras : tuple of str
+        Names of the unknowns after the state and the parameters.
     """
 
     scale: Vector
+    extras: tuple[str, ...] = ()
     bounds: Sequence[tuple[int, float, float]] = ()
     marks: Sequence[tuple[int, float]] = ()
 

@@ -27,7 +27,7 @@ from .collocation import Collocation
 from .continuation import Event, Point
 
 if TYPE_CHECKING:
-    from .cycle_continuation import Cycles
+    from .cycle_following import Cycles
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -43,7 +43,7 @@ def classified(curve: Cycles, name: str, point: Point, locate: Callable[[], Poin
     """The event close to a point, located on finer meshes (or by ``locate`` on this one), with its normal form."""
     values = point.data.eigenvalues
     if name == "NS":
-        from .cycle_continuation import nontrivial
+        from .cycle_following import nontrivial
 
         others = nontrivial(values, curve.trivial)
         critical = others[np.argmin(abs(abs(others) - 1) + (others.imag == 0))]
@@ -73,7 +73,7 @@ def classified(curve: Cycles, name: str, point: Point, locate: Callable[[], Poin
 
 def sharpened(curve: Cycles, name: str, point: Point) -> tuple[bool, Point]:
     """The special point on meshes so fine that its parameter value does not change; False if that fails."""
-    from .cycle_continuation import Cycles
+    from .cycle_following import Cycles
 
     bounds = curve.bounds[0][1:]
     best, before = point, float(point.u[-1])
@@ -126,7 +126,7 @@ def _zero(curve: Cycles, name: str, near: Point) -> Point | None:
 
 def _crossing(curve: Cycles, at: Callable[[float], Point | None]) -> Point | None:
     """The branch point, where a multiplier passes through 1: interpolated, as the equations are singular there."""
-    from .cycle_continuation import nontrivial
+    from .cycle_following import nontrivial
 
     offsets, centre = 2e-3 * np.array([-1.5, -0.5, 0.5, 1.5]), 0.0
     for _ in range(6):
@@ -138,7 +138,7 @@ def _crossing(curve: Cycles, at: Callable[[float], Point | None]) -> Point | Non
         cubic = np.polyfit(offsets, values, 3)
         shift = 0.0
         for _ in range(20):
-            shift -= np.polyval(cubic, shift) / np.polyval(np.polyder(cubic), shift)
+            shift -= float(np.polyval(cubic, shift) / np.polyval(np.polyder(cubic), shift))
         if not abs(shift) < 0.05:
             return None
         if abs(shift) < 1e-3:

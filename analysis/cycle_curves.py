@@ -9,7 +9,7 @@ periodic; PD: ``v' = A v``, antiperiodic; NS: ``v' + i theta v = A v``, periodic
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +19,14 @@ from ..engine.errors import InputError, NumericsError
 from ..engine.system import System
 from ..integrators.parallel import Progress
 from .bifurcations import Bounds, _check_bounds, _check_inside, _stepping
+from .branches import Branch
 from .collocation import Collocation
+from .connections import saddle
 from .continuation import Curve, Point
 from .cycle_bifurcations import Variations, _joined, _rotated, _stacked, _Twice
 from .cycle_branches import CycleBranch, CyclePoint, Orbit
-from .cycle_continuation import BEYOND, EVERY, LONGEST, CycleContinuation, nontrivial, saddle
+from .cycle_continuation import CycleContinuation
+from .cycle_following import BEYOND, EVERY, LONGEST, nontrivial
 from .cycles import problem_at, rates_of, scalars_at
 from .floquet import Multipliers
 
@@ -44,6 +47,7 @@ def continue_cycle_bifurcation(
     min_step: float = 1e-9,
     max_points: int = 2000,
     progress: Progress | None = None,
+    checkpoint: Callable[[Branch], None] | None = None,
 ) -> CycleBranch:
     """Follow LPC, PD or NS points of cycles in two parameters: see :func:`continue_bifurcation`."""
     if start.kind not in KINDS:
@@ -75,7 +79,7 @@ def continue_cycle_bifurcation(
     }
     stepping = _stepping(step, max_step, min_step, max_points)
     run = _Continuation(system, names, make, beginning, stepping, True, None, attrs)
-    branch = run.run(progress)
+    branch = run.run(progress, checkpoint)
     assert isinstance(branch, CycleBranch)
     return branch
 
@@ -85,7 +89,7 @@ class _Continuation(CycleContinuation):
         if not ending.startswith("bound "):
             return ending
         _, index, side = ending.split()
-        curve = self.make()
+        curve: Any = self.make()
         position = int(index) + curve.more + len(self.names)
         if position >= len(self.names):
             return f"theta reaches {'0, a 1:1 resonance' if side == 'low' else 'pi, a 1:2 resonance'}"
@@ -289,8 +293,8 @@ class Beginning:
                 near = replace(rough, u=u, tangent=up)
                 return curve._point(u, directions, slopes, found, near)
         raise NumericsError(
-            f"the start does not lie on a curve of {self.kind} points: the defining equations have no solution near it; "
-            "check that the system has the parameter values with which the point was found"
+            f"the start does not lie on a curve of {self.kind} points: its equations have no solution near it; check "
+            " that the system has the parameter values with which the point was found"
         )
 
 

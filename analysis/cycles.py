@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -184,7 +184,7 @@ def find_cycle(
         return find(system, start, whole("period", period, 1))
     check(system, period, symmetry)
     if isinstance(start, SpecialPoint):
-        from .cycle_continuation import nearby
+        from .cycle_starts import nearby
 
         found = nearby(system, start, positive("amplitude", amplitude))
         return found if method == "collocation" else _by_shooting(system, found)
@@ -501,7 +501,11 @@ def _by_shooting(system: System, found: Cycle) -> Cycle:
     own = {name: value for name, value in found.parameters.items() if name in system.numeric}
     attrs = found.data.attrs
     return shoot(
-        system.with_parameters(**own), found.profile[0], found.period, drive=attrs.get("drive"), symmetry=attrs["symmetry"]
+        system.with_parameters(**own),
+        found.profile[0],
+        found.period,
+        drive=attrs.get("drive"),
+        symmetry=attrs["symmetry"],
     )
 
 

@@ -85,8 +85,6 @@ def state_scale(state: Vector) -> Vector:
 class _Fixed(Curve):
     """What all curves here share: ``u`` begins with the state and the active parameters, ``extras`` follow."""
 
-    extras: tuple[str, ...] = ()
-
     def __init__(self, eq: Equations, u: Vector, ranges: Sequence[tuple[float, float]] = ()):
         self.eq = eq
         self.n, self.m = eq.n, eq.m

@@ -62,9 +62,7 @@ def floquet(system: System, cycle: Cycle) -> xr.Dataset:
     T = cycle.period
     with np.errstate(divide="ignore"):
         exponents = np.log(values) / T
-    _, d = problem.rates.linearised(
-        problem.at_points, problem.collocated(problem.profile(u)).T, problem.scalars(u)
-    )
+    _, d = problem.rates.linearised(problem.at_points, problem.collocated(problem.profile(u)).T, problem.scalars(u))
     divergence = float(problem.weights @ np.trace(d[:, :, : problem.n], axis1=1, axis2=2)) / T
     unit = {"units": f"1/{system.time_unit}"} if system.time_unit else {}
     variables = {
@@ -183,7 +181,7 @@ class Multipliers:
             return None
         if np.isfinite(frame).all():
             self.frame = frame
-        return _values(*product, logarithms)
+        return _values(product[0], product[1], logarithms)
 
 
 def accurate(problem: Collocation, u: Vector) -> Vector:

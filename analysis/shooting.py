@@ -161,10 +161,7 @@ def _result(system: System, tangent: Tangent, starts: Matrix, T: float, drive: A
         values = np.full(n, np.nan + 0j)
     phase = np.linspace(0, 1, SAMPLES + 1)
     states = np.concatenate(
-        [
-            _samples_at(system, start, i * T / PIECES, T / PIECES, drive is not None)
-            for i, start in enumerate(starts)
-        ]
+        [_samples_at(system, start, i * T / PIECES, T / PIECES, drive is not None) for i, start in enumerate(starts)]
     )
     states = np.concatenate([states, ends[-1:]])
     sizes: dict[str, int | None] = {"phase": len(phase), "multiplier": n}

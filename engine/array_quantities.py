@@ -34,6 +34,11 @@ def is_large(system: System) -> bool:
     return bool(system._programs[key])
 
 
+def is_huge(system: System) -> bool:
+    """Whether a system is too large for straight-line code."""
+    return system.dimension >= ELEMENTS and _operations(system)[0] > HUGE
+
+
 def _is_large(system: System) -> bool:
     if system.dimension < ELEMENTS:
         return False

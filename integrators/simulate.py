@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine import trajectory
-from ..engine.array_quantities import is_large
+from ..engine.array_quantities import is_huge, is_large
 from ..engine.declaration import suggest
 from ..engine.errors import InputError, Interrupted
 from ..engine.evaluation import evaluate
@@ -155,6 +155,8 @@ def simulate(
     """
     check_system(system)
     start, end, keep = span(system, t_start, t_end, transient)
+    if system.noise is not None and backend == "numba":
+        _refuse_huge(system, "noise")
     method = _method(system, method, dt, backend)
     rtol, atol = positive("rtol", rtol), positive("atol", atol)
     _check_dtype(dtype, backend, rtol)
@@ -237,7 +239,8 @@ class _Plan:
     def large(self) -> bool:
         """Whether members are advanced by loops over arrays (`large`), not by straight-line code."""
         system, method = self.members.system, METHODS.get(self.method)
-        if system.noise is not None or self.events or not (method is None or isinstance(method, Tableau)):
+        if self.events or not (method is None or isinstance(method, Tableau)):
+            _refuse_huge(system, f"method {self.method!r}" if not self.events else "events")
             return False
         return is_large(system)
 
@@ -602,6 +605,15 @@ class _Run:
             found[f"{name}_count"] = np.isfinite(times).sum(axis=1).reshape(self.shape)
             found[f"{name}_time"] = times.reshape(*self.shape, most)
         return found
+
+
+def _refuse_huge(system: System, what: str) -> None:
+    """Raise an InputError if a system is too large for what needs straight-line code."""
+    if is_huge(system):
+        raise InputError(
+            f"{what} is for systems whose function is some thousand operations, but that of {system.name!r} "
+            f"({system.dimension} states) has more; large systems take explicit methods, without noise and events"
+        )
 
 
 def _events(system: System, given: Any, method: str, backend: str, *, forward: bool) -> dict[str, Event]:

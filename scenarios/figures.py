@@ -95,6 +95,21 @@ class BasinsFigure(OfOneGroup):
     kind = "basins"
 
 
+class IsoperiodicDiagramFigure(OfOneGroup):
+    """Periods over two parameters."""
+
+    kind = "isoperiodic_diagram"
+
+
+class TrackedAttractorsFigure(OfOneGroup):
+    """Attractors over a parameter, and the fractions of the states that lead to them."""
+
+    kind = "track_attractors"
+
+    variable: VariableName | None = None
+    """The state, or an element such as x[0]; the first by default."""
+
+
 class MetadynamicsFigure(OfOneGroup):
     """A fast state among the attractors of the fast subsystem, its distance from its target, and the slow states."""
 
@@ -158,7 +173,8 @@ FIGURES: dict[str, type[FigureOptions]] = {
     each.kind: each
     for each in (
         *(TimeSeries, PhasePortrait, OrbitDiagramFigure, LyapunovFigure, BasinsFigure, MotionMapFigure),
-        *(MetadynamicsFigure, LandscapeFigure, WindingNumbersFigure, BranchesFigure),
+        *(MetadynamicsFigure, LandscapeFigure, IsoperiodicDiagramFigure, TrackedAttractorsFigure),
+        *(WindingNumbersFigure, BranchesFigure),
     )
 }
 

@@ -141,6 +141,8 @@ def _start(each: System, block: str) -> str:
     start = each.starts.get(block, 0.0)
     if not isinstance(start, Draw):
         return _value(each.initial[block])
+    if start.distribution not in ("uniform", "normal"):
+        return f"{start.distribution}, evenly"
     first, second = (f"{number:g}" for number in start.arguments)
     return f"uniform in [{first}, {second})" if start.distribution == "uniform" else f"normal, {first} ± {second}"
 

@@ -13,6 +13,7 @@ from .landscapes import Landscape, Metadynamics
 from .learning import Discrimination
 from .motion import MotionMap
 from .oscillators import WindingNumbers
+from .planes import IsoperiodicDiagram, LyapunovDiagram, TrackAttractors
 
 __all__ = ["ANALYSES", "Analysis", "Work"]
 
@@ -32,6 +33,9 @@ ANALYSES: dict[str, type[Analysis]] = {
         Metadynamics,
         Landscape,
         WindingNumbers,
+        IsoperiodicDiagram,
+        LyapunovDiagram,
+        TrackAttractors,
     )
 }
 """By their keys in scenario files."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...analysis import Branch
     from ...engine.system import System
 
-    Result = xr.Dataset | Branch | list[Branch]
+    Result: TypeAlias = xr.Dataset | Branch | list[Branch]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ work of L. Martin, B. Sandor, C. Gros, Front. Neurorobot. 10, 12 (2016). Lengths
 
 from __future__ import annotations
 
-MODES = {
+from typing import Any
+
+MODES: dict[str, dict[str, dict[str, Any]]] = {
     "circle": {
         "parameters": {"w0": 190.0, "z0": -600.0, "U_max": 1.0},
         "initial": {

@@ -69,11 +69,11 @@ class Orientation(Draw):
 
     def sample(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """One quaternion."""
-        q = super().sample(generator, shape)
+        q = generator.normal(size=shape)
         return q / np.linalg.norm(q)
 
 
-RANDOM = Orientation("normal", (0.0, 1.0))
+RANDOM = Orientation("any orientation", (0.0, 1.0))
 
 
 def _rotation(q: Any) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...engine.declaration import known, parameter
 from ...engine.errors import InputError
-from ...engine.events import event
+from ...engine.events import Event, event
 from ...engine.system import System, flow
 from .parts import check_positive
 
@@ -79,6 +79,23 @@ def wall_force(p: Any, x: Any, v: Any) -> Any:
     """Force (in the direction of x) of the wall on cars at ``x`` that move at ``v``: it pushes and never pulls."""
     depth = x + p.R_c - p.wall
     return -jnp.where(depth > 0, jnp.maximum(0.0, p.K_wall * depth + p.D_wall * v), 0.0)
+
+
+def bounce(restitution: float) -> Event:
+    """Event in place of the springy wall of a `car`: its speed is turned round at once, times ``restitution`` (0 to 1).
+
+    Examples
+    --------
+    >>> hard = car.with_parameters(wall=10.0, K_wall=0.0, D_wall=0.0)                     # doctest: +SKIP
+    >>> data = ax.simulate(hard, 20.0, events={"bounce": bounce(0.8)})                    # doctest: +SKIP
+    """
+    if not 0 <= restitution <= 1:
+        raise InputError(f"the restitution of a bounce lies between 0 and 1, not at {restitution:g}")
+
+    def reset(t, s, p):
+        return {"omega": s.omega - (1 + restitution) * jnp.mean(s.omega)}
+
+    return event(lambda t, s, p: s.r[0] + p.R_c - p.wall, direction="up", reset=reset)
 
 
 def kick(system: System, wheels: Any, force: float, *, start: float = 0.0, length: float = 1e9) -> System:

@@ -81,7 +81,9 @@ def test_torus_bifurcation_of_langfords_system():
     # in polar coordinates the cycle is a fixed point, whose Hopf bifurcation is that of the torus
     radius2 = (0.6 + 0.7 * exact - 0.343 / 3) / (1 + 0.25 * 0.7)
     omega = np.sqrt(2 * radius2 * (1 + 0.25 * 0.7))
-    assert torus.coefficients["theta"] == pytest.approx(abs((omega * 2 * np.pi / 3.5 + np.pi) % (2 * np.pi) - np.pi), rel=1e-6)
+    assert torus.coefficients["theta"] == pytest.approx(
+        abs((omega * 2 * np.pi / 3.5 + np.pi) % (2 * np.pi) - np.pi), rel=1e-6
+    )
     assert torus.note == "supercritical"
 
 
@@ -163,7 +165,9 @@ def test_a_canard_explosion_is_followed_through_both_folds_to_the_other_hopf_poi
 
 
 def test_points_of_a_branch_are_cycles():
-    branch = continue_cycles(brusselator, "B", (1, 4), start=hopf(brusselator.with_parameters(B=1.5), "B", (1, 4)), values=[3.0])
+    branch = continue_cycles(
+        brusselator, "B", (1, 4), start=hopf(brusselator.with_parameters(B=1.5), "B", (1, 4)), values=[3.0]
+    )
     (wanted,) = branch.special("UZ")
     assert wanted.period == pytest.approx(7.156919921180, rel=1e-7)
     assert wanted.eigenvalues[1].real == pytest.approx(2.5163758e-4, rel=1e-4)

@@ -30,7 +30,11 @@ def test_multipliers_over_20_orders_together():
     @ax.flow(state={"x": (), "y": (), "v": (4,)}, parameters={}, initial={"x": 1.0})
     def shrinking(t, s, p):
         r2 = s.x**2 + s.y**2
-        return {"x": (1 - r2) * s.x - s.y, "y": (1 - r2) * s.y + s.x, "v": -rates * s.v + 0.3 * s.x**2 - 0.1 * s.v * s.y}
+        return {
+            "x": (1 - r2) * s.x - s.y,
+            "y": (1 - r2) * s.y + s.x,
+            "v": -rates * s.v + 0.3 * s.x**2 - 0.1 * s.v * s.y,
+        }
 
     cycle = find_cycle(shrinking)
     exact = np.exp(-2 * np.pi * np.array([0.0, 1.0, 2.0, 4.0, 8.0, 15.0]))

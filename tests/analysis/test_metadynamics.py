@@ -121,6 +121,22 @@ def test_delayed_pitchfork_and_its_slow_flow():
     np.testing.assert_allclose(drift[np.isfinite(drift)], 0.01, rtol=1e-12)
 
 
+@ax.flow(state={"x": (), "r": ()}, parameters={"rate": 0.01, "eps": 0.02}, initial={"x": 0.0, "r": -0.5}, slow=("r",))
+def moving_boundary(t, s, p):
+    """Stable points at -1 and 1 all the time; the boundary r between their basins passes the state."""
+    return {"x": p.rate * (s.x + 1) * (s.x - s.r) * (1 - s.x), "r": p.eps + 0.0 * s.x}
+
+
+def test_a_state_is_left_by_its_basin():
+    found = metadynamics(moving_boundary, 45.0, sample=0.5, settle=2000.0, box={"x": (-1.5, 1.5)})
+    assert found.label.values.tolist() == ["basin"] and found.event.values.tolist() == ["left"]
+    assert found.order.values.tolist() == [1] and bool(found.visited[0])
+    assert found.jump.item() == pytest.approx(2.0, abs=1e-9)
+    crossing = found.time[np.argmax(found.r.values > found.x.values)].item()
+    assert abs(found.change_time.item() - crossing) <= 0.5
+    np.testing.assert_array_equal(found.attractors, 2)
+
+
 def test_maps():
     """The fixed point of the logistic map loses stability by period doubling at r = 3."""
     found = metadynamics(swept_logistic, 400, settle=200)

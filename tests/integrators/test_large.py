@@ -249,6 +249,15 @@ def test_mistakes_in_record_are_named(record, message):
         ax.simulate(stsp(6), 1.0, record=record)
 
 
+def test_what_needs_straight_line_code_is_refused():
+    system = stsp(300)
+    with pytest.raises(ax.errors.InputError, match="events is for systems .* 'neural.stsp_network'"):
+        ax.simulate(system, 1.0, events=("max x[0]",))
+    noisy = ax.flow(state={"x": (30_000,)}, noise=lambda t, s, p: {"x": 0.1})(lambda t, s, p: {"x": -s.x})
+    with pytest.raises(ax.errors.InputError, match="noise is for systems"):
+        ax.simulate(noisy, 1.0, dt=0.1)
+
+
 def test_too_little_memory_is_said_before_it_starts():
     big = ax.flow(state={"x": (100_000,)}, parameters={"k": 1.0}, initial={"x": 1.0})(lambda t, s, p: {"x": -p.k * s.x})
     begin = time.monotonic()

@@ -1,5 +1,6 @@
 """Step by step: the same numbers as `simulate`, and loops that are closed from outside."""
 
+import time
 import timeit
 
 import numpy as np
@@ -136,7 +137,7 @@ def test_members_that_fail_do_not_stop_the_others():
 def test_a_step_costs_little(method):
     loop = ax.stepper(lorenz, dt=0.01, method=method)
     loop.step()
-    assert min(timeit.repeat(loop.step, number=100, repeat=5)) / 100 < 1e-4
+    assert min(timeit.repeat(loop.step, number=100, repeat=9, timer=time.process_time)) / 100 < 1e-4
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_everything_at_once(scenario):
         ),
         (
             SMALL + "plots: [phase]",
-            "3:9: plots.0: 'phase' is not a figure; valid here: basins, branches, lyapunov_spectrum",
+            "3:9: plots.0: 'phase' is not a figure; valid here: basins, branches",
         ),
         (
             SMALL + "plots: [orbit_diagram]",

@@ -137,6 +137,21 @@ def test_a_wall_turns_the_car_back(cruising, D):
     assert (deepest < 1.02 * 3.9 * np.sqrt(1.3 / 2000)).all()  # all its kinetic energy in the spring
 
 
+@pytest.mark.parametrize("restitution", [1.0, 0.6])
+def test_a_hard_wall_turns_the_car_back_at_once(cruising, restitution):
+    """The wheels keep the difference of their velocities, and the car loses 1 - e^2 of the energy of its motion."""
+    wall = float(cruising["r"][:, 0].max()) + 10.0
+    system = car.with_parameters(wall=wall, K_wall=0.0, D_wall=0.0)
+    options = {"initial": cruising, "events": {"bounce": trains.bounce(restitution)}, "rtol": 1e-8}
+    data = ax.simulate(system, 60.0, sample=0.002, **options)
+    assert (data.bounce_count == 1).all()
+    assert (data.omega[:, -200:].mean("time") < -50.0).all()
+    assert float(data.r[:, :, 0].max()) < wall - 0.08 + 1e-6
+    at = np.searchsorted(data.time.values, data.bounce_time.values[:, 0])
+    before, after = (data.speed.values[range(4), at + shift] for shift in (-1, 1))
+    np.testing.assert_allclose(after / before, -restitution, rtol=0.01)
+
+
 def test_a_wall_turns_a_train_back():
     data = ax.simulate(train.with_parameters(k=0.2, wall=20.0, n=3), 90.0, sample=0.1, method="rk4", dt=5e-4)
     assert float(data.r[:, 0].max()) < 20.0
@@ -185,6 +200,8 @@ def test_other_mistakes_are_told():
         train.with_parameters(n=0)
     with pytest.raises(ax.errors.InputError, match="the length of a kick must be positive, not 0"):
         kick(car, 0, 1.0, length=0.0)
+    with pytest.raises(ax.errors.InputError, match="restitution of a bounce lies between 0 and 1, not at 2"):
+        trains.bounce(2.0)
     with pytest.raises(ax.errors.InputError, match="has no wheels that could be kicked"):
         kick(ax.systems.robots.barrel, 0, 1.0)
     with pytest.raises(ax.errors.InputError, match="parameter 'M_c' .* must be positive"):

@@ -1,0 +1,80 @@
+"""The robots' scenarios of the library compute what their first lines promise."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+import attrax as ax
+from attrax.analysis.motion import MODES, modes_of_motion
+from attrax.scenarios import runner
+from attrax.scenarios.loader import load
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch, tmp_path):
+    """Keep the real catalogue here."""
+    monkeypatch.chdir(tmp_path)
+
+
+def run(name: str, *overrides: str) -> str:
+    done = runner.run(load(name, overrides), plots=False)
+    assert [result.failure for result in done.results] == [None] * len(done.results)
+    return done.file
+
+
+@pytest.mark.parametrize(("name", "mode", "period"), [("sphere_circle", "circle", 1.592), ("sphere_straight", "straight", 1.6315)])  # fmt: skip  # noqa: E501
+def test_the_sphere_moves_in_its_mode(name, mode, period):
+    motion = modes_of_motion(ax.load(run(name), "trajectory"))
+    assert MODES[int(motion["mode"])] == mode
+    assert float(motion.period) == pytest.approx(period, rel=0.01)
+
+
+@pytest.mark.parametrize(("name", "end"), [("barrel_rolling", 6.05), ("barrel_rolling_slowly", 8.05)])
+def test_rolling_ends(name, end):
+    omega = ax.load(run(name), "orbit_diagram").omega.max("point")[0]
+    assert float(omega.eps[omega > 0.5].max()) == pytest.approx(end, abs=0.11)
+
+
+def test_the_car_turns_back_and_spins():
+    assert float(ax.load(run("car_wall"), "trajectory").speed[-1]) < -2.0
+    omega = ax.load(run("car_kick"), "trajectory").omega.values[-1]
+    np.testing.assert_allclose(omega, [-97.4, 97.4], rtol=0.02)
+
+
+def test_the_train_begins_to_wiggle():
+    bend = ax.load(run("train_wiggling"), "orbit_diagram").bend.max("point")[0]
+    assert 0.24 < float(bend.k[bend > 0.01].min()) < 0.26
+
+
+def test_the_arm_goes_from_object_to_object():
+    data = ax.load(run("arm"), "trajectory")
+    assert set(data.target.values) == {0.0, 1.0, 2.0}
+    assert int(data.switch_count) > 10
+
+
+def test_both_wells_oscillate_and_merge():
+    x = ax.load(run("adaptive_dissipation"), "orbit_diagram").x
+    below = x.sel(mu=slice(-0.24, -0.18))
+    assert float(below.sel(direction="up").min()) > 0 or float(below.sel(direction="up").max()) < 0
+    np.testing.assert_allclose(x.max("point").sel(mu=0.0, direction="up"), 1.937127634, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_map_of_modes_in_minutes():
+    begin = time.process_time()
+    data = ax.load(run("sphere_modes"), "motion_map")
+    assert time.process_time() - begin < 1200
+    mode = data["mode"]
+    names = np.array(MODES)[mode.values]
+    assert set(names.ravel()) >= {"rest", "circle", "straight", "rosette", "irregular"}
+    w0, z0 = np.meshgrid(data.w0, data.z0, indexing="ij")
+    assert (names[w0 < 130] == "rest").all()
+    assert (names[(z0 < -600) & (w0 > 200)] == "circle").mean() > 0.9
+    assert (names[(z0 > -450) & (w0 > 290) & (z0 < -420)] == "straight").mean() > 0.7
+    ridge = np.abs(z0 + 1.85 * w0) < 30
+    assert np.isin(names[ridge & (z0 < -300)], ["rosette", "irregular", "straight"]).mean() > 0.5
+    differ = (names != names[..., :1]).any(axis=-1)
+    assert differ.any()
