@@ -21,6 +21,8 @@ from .equilibria import CURVES, FixedPoints, Orbits, state_scale
 from .large import LargeFixedPoints, regular
 
 Bounds = tuple[float, float]
+FLOW_CURVES = ("LP", "H", "BP")
+MAP_CURVES = ("LP", "PD", "NS", "BP")
 
 
 def continue_fixed_points(
@@ -79,6 +81,10 @@ def continue_fixed_points(
         Ctrl-C; the branch so far is its ``partial``.
     """
     check(system, (parameter,), iterates)
+    try:
+        values = [float(value) for value in values]
+    except (TypeError, ValueError):
+        raise InputError(f"values must be numbers, values of {parameter!r}, not {values!r:.60}") from None
     limits = {parameter: bounds}
     _check_bounds(limits)
     origin = None
@@ -88,6 +94,10 @@ def continue_fixed_points(
         system = system.with_parameters(**start.parameters)
         state = start.vector
     else:
+        if isinstance(start, (str, Branch)):
+            raise InputError(
+                f"start must be values of states, or a labelled point as in branch['BP1'], not {start!r:.40}"
+            )
         state = system.pack(start)
         if state.ndim > 1:
             raise InputError("a continuation starts from one state, not from an ensemble")
@@ -216,6 +226,8 @@ def continue_bifurcation(
     InputError, NumericsError, Interrupted
         As in :func:`continue_fixed_points`.
     """
+    if not isinstance(start, SpecialPoint):
+        raise InputError(f"start must be a labelled point of a branch, as in branch['H1'], not {start!r:.60}")
     if not isinstance(bounds, Mapping) or len(bounds) != 2:
         raise InputError("bounds must name two parameters, as in {'a': (0, 1), 'b': (-1, 1)}")
     from .cycle_branches import CyclePoint
@@ -224,15 +236,16 @@ def continue_bifurcation(
         from .cycle_curves import continue_cycle_bifurcation
 
         options: dict[str, Any] = {"step": step, "max_step": max_step, "min_step": min_step, "max_points": max_points}
-        return continue_cycle_bifurcation(
-            system, start, bounds, **options, progress=progress, checkpoint=checkpoint
-        )
+        return continue_cycle_bifurcation(system, start, bounds, **options, progress=progress, checkpoint=checkpoint)
     names = tuple(bounds)
     check(system, names, start.iterates)
     _check_bounds(bounds)
     kind = curve or {"BT": "H", "ZH": "H", "HH": "H", "CP": "LP", "GH": "H", "R2": "NS"}.get(start.kind, start.kind)
-    if kind not in CURVES:
-        raise InputError(f"no curve leaves from a point {start.label!r}; curves are {', '.join(CURVES)}")
+    known = MAP_CURVES if system.kind == "map" else FLOW_CURVES
+    if kind not in known:
+        raise InputError(
+            f"no curve {kind!r} leaves from a point {start.label!r} of a {system.kind}; curves are {', '.join(known)}"
+        )
     system = system.with_parameters(**start.parameters)
     _check_inside(system, bounds)
     if system.dimension > LARGEST_DENSE:
@@ -279,7 +292,7 @@ def _fixed_point_branch(
     def make() -> FixedPoints:
         first = starts[0] if starts and starts[0] else beginning
         curve = _curve(equations, first.u, bounds)
-        curve.marks = [(equations.n, float(v)) for v in values]
+        curve.marks = [(equations.n, value) for value in values]
         return curve
 
     attrs = {"analysis": "continue_fixed_points", "curve": "fixed points", "iterates": equations.iterates}
@@ -401,7 +414,7 @@ def _check_inside(system: System, bounds: Mapping[str, Bounds]) -> None:
 
 
 def _regular(equations: Equations, u: np.ndarray, bounds: Bounds) -> Point:
-    """The fixed point near ``u``; if that is itself a fold or a branch point, one a little further.
+    """The fixed point near ``u``; if that is itself a special point, one a little further.
 
     Where fixed points come in families, the unknowns are those of :class:`Orbits`.
     """
@@ -421,7 +434,8 @@ def _regular(equations: Equations, u: np.ndarray, bounds: Bounds) -> Point:
     up = np.zeros(len(u))
     up[n] = 1.0
     point = begin(curve, u, up)
-    if abs(point.tests["LP"]) < 1e-3 * width:
+    critical = abs(curve.growth(point)).min(initial=np.inf) < 1e-8 * abs(point.data.eigenvalues).max()
+    if critical or abs(point.tests["LP"]) < 1e-3 * width:
         return advance(curve, point, 0.003)[0] or point
     return point
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = {"stable": "#1f5a94", "unstable": "#d1495b"}
-CURVES = {"LP": "#1f5a94", "H": "#d1495b", "BP": "#6a994e", "PD": "#e09f3e", "NS": "#7b2d8b"}
+CURVES = {"LP": "#1f5a94", "H": "#d1495b", "BP": "#6a994e", "PD": "#e09f3e", "LPC": "#2a9d8f", "NS": "#7b2d8b"}
 
 
 def branches(
@@ -92,7 +92,8 @@ def _draw(data: xr.Dataset, axes: Axes, variable: str | None) -> None:
     else:
         stable = np.asarray(data["unstable"]) == 0
         for which, line, colour in ((stable, "-", COLOURS["stable"]), (~stable, "--", COLOURS["unstable"])):
-            axes.plot(x, np.where(_widened(which), y, np.nan), line, color=colour, linewidth=1.1)
+            for values in (y, *_lowest(data, along)):
+                axes.plot(x, np.where(_widened(which), values, np.nan), line, color=colour, linewidth=1.1)
     axes.set_xlabel(across)
     axes.set_ylabel(along)
 
@@ -140,6 +141,15 @@ def _component(data: xr.Dataset, name: str | None) -> tuple[str, np.ndarray]:
     keys, count = json.loads(data.attrs["blocks"]).values(), data.sizes["point"]
     blocks = [np.asarray(data[key]).reshape(count, -1) for key in keys]
     return name, np.concatenate(blocks, axis=1)[:, known.index(name)]
+
+
+def _lowest(data: xr.Dataset, name: str) -> list[np.ndarray]:
+    """Of cycles, the smallest values of a component; its ordinates are the largest."""
+    keys, count = [f"{key}_min" for key in json.loads(data.attrs["blocks"]).values()], data.sizes["point"]
+    if name not in components(data) or not all(key in data for key in keys):
+        return []
+    blocks = [np.asarray(data[key]).reshape(count, -1) for key in keys]
+    return [np.concatenate(blocks, axis=1)[:, components(data).index(name)]]
 
 
 def _described(data: xr.Dataset, name: str) -> str:

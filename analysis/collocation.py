@@ -431,7 +431,7 @@ class Collocation:
 
     @property
     def _periodic(self) -> bool:
-        return np.array_equal(self.closing, np.eye(self.n))
+        return np.array_equal(np.asarray(self.closing), np.eye(self.n))
 
     def moved(self, u: Vector, other: Collocation) -> Vector:
         """Unknowns interpolated to another mesh."""

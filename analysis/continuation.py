@@ -480,9 +480,10 @@ def _events(curve: Curve, here: Point, there: Point, length: float) -> list[Even
                 found.append(event)
     if all(event.kind == "UZ" for event in found) and (jump := curve.jumps(here, there)):
         near = locate(curve, here, length, jump.test, 1e-3)
-        event = curve.refine(jump.kind, near, lambda: near) if near and jump.together(near) else None
-        if event:
-            found.append(event)
+        if near and jump.together(near):
+            closer = lambda: locate(curve, here, length, jump.test, 1e-13) or near  # noqa: E731
+            if event := curve.refine(jump.kind, near, closer):
+                found.append(event)
     row = here.tangent / curve.scale**2
     places = {id(event): float((event.point.u - here.u) @ row) for event in found}
     found.sort(key=lambda event: places[id(event)])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..engine.events import refuse
 from ..engine.system import System
 from ..integrators.ensemble import check_scalar
 from ..integrators.parallel import Progress
@@ -100,6 +101,7 @@ def continue_cycles(
         period = start.cycle.data.attrs.get("drive")
     if isinstance(start, Cycle) and period is None:
         period = start.data.attrs.get("drive")
+    refuse(system, "the continuation of cycles")
     check(system, period, symmetry)
     _check_parameter(system, parameter, period)
     _check_bounds({parameter: bounds})

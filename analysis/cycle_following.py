@@ -115,12 +115,13 @@ class Cycles(Curve):
         problem = self.problem
         weights = problem.node_weights[:, None]
         old, new = (each - (weights * each).sum(axis=0) for each in (self.reference, profile))
-        halves = self.halves, self._halves(profile)
-        for before, after, story in (
-            (old, new, "the cycle shrinks to a fixed point, in a Hopf bifurcation"),
-            (*halves, "the doubled cycle returns to the one of half its period, in a period doubling"),
+        coarse = np.append(np.diff(problem.mesh), 0.0)[:, None]
+        doubling = "the doubled cycle returns to the one of half its period, in a period doubling"
+        for before, after, weight, story in (
+            (old, new, weights, "the cycle shrinks to a fixed point, in a Hopf bifurcation"),
+            (self.halves, self._halves(profile), coarse, doubling),
         ):
-            first, second = ((weights * before * each / self.largest**2).sum() for each in (before, after))
+            first, second = ((weight * before * each / self.largest**2).sum() for each in (before, after))
             if second < 0:
                 share = (second / first) ** 2  # the parameter depends on the square of the size
                 limit = (self.value * share - value) / (share - 1) if abs(share - 1) > 1e-3 else value
@@ -128,8 +129,9 @@ class Cycles(Curve):
         return ""
 
     def _halves(self, profile: Matrix) -> Matrix:
-        """How far states are from those half a period later."""
-        return profile - self.problem.evaluated(profile, (self.problem.at_nodes + 0.5) % 1.0)
+        """How far states at the ends of the intervals are from those half a period later."""
+        problem = self.problem
+        return profile[:: problem.degree] - problem.evaluated(profile, (problem.mesh + 0.5) % 1.0)
 
     def renewed(self, point):
         old, doubt = self.problem, self.doubt(point)
@@ -263,7 +265,11 @@ def nontrivial(values: Vector, trivial: int) -> Vector:
     """The multipliers without those that are always 1."""
     if not trivial:
         return values
-    others = np.delete(values, np.argsort(abs(values - 1), kind="stable")[:trivial])
+    apart = abs(values - 1)
+    keep = sorted(apart.argsort(kind="stable")[trivial:].tolist())
+    others = values[keep]
+    if not others.imag.any():
+        return others
     # a pair at 1 that rounding has made complex
     lonely = [
         k for k, v in enumerate(others) if v.imag != 0 and not (abs(others - v.conjugate()) < 1e-12 * abs(v)).any()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine.errors import InputError, NumericsError
+from ..engine.events import refuse
 from ..engine.evaluation import evaluate
 from ..engine.layout import Layout, Variable
 from ..engine.system import System
@@ -184,6 +185,7 @@ def find_cycle(
         return find(system, start, whole("period", period, 1))
     check(system, period, symmetry)
     if isinstance(start, SpecialPoint):
+        refuse(system, "a cycle from a special point")
         from .cycle_starts import nearby
 
         found = nearby(system, start, positive("amplitude", amplitude))

@@ -232,7 +232,8 @@ def check(system: System, active: tuple[str, ...], iterates: int = 1) -> None:
     if "t" in used:
         raise InputError(f"system {system.name!r} depends on time and has no fixed points; remove the time dependence")
     for name in active:
-        if ("p", system.parameter_slices[name].start) not in used and "p" not in used:
+        known = _matters(system, name) if "p" in used else ("p", system.parameter_slices[name].start) in used
+        if not known:
             raise InputError(
                 f"parameter {name!r} does not occur in the right-hand side of {system.name!r}; follow another"
             )
@@ -255,3 +256,15 @@ def _used(system: System) -> set[Any]:
         shapes = [jax.ShapeDtypeStruct(s, float) for s in ((), (system.dimension,), system.parameter_vector.shape)]
         jaxpr = jax.make_jaxpr(system.flat)(*shapes).jaxpr
     return {"p"} | ({"t"} if any(v is jaxpr.invars[0] for equation in jaxpr.eqns for v in equation.invars) else set())
+
+
+def _matters(system: System, name: str) -> bool:
+    """Whether a parameter changes the right-hand side of a large system at a state without symmetry."""
+    import jax
+
+    state = np.random.default_rng(0).normal(size=system.dimension)
+    unit = np.zeros(len(system.parameter_vector))
+    unit[system.parameter_slices[name]] = 1.0
+    with jax.enable_x64(True):
+        slope = jax.jvp(lambda p: system.flat(0.0, state, p), (system.parameter_vector,), (unit,))[1]
+    return bool((np.asarray(slope) != 0).any())

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..engine.driver import driver
 from ..engine.errors import InputError
+from ..engine.events import refuse
 from ..engine.layout import Layout, Variable
 from ..engine.system import System
 from ..engine.trajectory import dataset, provenance
@@ -135,7 +136,7 @@ def phase_response(system: System, cycle: Cycle) -> xr.Dataset:
 
 def on_mesh(system: System, cycle: Cycle) -> tuple[Collocation, Vector]:
     """The equations on the mesh of a cycle, at its parameters, and its unknowns."""
-    from .cycles import Cycle, problem_at, rates_of
+    from .cycles import Cycle, problem_at, rates_of, refined
 
     if not isinstance(cycle, Cycle):
         raise InputError(f"expected a Cycle, as find_cycle returns it, not {type(cycle).__name__}")
@@ -145,9 +146,13 @@ def on_mesh(system: System, cycle: Cycle) -> tuple[Collocation, Vector]:
         raise InputError(
             f"the cycle has {cycle.profile.shape[1]} states, but system {system.name!r} has {system.dimension}"
         )
+    refuse(system, "an analysis of the variational equations along a cycle")
     known = {name: value for name, value in cycle.parameters.items() if name in system.numeric}
     system = system.with_parameters(**known)
-    return problem_at(rates_of(system, (), cycle.data.attrs.get("drive")), cycle)
+    problem, u = problem_at(rates_of(system, (), cycle.data.attrs.get("drive")), cycle)
+    if cycle.data.attrs.get("method") == "shooting":
+        problem, u, _ = refined(problem, u)
+    return problem, u
 
 
 class Multipliers:
@@ -213,8 +218,9 @@ def accurate(problem: Collocation, u: Vector) -> Vector:
 def _values(turn: Matrix, triangle: Matrix, logarithms: Vector) -> Vector:
     """Eigenvalues of ``turn triangle exp(logarithms)``, group by group."""
     n = len(turn)
-    below = np.tril(abs(turn), -1)
-    starts = [0] + [s for s in range(1, n) if below[s:, :s].max() < APART] + [n]
+    rows = abs(turn).tolist()
+    joined = [any(rows[j][k] >= APART for j in range(s, n) for k in range(s)) for s in range(1, n)]
+    starts = [0] + [s for s, tied in enumerate(joined, 1) if not tied] + [n]
     values: list[complex] = []
     for first, last in zip(starts, starts[1:], strict=False):
         part = slice(first, last)

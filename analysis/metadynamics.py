@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 INTERVALS = 500
 """Number of intervals between samples where nothing is asked for."""
+BEYOND = 0.02
+"""How far the path between two samples is followed beyond them, where a bifurcation is at a sample itself."""
 STABILITY = ("LP", "BP", "H", "PD", "NS")
 """Bifurcations at which an attractor can appear, vanish, or turn into another one."""
 
@@ -200,7 +202,9 @@ class _Landscape:
         for k in range(len(self.time) - 1):
             tell(0.7 + 0.3 * k / len(self.time))
             here: list[_Change] = []
-            for branch in np.flatnonzero(stable[:, k] != stable[:, k + 1]):
+            changed = np.flatnonzero(stable[:, k] != stable[:, k + 1])
+            ends = (self.unstable[changed, k : k + 2] < 0).any(axis=1)
+            for branch in changed[np.argsort(ends, kind="stable")]:  # at a pitchfork the branch that goes on, first
                 here += self._bifurcations(int(branch), k, here)
             left, target = self.target[k], self.target[k + 1]
             if left >= 0 and target not in (-1, left) and stable[left, k + 1] and not _explained(here, left, target):
@@ -222,16 +226,15 @@ class _Landscape:
             event = "turns unstable" if before == 0 else "turns stable"
         else:
             event = "vanishes" if before >= 0 else "appears"
-        at = k if before >= 0 else k + 1
+        ends = [each for each, there in ((k, before), (k + 1, after)) if there >= 0]
+        at = max(ends, key=lambda each: self._clearance(branch, each))
         visited = self.target[k if before == 0 else k + 1] == branch
         special = self._followed(self.fixed[branch, at], k, float(at - k))
         changes = []
         for point in special:
             position = point.parameters[POSITION]
             if any(
-                each.label == point.kind
-                and abs(each.position - position) < 1e-6
-                and (np.abs(each.y - point.vector) / self.reach).max() < 1e-4
+                abs(each.position - position) < 1e-5 and (np.abs(each.y - point.vector) / self.reach).max() < 1e-3
                 for each in known
             ):
                 continue
@@ -255,7 +258,7 @@ class _Landscape:
             branch = continue_fixed_points(
                 parts.path.with_parameters(**values),
                 POSITION,
-                (0.0, 1.0),
+                (-BEYOND, 1.0 + BEYOND),
                 start=fast.unpack(y),
                 step=0.05,
                 max_step=0.1,
@@ -263,7 +266,15 @@ class _Landscape:
             )
         except NumericsError:
             return []
-        return [each for each in branch.special() if each.kind in STABILITY and min(each.unstable) == 0]
+        found = [each for each in branch.special() if each.kind in STABILITY and min(each.unstable) == 0]
+        return [each for each in found if 0 <= each.parameters[POSITION] <= 1] or found
+
+    def _clearance(self, branch: int, k: int) -> float:
+        """How far the eigenvalue nearest to the stability boundary is from it at a sample."""
+        slope = self.parts.values(self.fixed[branch, k : k + 1], self.p[k : k + 1])[1][0]
+        values = np.linalg.eigvals(slope)
+        growth = np.abs(values + 1) - 1 if self.parts.fast.kind == "map" else values.real
+        return float(np.abs(growth).min())
 
     def result(self, run: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
         """Everything as a Dataset."""

@@ -150,7 +150,7 @@ def motion_map(
         raise InputError(f"from transient = {transient:g} to t_end = {t_end:g} there are less than 16 samples")
     shape = (*map(len, axes.values()), starts)
     grid = [values.ravel() for values in np.meshgrid(*axes.values(), np.arange(starts), indexing="ij")]
-    states = np.array([system.pack(system.draw_initial((seed, k))) for k in range(len(grid[0]))])
+    states = np.array([system.pack(_drawn(system, seed, k)) for k in range(len(grid[0]))])
     found = []
     for first in range(0, len(states), TOGETHER):
         part = slice(first, first + TOGETHER)
@@ -189,6 +189,11 @@ def motion_map(
             seed=seed,
         ),
     )
+
+
+def _drawn(system: System, seed: int, number: int) -> dict[str, np.ndarray]:
+    """Initial values of the member of this number."""
+    return system.draw_initial(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
 
 
 def _share(done: float, first: int, total: int) -> float:
@@ -265,7 +270,7 @@ def _return(correlation: np.ndarray, level: float) -> tuple[float, float]:
     return lag, float(np.angle(_between(correlation, lag)))
 
 
-def _summit(values: np.ndarray, k: int) -> float:
+def _summit(values: np.ndarray, k: Any) -> float:
     """Where the parabola through three values about the largest, number ``k``, has its top."""
     before, here, after = values[k - 1 : k + 2]
     bend = before - 2 * here + after

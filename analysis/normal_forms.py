@@ -200,7 +200,8 @@ def hopf(equations: Equations, z: Vector, omega: float) -> tuple[dict[str, float
     """H: frequency and first Lyapunov coefficient."""
     g21, _ = _lyapunov(equations, z, omega)
     l1 = g21.real / (2 * omega)
-    return {"omega": omega, "l1": float(l1)}, _criticality(l1)
+    vanishes = abs(g21.real) <= 1e-11 * abs(g21) or g21 == 0
+    return {"omega": omega, "l1": float(l1)}, "degenerate: l1 vanishes" if vanishes else _criticality(l1)
 
 
 def period_doubling(equations: Equations, z: Vector) -> tuple[dict[str, float], str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..engine.declaration import Namespace
 from ..engine.errors import InputError
+from ..engine.events import Event
 from ..engine.system import System
 from ..integrators.tableaux import TABLEAUX
 from ..integrators.times import positive, whole
@@ -20,7 +21,7 @@ JUST_LEFT = 1e-6
 
 
 def poincare_map(
-    system: System, section: str | Function, longest: float, *, steps: int = 50, method: str = "dop853"
+    system: System, section: str | Function | Event, longest: float, *, steps: int = 50, method: str = "dop853"
 ) -> System:
     """The map that takes the state of a flow to its next crossing of a section.
 
@@ -35,8 +36,9 @@ def poincare_map(
     ----------
     system : System
         A flow that does not depend on time, without noise and resets. (For driven flows: :func:`stroboscopic_map`.)
-    section : str or function
-        As in :func:`poincare_section`: ``"y = 0"``, ``"y > 0"``, ``"max x"``...
+    section : str, function or Event
+        As in :func:`poincare_section`: ``"y = 0"``, ``"y > 0"``, ``"max x"``...; or an event such as
+        ``system.events["spike"]``.
     longest : float
         Longest time of return.
     steps : int
@@ -55,9 +57,10 @@ def poincare_map(
     InputError
         An argument is wrong.
     """
-    if system.kind != "flow" or system.noise is not None or system.events:
-        what = "a map" if system.kind == "map" else "noisy" if system.noise is not None else "a flow with events"
-        raise InputError(f"{system.name!r} is {what}; expected a flow without noise and events")
+    jumps = any(each.reset is not None or each.terminal for each in system.events.values())
+    if system.kind != "flow" or system.noise is not None or jumps:
+        what = "a map" if system.kind == "map" else "noisy" if system.noise is not None else "reset by its events"
+        raise InputError(f"{system.name!r} is {what}; expected a flow without noise and resets")
     if not system.autonomous:
         raise InputError(f"{system.name!r} depends on time; its period makes it a map: stroboscopic_map")
     h = positive("longest", longest) / whole("steps", steps, 1)
@@ -70,6 +73,7 @@ def poincare_map(
         kind="map",
         function=lambda t, s, p: returns.next(s, p)[0],
         observables={**system.observables, "return_time": lambda t, s, p: returns.next(s, p)[1]},
+        events={},
         time_unit="",
         known=(),
         _programs={},

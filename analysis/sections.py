@@ -64,7 +64,7 @@ class Section:
         return self.event.rate
 
 
-def as_section(system: System, given: str | Function) -> Section:
+def as_section(system: System, given: str | Function | Event) -> Section:
     """What a section means in a system.
 
     Parameters
@@ -130,7 +130,7 @@ def crossing_group(
     """Members that record their crossings, until they have enough of them or ``t_max`` after the transient."""
     events = happenings(system, {**system.events, NAME: section.event})
     assert events is not None
-    compiled = adaptive(right_hand_side(system, how.method), ADAPTIVE[how.method], width, True, events.watch)
+    compiled = adaptive(right_hand_side(system, how.method), ADAPTIVE[how.method], width, False, events.watch)
     return AdaptiveGroup(
         compiled,
         y,

@@ -191,7 +191,9 @@ def _result(system: System, tangent: Tangent, starts: Matrix, T: float, drive: A
         sizes |= dict(zip(dims, shape, strict=True))
         variables[key] = Variable(("phase", *dims))
         arrays[key] = states[:, system.state_slices[block]].reshape(len(phase), *shape)
-    settings = provenance(system, analysis="find_cycle", method="shooting", blocks=names, drive=drive, **attrs)
+    smooth = not any(event.reset is not None for event in system.events.values())
+    attrs |= {"degree": 4 if smooth else 1, "drive": drive}
+    settings = provenance(system, analysis="find_cycle", method="shooting", blocks=names, **attrs)
     return Cycle(dataset(Layout(sizes, coords, variables, settings), arrays))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..engine.declaration import Namespace
 from ..engine.errors import InputError
+from ..engine.events import refuse
 from ..engine.expressions import Formula
 from ..engine.system import Function, System
 from ..integrators.tableaux import TABLEAUX
@@ -47,6 +48,7 @@ def stroboscopic_map(system: System, period: float | str, *, steps: int = 32, me
         raise InputError(
             f"{system.name!r} is {'noisy' if system.kind == 'flow' else 'a map'}; expected a flow without noise"
         )
+    refuse(system, "a stroboscopic map")
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise InputError(f"steps must be a whole number of at least 1, not {steps!r:.40}")
     if method not in TABLEAUX:

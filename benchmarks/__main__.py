@@ -16,7 +16,10 @@ from typing import Any
 
 from .harness import markdown, measure
 
-NAMES = ("ensembles", "trajectories", "orbit_diagrams", "attractors", "networks", "stiff", "robots", "felt")
+NAMES = (
+    *("ensembles", "trajectories", "orbit_diagrams", "attractors", "networks"),
+    *("stiff", "robots", "continuation", "cycles", "felt"),
+)
 PEERS = ("numpy", "numba", "llvmlite", "jax", "diffrax", "scipy", "heyoka", "numbalsoda", "pynamicalsys")
 RESULTS = Path(__file__).parent / "results"
 

@@ -61,8 +61,8 @@ def tables() -> Iterator[Table]:
     ):
         yield Table(
             title=f"Basins of the {title}, {SIDE} x {SIDE}",
-            work="Classical steps until a state is near a known attractor at two looks in a row. The error is the share of "
-            "a 50 x 50 grid on which the contenders do not agree.",
+            work="Classical steps until a state is near a known attractor at two looks. The error is the share "
+            "of a 50 x 50 grid on which the contenders do not agree.",
             contenders=[
                 Contender("attrax", contenders[0], adapts=False),
                 Contender("C++ lanes", contenders[1], adapts=False),

@@ -15,6 +15,8 @@ import numpy as np
 
 SOURCES = Path(__file__).parent / "cpp"
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC")
+FURTHER = {"attractors": ("-fno-math-errno", "-fno-trapping-math")}
+"""Flags of single libraries, without which square roots would not be taken in lanes."""
 
 
 @cache
@@ -23,13 +25,14 @@ def library(name: str) -> ctypes.CDLL:
     source = SOURCES / f"{name}.cpp"
     text = b"".join(path.read_bytes() for path in (source, *sorted(SOURCES.glob("*.hpp"))))
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "attrax-benchmarks"
-    key = hashlib.sha256(text + _compiler() + repr(FLAGS).encode()).hexdigest()[:16]
+    flags = FLAGS + FURTHER.get(name, ())
+    key = hashlib.sha256(text + _compiler() + repr(flags).encode()).hexdigest()[:16]
     target = folder / f"{name}-{key}.so"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             built = Path(scratch) / target.name
-            command = ["g++", *FLAGS, str(source), "-o", str(built)]
+            command = ["g++", *flags, str(source), "-o", str(built)]
             done = subprocess.run(command, capture_output=True, text=True)
             if "No such file or directory" in done.stderr:
                 raise ModuleNotFoundError(done.stderr, name=f"a header of {name}.cpp (libboost-dev)")

@@ -21,14 +21,15 @@ from .array_fields import (
     HEAD,
     KERNEL,
     KIND,
-    LAST,
     LENGTH,
     LINES,
+    MEET,
     MEMBERS,
     PARTIAL,
     PAUSE,
     ROWS,
     SECTIONS,
+    SHARED,
     STRIDE,
     TABLE,
     TAPE,
@@ -46,11 +47,11 @@ def play(player: Integers, members: Integers, section: int, count: int) -> int:
     place, end = sections[2 * section], sections[2 * section + 1]
     while place < end:
         op = at(tape, place)
-        if op[KIND] == 0:
-            _loop(op, bases, members, count, table, player[TABLE], thread, threads)
-        else:
-            _product(op, bases, members, count, table, player[TABLE], thread, threads)
-        if op[LAST] != 0:
+        if op[SHARED] != 0:
+            _operate(op, bases, members, count, table, player[TABLE], thread, threads)
+        elif thread == 0:
+            _operate(op, bases, members, count, table, player[TABLE], 0, 1)
+        if op[MEET] != 0:
             meet(player)
         place += op[LENGTH]
     return 0
@@ -76,8 +77,16 @@ def meet(player):
     waited = 0
     while get(at(gate, 8)) == phase:
         waited += 1
-        if waited > 2000:
+        if waited > 20_000:  # other work may need the core
             rest(player[PAUSE])
+
+
+@register_jitable
+def _operate(op, bases, members, count, table, table_address, thread, threads):
+    if op[KIND] == 0:
+        _loop(op, bases, members, count, table, table_address, thread, threads)
+    else:
+        _product(op, bases, members, count, table, table_address, thread, threads)
 
 
 @register_jitable

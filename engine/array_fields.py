@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-KIND, LENGTH, KERNEL, GROUP, ROWS, AXES, LINES, COUNT, CHUNK, CHUNKS, ACCESSES, PARTIAL, STRIDE, COLUMNS, LAST = range(
-    15
-)
-HEAD = 15
+KIND, LENGTH, KERNEL, GROUP, ROWS, AXES, LINES, COUNT, CHUNK, CHUNKS, ACCESSES, PARTIAL, STRIDE, COLUMNS = range(14)
+SHARED, MEET, HEAD = range(14, 17)
 """Length of the beginning of an operation on a tape."""
 
 TAPE, SECTIONS, BASES, TABLE, THREAD, THREADS, GATE, PAUSE = range(8)

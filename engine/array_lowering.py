@@ -214,7 +214,8 @@ class ArrayLowering(Lowering):
         value = self.value(value) if not isinstance(value, Value) else value
         view = value.view
         whole = view and view.buffer in self.temporaries and view.probe.size == view.base.size and view.contiguous
-        if view and whole and view.ready > 0 and view.buffer not in self._outputs:
+        once = view and any(stage < 0 and action.target.buffer == view.buffer for stage, action in self._actions)
+        if view and whole and view.ready > 0 and not once and view.buffer not in self._outputs:
             self._outputs[view.buffer] = f"out {name}"
             return
         if value.stage < 0:  # results are written at every evaluation

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import cache, loops
-from .array_fields import HEAD
+from .array_fields import CHUNK, HEAD, LENGTH, MEET
 from .arrays import Operation, Stages
 from .driver import address, driver
 
@@ -27,6 +27,8 @@ class Tape:
     code : ndarray
     sections : dict of str to (int, int)
         Where each section begins and ends in the code; ``places`` has the same as an array.
+    together : dict of str to bool
+        Whether threads share the work of a section; the others are played by the first one alone.
     buffers : tuple of str
         All buffers, in the order of their numbers.
     entries : int
@@ -50,16 +52,22 @@ class Tape:
         self.work = {name: sum(o.work for stage in stages for o in stage) for name, stages in sections.items()}
         code: list[int] = []
         self.sections = {}
+        self.together = {}
         for name, stages in sections.items():
             first = len(code)
-            for stage in stages:
-                for k, o in enumerate(stage):
-                    code += self._encoded(o, addresses, k == len(stage) - 1)
+            together = [any(o.shared for o in stage) for stage in stages]
+            self.together[name] = any(together)
+            if any(together):  # nothing to do but to meet
+                code += [HEAD if k in (LENGTH, CHUNK) else int(k == MEET) for k in range(HEAD)]
+            for k, stage in enumerate(stages):
+                meet = together[k] or any(together[k + 1 : k + 2]) or (any(together) and k == len(stages) - 1)
+                for number, o in enumerate(stage):
+                    code += self._encoded(o, addresses, meet and number == len(stage) - 1)
             self.sections[name] = (first, len(code))
         self.code = np.array(code or [0], dtype=np.int64)
         self.places = np.array([place for both in self.sections.values() for place in both])
 
-    def _encoded(self, o: Operation, addresses: Mapping[loops.Kernel, int], last: bool) -> list[int]:
+    def _encoded(self, o: Operation, addresses: Mapping[loops.Kernel, int], meet: bool) -> list[int]:
         product = isinstance(o.kernel, loops.Product)
         group = addresses[loops.Product(loops.MEMBERS, o.kernel.narrow)] if isinstance(o.kernel, loops.Product) else 0
         body = list(o.shape)
@@ -67,7 +75,16 @@ class Tape:
             body += [self._numbers[a.buffer], a.offset, *a.strides]
         head = [int(product), HEAD + len(body), addresses[o.kernel], group]
         head += [self._numbers[o.rows] if o.rows else -1, len(o.shape), math.prod(o.shape)]
-        head += [o.count, o.chunk, -(-o.count // o.chunk), len(o.accesses), o.partial, *o.matrix, int(last)]
+        head += [
+            o.count,
+            o.chunk,
+            -(-o.count // o.chunk),
+            len(o.accesses),
+            o.partial,
+            *o.matrix,
+            int(o.shared),
+            int(meet),
+        ]
         return head + body
 
     def number(self, buffer: str) -> int:
@@ -148,12 +165,12 @@ class Team:
 
 @cache.remembered
 def _pause() -> int:
-    """Address of the C function that lets other threads run, or 0."""
+    """Address of the C function that sleeps for a number of microseconds, or 0."""
     try:
         if sys.platform == "win32":
             function = ctypes.windll.kernel32.SwitchToThread
         else:
-            function = ctypes.CDLL(None).sched_yield
+            function = ctypes.CDLL(None).usleep
     except (AttributeError, OSError):
         return 0
     return ctypes.cast(function, ctypes.c_void_p).value or 0

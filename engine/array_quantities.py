@@ -145,6 +145,11 @@ def _traced(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
     return trace_arrays(function, inputs | arrays, name=system.name, fixed=fixed, segments=segments)
 
 
+def operations(system: System) -> int:
+    """About how many operations the right-hand side has when it is written out."""
+    return _operations(system)[0]
+
+
 def _operations(system: System) -> tuple[int, int]:
     """About how many operations the right-hand side has when it is written out, and of how many equations."""
     import jax

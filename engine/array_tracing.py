@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -161,6 +162,8 @@ def _gather(self: _Interpreter, eqn, x: Any, indices: Any) -> Any:
     low, params = self.low, eqn.params
     if isinstance(indices, Value):
         numbers = params["dimension_numbers"]
+        if not isinstance(x, Value) and indices.size == 1 and tuple(numbers.collapsed_slice_dims) == (0,):
+            return _row(self, params, plain(x), indices)
         plain_one = x.ndim == 1 and tuple(numbers.collapsed_slice_dims) == (0,) and not numbers.offset_dims
         index = low.materialise(indices)
         if not plain_one or index.probe.dtype != np.int32:
@@ -168,6 +171,18 @@ def _gather(self: _Interpreter, eqn, x: Any, indices: Any) -> Any:
         value = x if isinstance(x, Value) else low.leaf(low.constant(plain(x).astype(float)), low.kind(x))
         return low.gather(value, index.of(index.probe.reshape(indices.shape[:-1])))
     return low.picked(x, _positions(eqn, x, indices, fill_value=-1))
+
+
+def _row(self: _Interpreter, params: Any, table: np.ndarray, index: Value) -> Any:
+    """One row of a known table, as the product of the table with a vector that is 1 there."""
+    low = self.low
+    if params["mode"].name != "CLIP" or tuple(params["slice_sizes"])[1:] != table.shape[1:]:
+        raise NotImplementedError
+    number = low.op("imin", low.op("imax", low.reshaped(index, lambda a: a.reshape(()), True), 0), len(table) - 1)
+    here = low.convert(low.op("ieq", number, np.arange(len(table))), FLOAT)
+    along = SimpleNamespace(params={"dimension_numbers": (((0,), (0,)), ((), ()))})
+    row = _product(self, along, here, table.reshape(len(table), -1).astype(float))
+    return low.reshaped(row, lambda a: a.reshape(table.shape[1:]), True)
 
 
 def _positions(eqn, x: Value, *others: Any, **params: Any) -> np.ndarray:

@@ -15,6 +15,9 @@ import numpy as np
 from . import loops
 from .program import Builder, Program
 
+SHARED = 50_000
+"""Numbers read by an operation from which on threads share its work."""
+
 CHUNK = 1024
 """Elements of a loop that are one unit of work, and one partial sum of a long sum."""
 
@@ -47,8 +50,14 @@ class Operation:
 
     @property
     def work(self) -> int:
-        """About how many numbers it reads."""
-        return math.prod(self.shape) * self.count * max(1, self.matrix[1])
+        """About how many numbers it reads; segments count as a hundred."""
+        each = 100 if self.rows else max(1, self.matrix[1])
+        return math.prod(self.shape) * self.count * each
+
+    @property
+    def shared(self) -> bool:
+        """Whether threads share its work."""
+        return self.work >= SHARED
 
 
 @dataclass(frozen=True)

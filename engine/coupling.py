@@ -100,17 +100,17 @@ def random(n: int, k: int, *, weights: Any = 1.0, seed: int = 0, single: bool = 
     if degree > count - 1:
         raise InputError(f"each of {count} neurons has at most {count - 1} others, not k = {degree}")
     generator = np.random.default_rng(seed)
-    found = np.empty((count, degree), dtype=np.int64)
+    found = np.empty((count, degree), dtype=np.int32)
     if degree > count // 8:
         for i in range(count):
             found[i] = generator.choice(count - 1, degree, replace=False)
     else:
-        found[:] = generator.integers(0, count - 1, (count, degree))
+        found[:] = generator.integers(0, count - 1, (count, degree), dtype=np.int32)
         found.sort(axis=1)
         while (again := np.flatnonzero((found[:, 1:] == found[:, :-1]).any(axis=1))).size:
-            found[again] = np.sort(generator.integers(0, count - 1, (len(again), degree)), axis=1)
+            found[again] = np.sort(generator.integers(0, count - 1, (len(again), degree), dtype=np.int32), axis=1)
     found.sort(axis=1)
-    after = np.repeat(np.arange(count), degree)
+    after = np.repeat(np.arange(count, dtype=np.int32), degree)
     before = found.ravel()
     before += before >= after  # the neuron itself is left out
     return _sorted(before, after, _drawn(weights, len(before), generator), (count, count), single)
@@ -332,9 +332,9 @@ def _sorted(before: Any, after: Any, weights: Any, shape: tuple[int, int], singl
     return Sparse(
         shape,
         weights=np.ascontiguousarray(weights, dtype=np.float32 if single else np.float64),
-        pre=before.astype(np.int32),
-        post=after.astype(np.int32),
-        rows=np.searchsorted(after, np.arange(shape[0] + 1)).astype(np.int64),
+        pre=before.astype(np.int32, copy=False),
+        post=after.astype(np.int32, copy=False),
+        rows=np.searchsorted(after, np.arange(shape[0] + 1, dtype=after.dtype)).astype(np.int64),
     )
 
 

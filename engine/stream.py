@@ -197,10 +197,9 @@ def values(
     key : array
         Seed of the run and number of the member.
     """
-    import jax
     import jax.numpy as jnp
 
-    if not jax.config.jax_enable_x64:
+    if jnp.result_type(float) != jnp.float64:
         raise InputError("input streams need 64-bit numbers; call JAX inside `with jax.enable_x64(True):`")
     found = {}
     for name, stream in streams.items():

@@ -29,12 +29,12 @@ def get(typing, memory):
 
 @intrinsic
 def rest(typing, address):
-    """Let other threads run: call the function at ``address``, if there is one."""
+    """Let other threads run: call the C function at ``address``, which takes microseconds, if there is one."""
 
     def generate(context, builder, signature, arguments):
-        kind = ir.FunctionType(ir.IntType(32), [])
+        kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32)])
         with builder.if_then(builder.icmp_unsigned("!=", arguments[0], ir.Constant(ir.IntType(64), 0))):
-            builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [])
+            builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [ir.Constant(ir.IntType(32), 50)])
         return ir.Constant(ir.IntType(64), 0)
 
     return types.int64(types.int64), generate

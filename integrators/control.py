@@ -7,6 +7,7 @@ is reported by the kernel's bit mask. Equal steps, which are never refused, come
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from math import log2, sqrt
 from typing import Any
@@ -28,6 +29,7 @@ def adaptive_kernels(
     method: Method,
     *,
     dense: bool,
+    again: bool = False,
     watch: Watch | None = None,
     projection: Program | None = None,
     equal: bool = False,
@@ -35,20 +37,21 @@ def adaptive_kernels(
     """Kernels of a step with error control.
 
     ``start`` computes the first derivative ``k`` and a first step ``h``; ``step`` tries a step. With ``dense``,
-    ``step`` keeps what ``prepare`` turns into the coefficients that ``interpolate`` evaluates at ``theta``.
+    ``step`` keeps what ``prepare`` turns into the coefficients that ``interpolate`` evaluates at ``theta``; with
+    ``again``, which saves memory where few steps are asked about, ``prepare`` repeats the step.
     ``projection`` (blocks ``y`` and ``k`` from the same) changes the state and its derivative at the end of every step,
     as tangent vectors are made orthonormal. With ``equal``, all steps have length ``dt``.
 
     With ``watch``, ``step`` flags steps in which an event may lie, ``polynomials`` describes the event functions in
-    such a step, ``interpolate`` also gives them at ``theta``, and ``land`` takes lanes with ``lands`` to the state after
-    event ``which`` at time ``when`` in state ``ytheta``, and tells the event functions just before.
+    such a step, ``interpolate`` also gives them at ``theta``, and ``land`` takes lanes with ``lands`` to the state
+    after event ``which`` at time ``when`` in state ``ytheta``, and tells the event functions just before.
     """
     kernels: dict[str, Kernel] = {
         "start": Straight(_start(rhs, method, watch, equal)),
-        "step": Straight(_step(rhs, method, dense, watch, projection, equal)),
+        "step": Straight(_step(rhs, method, dense, again, watch, projection, equal)),
     }
-    if dense:
-        kernels["prepare"] = Straight(_prepare(rhs, method))
+    if dense or again:
+        kernels["prepare"] = Straight(_prepare(rhs, method, again))
         kernels["interpolate"] = Straight(_interpolate(rhs, method, watch))
     if watch is not None:
         kernels["land"] = Straight(_land(rhs, method, watch, equal))
@@ -58,7 +61,14 @@ def adaptive_kernels(
 
 
 def adaptive_workspace(
-    width: int, method: Method, dimension: int, parameters: int, *, dense: bool, watch: Watch | None = None
+    width: int,
+    method: Method,
+    dimension: int,
+    parameters: int,
+    *,
+    dense: bool,
+    again: bool = False,
+    watch: Watch | None = None,
 ) -> Workspace:
     """The memory of :func:`adaptive_kernels`; the fields before ``theta`` are what a member takes along."""
     n, scheme = dimension, _scheme(method)
@@ -71,8 +81,8 @@ def adaptive_workspace(
         .lanes(g=events, gold=events, rate=events, fired=events, gap=events, widest=events, due=events)
         .lanes(stop=watched, kick=watched, flag=watched, begin=watched, end=watched)
         .lanes(after=watched, last=watched, over=watched)
-        .lanes(told=1, hold=1, yold=n, K=scheme.kept(method) * n if dense else 0)
-        .lanes(theta=1, ytheta=n, Q=rows(method) * n if dense else 0)
+        .lanes(told=1, hold=1, yold=n, kold=n if again else 0, K=scheme.kept(method) * n if dense else 0)
+        .lanes(theta=1, ytheta=n, Q=rows(method) * n if dense or again else 0)
         .lanes(gtheta=events, which=watched, when=watched, lands=watched, gone=events, gone_rate=events)
         .lanes(bernstein=coefficients, residual=events)
         .shared(t_end=1, direction=1, rtol=1, atol=1, max_steps=1, dt=1, t_start=1)
@@ -127,12 +137,18 @@ def _first(
     guess = b.select(flat, _larger(b, b.constant(1e-6), b.mul(first, b.constant(1e-3))), guess)
     h = _smaller(b, _smaller(b, b.mul(b.constant(100.0), first), guess), span)
     h = _larger(b, h, b.mul(b.constant(1e-60), span))
-    outputs = {"k": k, "h": [h], "memory": [b.constant(log2(1e-8))], "held": [b.constant(0.0)]}
-    return outputs | found
+    outputs: dict[str, Values] = {"k": k, "h": [h], "memory": [b.constant(log2(1e-8))], "held": [b.constant(0.0)]}
+    return {**outputs, **found}
 
 
 def _step(
-    rhs: Program, method: Method, dense: bool, watch: Watch | None, projection: Program | None, equal: bool
+    rhs: Program,
+    method: Method,
+    dense: bool,
+    again: bool,
+    watch: Watch | None,
+    projection: Program | None,
+    equal: bool,
 ) -> Program:
     b = Builder()
     n = rhs.inputs["y"]
@@ -179,13 +195,10 @@ def _step(
         "rejected": [refusals],
         "stuck": [b.select(stuck, b.select(finite, b.constant(3.0), b.constant(2.0)), b.constant(0.0))],
     }
+    if dense or again:
+        outputs |= {"told": [t], "hold": [used], "yold": y}
+        outputs |= {"kold": k} if again else {"K": [v for vector in trial.kept for v in vector]}
     if dense:
-        outputs |= {
-            "told": [t],
-            "hold": [used],
-            "yold": y,
-            "K": [v for vector in trial.kept for v in vector],
-        }
         due = b.ge(b.mul(shared["direction"], b.sub(new_t, lane["sample_time"])), b.constant(0.0))
         attention = b.or_(attention, b.and_(accepted, due))
     if watch is not None:
@@ -228,12 +241,17 @@ def _next_step(
     return next_h, _larger(b, level, b.constant(log2(1e-8))), stuck
 
 
-def _prepare(rhs: Program, method: Method) -> Program:
+def _prepare(rhs: Program, method: Method, again: bool) -> Program:
     b = Builder()
     n, count = rhs.inputs["y"], _scheme(method).kept(method)
-    y, p, flat = b.input("yold", n), b.input("p", rhs.inputs["p"]), b.input("K", count * n)
-    kept = [flat[i * n : (i + 1) * n] for i in range(count)]
+    y, p = b.input("yold", n), b.input("p", rhs.inputs["p"])
     (t,), (h,) = b.input("told", 1), b.input("hold", 1)
+    kept: Sequence[Values]
+    if again:
+        kept = _scheme(method).attempt(b, rhs, method, t, b.add(t, h), y, h, p, b.input("kold", n)).kept
+    else:
+        flat = b.input("K", count * n)
+        kept = [flat[i * n : (i + 1) * n] for i in range(count)]
     found = _scheme(method).dense_rows(b, rhs, method, t, y, h, p, kept)
     return b.program({"Q": [v for row in found for v in row]}).fused()
 

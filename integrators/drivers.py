@@ -12,12 +12,9 @@ from math import inf, nan
 from numba.extending import register_jitable
 
 from ..engine.memory import Doubles, Integers, at, call, lowest
-from .event_drivers import FLAGGED, FRESH, IDLE, STANDING, kicked, next_stop, settle
+from .event_drivers import FLAGGED, IDLE, STANDING, begin_search, kicked, next_stop, settle
 from .fields import (
-    AFTER,
-    BEGIN,
     DONE,
-    END,
     FLAG,
     HOLD,
     INDEX,
@@ -26,7 +23,6 @@ from .fields import (
     LANE_THETA,
     LANE_Y,
     LANE_YTHETA,
-    LAST,
     NONFINITE,
     OVER,
     PAUSED,
@@ -87,9 +83,15 @@ def adaptive(
     watched: int,
     events: int,
     degree: int,
-    resets: int,
+    acting: int,
     sides: Integers,
     actions: Integers,
+    aside: Doubles,
+    aside_slot: Integers,
+    taken_rows: Integers,
+    taken_count: int,
+    queue: Integers,
+    limited: int,
     schedule: Doubles,
     scheduled: Integers,
     row: Integers,
@@ -113,7 +115,8 @@ def adaptive(
     ``samples[member, sample - first_sample]``, ``times`` begins with that of the first sample and goes up to the one
     after the last. ``kernels`` are step, prepare, interpolate, polynomials and land.
 
-    With ``watched``, there are ``events`` to be located and others at the times ``schedule``. Their times (with
+    With ``watched``, there are ``events`` to be located and others at the times ``schedule``. Where none acts on the
+    trajectory, steps in which they may lie are put ``aside`` until all lanes are taken. The times of events (with
     ``state_too``, also the states) go to ``log``, numbers of member and event to ``entries``, ``logged`` of them; when
     there is no ``room`` for more, the call ends early.
     """
@@ -123,14 +126,17 @@ def adaptive(
     stuck, steps = at(work, field[STUCK]), at(work, field[STEPS])
     sample, sample_time = at(work, field[SAMPLE]), at(work, field[SAMPLE_TIME])
     flag, over = at(work, field[FLAG]), at(work, field[OVER])
-    begin, end = at(work, field[BEGIN]), at(work, field[END])
-    after, last = at(work, field[AFTER]), at(work, field[LAST])
     stop, kick = at(work, field[STOP]), at(work, field[KICK])
     theta, ytheta = at(work, field[THETA]), at(work, field[YTHETA])
     t_end = work[field[T_END]]
 
     everywhere = -1 if width == 64 else (1 << width) - 1
     entering = running = taken = 0
+    how = (
+        *(kernels, field, width, dimension, direction, events, degree, sides, actions),
+        *(schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch),
+    )
+    flush = queue[0] != 0
     while True:
         attention = 0
         free = everywhere & ~running
@@ -148,59 +154,54 @@ def adaptive(
             running |= 1 << lane
             attention |= 1 << lane
             entering += 1
-        if running == 0:
-            return 0
 
-        if attention == 0:
-            while attention == 0 and taken < budget:
-                attention = call(step, work, work, running, 0) & running
-                taken += 1
+        if attention == 0 and not flush:
+            if running != 0:
+                while attention == 0 and taken < budget:
+                    attention = call(step, work, work, running, 0) & running
+                    taken += 1
             if attention == 0:
-                break
+                if queue[0] == 0:
+                    break
+                flush = True
         prepared = 0
 
-        if watched:
+        if watched and acting:
             pending = 0
             bits = attention
             while bits != 0:
                 lane = lowest(bits)
                 bits &= bits - 1
                 if flag[lane] == FLAGGED:
-                    flag[lane], begin[lane], end[lane], after[lane], last[lane] = FRESH, 0.0, 1.0, -1.0, -1.0
-                    if not resets and direction * (t[lane] - record_from[0]) < 0.0:
-                        flag[lane] = IDLE
+                    begin_search(work, field, lane)
                 if flag[lane] == IDLE and kicked(schedule, row, slot[lane], kick[lane], t[lane]):
                     flag[lane] = STANDING
                 if flag[lane] != IDLE:
                     pending |= 1 << lane
-            if pending != 0:
-                pending = settle(
-                    kernels,
-                    work,
-                    field,
-                    width,
-                    dimension,
-                    direction,
-                    events,
-                    degree,
-                    sides,
-                    actions,
-                    schedule,
-                    scheduled,
-                    row,
-                    record_from,
-                    limits,
-                    counts,
-                    log,
-                    entries,
-                    state_too,
-                    logged,
-                    room,
-                    slot,
-                    scratch,
-                    pending,
-                )
-            if pending != 0:
+            if pending != 0 and settle(work, slot, pending, how) != 0:
+                break
+        elif watched:
+            bits = attention
+            while bits != 0 or flush or queue[0] == everywhere:
+                if flush or queue[0] == everywhere:
+                    queue[0] = settle(aside, aside_slot, queue[0], how)
+                    flush = queue[0] != 0
+                    if flush:
+                        break
+                    if limited:
+                        attention |= running
+                    continue
+                lane = lowest(bits)
+                bits &= bits - 1
+                if flag[lane] == FLAGGED and direction * (t[lane] - record_from[0]) >= 0.0:
+                    place = lowest(~queue[0])
+                    for r in range(taken_count):
+                        aside[taken_rows[r] + place] = work[taken_rows[r] + lane]
+                    begin_search(aside, field, place)
+                    aside_slot[place] = slot[lane]
+                    queue[0] |= 1 << place
+                flag[lane] = IDLE
+            if flush:
                 break
 
         while last_sample > first_sample:
@@ -241,6 +242,10 @@ def adaptive(
             attention &= attention - 1
             member = slot[lane]
             ending = RUNNING
+            if limited:
+                for e in range(events):
+                    if counts[member * row[1] + e] == limits[e]:
+                        over[lane] = 1 + DONE
             if watched and over[lane] != 0.0:
                 ending = int(over[lane]) - 1
             elif t[lane] == t_end:
@@ -255,14 +260,13 @@ def adaptive(
                 _leave(work, lane, rows, row_count, at(columns, member * row_count))
                 status[member] = ending
                 running &= ~(1 << lane)
-        if taken >= budget:
-            break
 
+    left = int(running != 0 or flush)
     while running != 0:
         lane = lowest(running)
         running &= running - 1
         _leave(work, lane, rows, row_count, at(columns, slot[lane] * row_count))
-    return 1
+    return left
 
 
 @register_jitable

@@ -65,8 +65,10 @@ NOISE, FAINT = 2.0**-45, 2.0**-20
 RESOLVED = 1e-8
 """How well a polynomial must agree with the event function, over its largest coefficient."""
 SMALL = 1e-12
-"""Below this, over its values in the step, an event function is zero where an event has just happened; so it is where it
-changes by no more within the resolution of time."""
+"""Below this, over its values in the step, an event function is zero where an event has just happened; so it is where
+it changes by no more within the resolution of time."""
+ALL = 3.0
+"""AFTER which there are no more events in an interval."""
 TINY = 1e-300
 """What stands for zero on one side of zero."""
 DENSE, FALLEN, NOW = 2.0**-22, 2.0**-12, 2.0**-48
@@ -75,37 +77,21 @@ to fall; or, as far as numbers tell, none."""
 
 
 @register_jitable
-def settle(
-    kernels,
-    work,
-    field,
-    width,
-    dimension,
-    direction,
-    events,
-    degree,
-    sides,
-    actions,
-    schedule,
-    scheduled,
-    row,
-    record_from,
-    limits,
-    counts,
-    log,
-    entries,
-    state_too,
-    logged,
-    room,
-    slot,
-    scratch,
-    pending,
-):
+def begin_search(work, field, lane):
+    """Look for events from the beginning of the step of a lane."""
+    for name, value in ((FLAG, FRESH), (BEGIN, 0.0), (END, 1.0), (AFTER, -1.0), (LAST, -1.0), (OVER, 0.0)):
+        work[field[name] + lane] = value
+
+
+@register_jitable
+def settle(work, slot, pending, how):
     """Work off the events of the steps of the lanes in ``pending``; returns the lanes that are not finished.
 
     Those are left over only when the log is full. A lane that is finished is at the end of its step, or at the first
     event in it that changes the state or ends the trajectory, or has the ending ``over``.
     """
+    kernels, field, width, dimension, direction, events, degree, sides, actions = how[:9]
+    schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch = how[9:]
     prepare, interpolate, polynomials = kernels[1], kernels[2], kernels[3]
     land = kernels[4]
     t, y, g, rate = at(work, field[T]), at(work, field[Y]), at(work, field[G]), at(work, field[RATE])
@@ -152,10 +138,13 @@ def settle(
         while bits != 0:
             lane = lowest(bits)
             bits &= bits - 1
-            if flag[lane] == KNOWN:
+            if flag[lane] == KNOWN and after[lane] == ALL:
+                after[lane], e = -1.0, -1
+            elif flag[lane] == KNOWN:
                 e = _next(
                     lane, width, events, degree, sides, bernstein, gold, g, begin, end, after, last, theta, scratch
                 )
+            if flag[lane] == KNOWN:
                 if e >= 0:
                     which[lane] = e
                     found |= 1 << lane
@@ -327,13 +316,22 @@ def _next(lane, width, events, degree, sides, bernstein, gold, g, begin, end, af
     low, high = at(scratch, 0), at(scratch, width)
     slope, rising = at(scratch, 2 * width), at(scratch, 3 * width)
     out, stack = at(scratch, 4 * width), at(scratch, 4 * width + 8)
-    best, place = -1, 2.0
+    best, place, zeros = -1, 2.0, 0
     for e in range(events):
         c = at(bernstein, e * (degree + 1) * width + lane)
-        largest = 0.0
+        lowest_one = highest = 0.0
         for i in range(degree + 1):
             stack[i] = c[i * width]
-            largest = max(largest, abs(stack[i]))
+            lowest_one, highest = min(lowest_one, stack[i]), max(highest, stack[i])
+        if begin[lane] == 0.0:
+            lowest_one, highest = min(lowest_one, gold[e * width + lane]), max(highest, gold[e * width + lane])
+        if end[lane] == 1.0:
+            lowest_one, highest = min(lowest_one, g[e * width + lane]), max(highest, g[e * width + lane])
+            if g[e * width + lane] == 0.0:
+                lowest_one, highest = -TINY, TINY
+        if lowest_one == 0.0 or highest == 0.0:
+            continue
+        largest = max(highest, -lowest_one)
         for i in range(1, degree):
             if abs(stack[i]) <= NOISE * largest:
                 stack[i] = 0.0
@@ -347,11 +345,15 @@ def _next(lane, width, events, degree, sides, bernstein, gold, g, begin, end, af
             stack[degree] = g[e * width + lane]
         stack[degree + 1], stack[degree + 2] = begin[lane], end[lane]
         least = after[lane] if e == last[lane] else after[lane] - TIE if e > last[lane] else after[lane] + TIE
-        if _first_zero(stack, degree, sides[e], least, e == last[lane], out) and out[0] < place - TIE:
+        found = _first_zero(stack, degree, sides[e], least, e == last[lane], out)
+        zeros += int(out[5])
+        if found and out[0] < place - TIE:
             best, place = e, out[0]
             theta[lane], low[lane], high[lane], slope[lane], rising[lane] = out[0], out[1], out[2], out[3], out[4]
     if best >= 0:
         after[lane], last[lane] = place, best
+    if zeros == 1 and best >= 0:
+        after[lane] = ALL
     return best
 
 
@@ -363,6 +365,7 @@ def _first_zero(stack, degree, side, least, strict, out):
     interval that isolates it, the slope, and the sign behind it.
     """
     size, level = degree + 3, 0
+    out[5] = -1.0
     while level >= 0:
         c = at(stack, level * size)
         left, right = c[degree + 1], c[degree + 2]
@@ -376,6 +379,8 @@ def _first_zero(stack, degree, side, least, strict, out):
                 final = c[i]
         if c[degree] == 0.0 and final != 0.0:  # it arrives at zero
             changes, final = changes + 1, -final
+        if out[5] < 0.0:
+            out[5] = changes
         if changes == 0 or right < least:
             level -= 1
         elif changes == 1 or right - left <= NARROWEST:
@@ -402,7 +407,7 @@ def _first_zero(stack, degree, side, least, strict, out):
 @register_jitable
 def _zero(c, degree, out):
     """The zero in [0, 1] of a polynomial that changes sign there once, to ``out[4]``; sets ``out[3]`` to the slope."""
-    rising = out[4]
+    rising, inner = out[4], at(c, degree + 3)
     i = 0
     while i < degree and c[i] * rising <= 0.0:
         i += 1
@@ -410,15 +415,13 @@ def _zero(c, degree, out):
     x = (i - 1 + before / (before - behind)) / degree if i > 0 and before != behind else 0.5
     low, high = 0.0, 1.0
     for _ in range(60):
-        rest = 1.0 - x
-        value, slope, power, binomial = c[0] * rest, c[1] - c[0], 1.0, 1.0
-        for k in range(1, degree):
-            power *= x
-            binomial *= (degree - k + 1.0) / k
-            value = (value + power * binomial * c[k]) * rest
-            slope = slope * rest + power * binomial * (1.0 - k / degree) * (c[k + 1] - c[k])
-        value += power * x * c[degree]
-        out[3] = degree * slope
+        for i in range(degree):
+            inner[i] = c[i] + x * (c[i + 1] - c[i])
+        for r in range(degree - 1, 1, -1):
+            for i in range(r):
+                inner[i] += x * (inner[i + 1] - inner[i])
+        out[3] = degree * (inner[1] - inner[0])
+        value = inner[0] + x * (inner[1] - inner[0])
         if value * rising < 0.0:
             low = x
         else:
@@ -426,16 +429,17 @@ def _zero(c, degree, out):
         new = x - value / out[3] if out[3] != 0.0 else -1.0
         if not low <= new <= high:
             new = 0.5 * (low + high)
-        if value == 0.0 or abs(new - x) <= 2.0**-51 or high - low <= 2.0**-51:
-            return x
+        enough = abs(new - x) <= 2.0**-24 or high - low <= 2.0**-51
         x = new
+        if value == 0.0 or enough:
+            break
     return x
 
 
 @register_jitable
 def _polish(interpolate, work, width, theta, gtheta, which, low, high, slope, rising, open):
     """Zeros of the event functions themselves, near those of the polynomials; leaves the states there in ``ytheta``."""
-    for _ in range(60):
+    for k in range(60):
         call(interpolate, work, work, open, 0)
         bits = open
         while bits != 0:
@@ -450,7 +454,7 @@ def _polish(interpolate, work, width, theta, gtheta, which, low, high, slope, ri
             new = theta[lane] - move
             if not low[lane] < new < high[lane]:
                 new = 0.5 * (low[lane] + high[lane])
-            if value == 0.0 or abs(move) <= 2.0**-50 or high[lane] - low[lane] <= 2.0**-50:
+            if value == 0.0 or abs(move) <= (2.0**-50 if k == 0 else 2.0**-42) or high[lane] - low[lane] <= 2.0**-50:
                 open &= ~(1 << lane)
             else:
                 theta[lane] = new

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -92,9 +93,11 @@ class Adaptive(Compiled):
         projection: Program | None = None,
         equal: bool = False,
     ):
+        again = watch is not None and not dense
         self.dimension = rhs.inputs["y"]
-        workspace = control.adaptive_workspace(width, method, self.dimension, rhs.inputs["p"], dense=dense, watch=watch)
-        kernels = control.adaptive_kernels(rhs, method, dense=dense, watch=watch, projection=projection, equal=equal)
+        how: dict[str, Any] = {"dense": dense, "again": again, "watch": watch}
+        workspace = control.adaptive_workspace(width, method, self.dimension, rhs.inputs["p"], **how)
+        kernels = control.adaptive_kernels(rhs, method, **how, projection=projection, equal=equal)
         super().__init__(workspace, kernels, FIELDS)
         self.addresses = np.array(
             [self.kernels.get(name, 0) for name in ("step", "prepare", "interpolate", "polynomials", "land")]
@@ -108,6 +111,8 @@ class Adaptive(Compiled):
             self.column[name] = slice(len(rows), len(rows) + size)
             rows += range(start, start + size * width, width)
         self.rows = np.array(rows)
+        taken = ("t", "p", "g", "gold", "told", "hold", "yold", "kold", "K") if watch else ()
+        self.taken = np.array([r for name in taken for r in self.rows[self.column[name]]], dtype=np.int64)
 
 
 class Fixed(Compiled):
@@ -195,8 +200,11 @@ class AdaptiveGroup:
         )
         width = compiled.width
         self.slot = np.empty(width, dtype=np.int64)
+        self.aside = compiled.memory(direction=self.direction) if events else self.work[:0]
+        self.aside_slot, self.waiting = np.zeros(width, dtype=np.int64), np.zeros(1, dtype=np.int64)
         self.scratch = np.empty(4 * width + 8 + 50 * (compiled.degree + 3))
-        self.record = _Record(events, self.members, record_from, limits, compiled.dimension if state_too else 0, width)
+        states = compiled.dimension if state_too else 0
+        self.record = _Record(events, self.members, record_from, limits, states, self.direction, width)
         schedule, scheduled = events.schedule(p, self.direction) if events else (np.zeros((1, 1)), _NONE)
         self.schedule, self.scheduled = schedule, scheduled
         self.row = np.array([schedule.shape[1], len(self.record.limits)])
@@ -213,9 +221,13 @@ class AdaptiveGroup:
             self._of("fired")[:] = -self.direction * np.inf
             self._of("gap")[:] = self._of("widest")[:] = np.inf
             self._of("kick")[:, 0] = (self.direction * (self.schedule - t) <= 0.0).sum(axis=1)
+            self.waiting[0] = 0
         driver(DRIVERS, "begin")(
             *(c.kernels["start"], self.work, c.width, c.rows, len(c.rows), self.columns, self.members)
         )
+        if self.record.watched:
+            g = self._of("g")
+            g[np.abs(g) <= 2.0**-40 * np.abs(self._of("rate") * self._of("h"))] = 0.0
 
     def _of(self, name: str) -> np.ndarray:
         return self.columns[:, self.compiled.column[name]]
@@ -237,6 +249,7 @@ class AdaptiveGroup:
                     *(c.rows, len(c.rows), self.columns, self.status, self.members),
                     *(times, first, last, len(self.times), out),
                     *(r.watched, r.located, c.degree, r.acting, r.sides, r.actions),
+                    *(self.aside, self.aside_slot, c.taken, len(c.taken), self.waiting, r.limited),
                     *(self.schedule, self.scheduled, self.row, r.begin, r.limits, r.counts),
                     *(r.log, r.entries, int(r.states > 0), r.logged, len(r.log)),
                     *(self.max_steps, self.slot, self.scratch, self.pace.amount),
@@ -246,6 +259,16 @@ class AdaptiveGroup:
                 tick(self.fraction)
             else:
                 self.pace.amount = amount  # there was less to do than that
+        if r.limited:
+            self._end_at_limits()
+
+    def _end_at_limits(self) -> None:
+        """Members that are complete stand at their last event, however far they had gone on."""
+        for number, limit in enumerate(self.record.limits):
+            complete = self.record.counts[:, number] == limit
+            if complete.any() and self.record.states:
+                found = self.record.of(number)[complete, limit - 1]
+                self._of("t")[complete], self.y[complete] = found[:, :1], found[:, 1:]
 
     def extend(self, t_end: float) -> None:
         """Let the members that have arrived go on to a later end."""
@@ -302,6 +325,7 @@ class _Record:
         begin: float,
         limits: Mapping[str, int] | None,
         states: int,
+        direction: int,
         width: int,
     ):
         self.names = events.names if events else ()
@@ -311,8 +335,9 @@ class _Record:
         self.acting = int(self.actions.any())
         self.begin, self.members = np.array([begin]), members
         self.limits = np.array([(limits or {}).get(name, _UNLIMITED) for name in self.names], dtype=np.int64)
+        self.limited = int((self.limits < _UNLIMITED).any())
         self.counts = np.zeros((members, len(self.names)), dtype=np.int64)
-        self.states, self.logged = states, np.zeros(1, dtype=np.int64)
+        self.states, self.direction, self.logged = states, direction, np.zeros(1, dtype=np.int64)
         room = max(LOGGED, 2 * width) if events else 0
         self.log, self.entries = np.empty((room, 1 + states)), np.empty((room, 2), dtype=np.int64)
         self._found: list[tuple[np.ndarray, np.ndarray]] = []
@@ -331,11 +356,16 @@ class _Record:
         if self._found:
             entries = np.concatenate([entries for entries, _ in self._found])
             values = np.concatenate([values for _, values in self._found])
-            mine = entries[:, 1] == number
-            order = np.argsort(entries[mine, 0], kind="stable")
-            member = entries[mine, 0][order]
-            place = np.arange(len(member)) - np.concatenate([[0], np.cumsum(counts)])[member]
-            padded[member, place] = values[mine][order]
+            if len(self.names) > 1:
+                mine = entries[:, 1] == number
+                entries, values = entries[mine], values[mine]
+            member = entries[:, 0].astype(np.uint16 if self.members < 2**16 else np.int64)  # which sort faster
+            order = np.argsort(member, kind="stable")
+            member, values = member[order], values[order]
+            falls = self.direction * np.diff(values[:, 0]) < 0.0
+            if (falls & (member[1:] == member[:-1])).any():
+                values = values[np.lexsort((self.direction * values[:, 0], member))]
+            padded[np.arange(padded.shape[1]) < counts[:, None]] = values
         return padded
 
 

@@ -186,6 +186,7 @@ class _Group:
         work = scheme.tape.work["step"] * self.members
         self.team = Team(workers if work >= SHARED_WORK else 1)
         self.pace = Pace(4)
+        self.alone = int(not any(scheme.tape.together[k] for k in ("interpolate", "record")))
         self.times = self.memory.arrays["times"]
         once = self.memory.shares("in p")
         self.team.play(self.memory, "setup", [0] if once else None)
@@ -279,7 +280,8 @@ class LargeFixedGroup(_Group):
                 *(number("y"), number("new"), number("shown"), scheme.dimension),
                 *(self.active, self.status, self.reached, self.bad),
                 *(self.times, self.nodes, scheme.stages, self.clock, self.origin, self.position),
-                *(nearest, theta, records, self.memory.arrays["record"], scheme.outputs, out, row, offset),
+                *(nearest, theta, records, self.alone),
+                *(self.memory.arrays["record"], scheme.outputs, out, row, offset),
             )
         if not self.position[1]:
             self.position[0] = max(self.position[0], nearest[-1])
@@ -347,6 +349,7 @@ class LargeAdaptiveGroup(_Group):
         self.rule = np.array([rule[k] for k in RULE])
         self.control = np.zeros((self.members, len(COLUMNS)))
         self.shared = np.zeros(3, dtype=np.int64)
+        self.alone = int(self.alone and not scheme.tape.together["final"])
         self._begin()
 
     def _begin(self) -> None:
@@ -399,7 +402,8 @@ class LargeAdaptiveGroup(_Group):
                     *(number("y"), number("shown"), self.members, self.active, self.status, self.control),
                     *(self.memory.arrays["h"], self.errors, scheme.estimates, scheme.dimension),
                     *(self.times, self.nodes, scheme.stages, self.clock, self.rule),
-                    *(times, first, last, len(self.samples), self.memory.arrays["record"], scheme.outputs, out),
+                    *(times, first, last, len(self.samples), self.alone),
+                    *(self.memory.arrays["record"], scheme.outputs, out),
                     *(amount, self.shared),
                 )
             if left:

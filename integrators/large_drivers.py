@@ -61,6 +61,7 @@ def steps(
     nearest: Integers,
     thetas: Doubles,
     records: int,
+    alone: int,
     record: Doubles,
     outputs: int,
     out: Doubles,
@@ -71,15 +72,16 @@ def steps(
 
     Without ``records``, up to step ``nearest[0]``; with them, record r is at the fraction ``thetas[r]`` of the step
     that begins at ``nearest[r]``, and goes to ``out[member, offset + r]``, where a member has room for ``row`` records.
-    ``position[1]`` counts the ``active`` members. ``clock`` has the time of step 0 and the length of a step.
+    ``position[1]`` counts the ``active`` members. ``clock`` has the time of step 0 and the length of a step. With
+    ``alone`` the first thread delivers records without the others.
     """
     thread, bases = player[THREAD], integers(player[BASES])
     index, taken = position[0], -1
     for r in range(max(records, 1)):
         while index < nearest[r] and position[1] > 0:
-            _set_times(times, nodes, stages, clock, origin + index, 1.0, thread)
-            meet(player)
             if taken != index:
+                _set_times(times, nodes, stages, clock, origin + index, thread)
+                meet(player)
                 call(play, player, active, STEP, position[1])
             if thread == 0:
                 _drop(bases, y, new, size, active, position, status, reached, bad, index)
@@ -88,20 +90,25 @@ def steps(
             index += 1
         if records == 0 or position[1] == 0:
             break
-        _set_times(times, nodes, stages, clock, origin + index, thetas[r], thread)
+        if thetas[r] > 0.0 and taken != index:
+            _set_times(times, nodes, stages, clock, origin + index, thread)
+            meet(player)
+            call(play, player, active, STEP, position[1])
+            call(play, player, active, FINAL, position[1])
+            taken = index
+        if alone == 0:
+            meet(player)
         if thread == 0:
+            times[stages + 1] = clock[0] + (origin + index + thetas[r]) * clock[1]
             times[stages + 3] = thetas[r]
-        meet(player)
-        if thetas[r] > 0.0:
-            if taken != index:
-                call(play, player, active, STEP, position[1])
-                call(play, player, active, FINAL, position[1])
-                taken = index
-            call(play, player, active, INTERPOLATE, position[1])
-        elif thread == 0:
-            _swap(bases, y, shown)
-        meet(player)
-        call(play, player, active, RECORD, position[1])
+            if thetas[r] == 0.0:
+                _swap(bases, y, shown)
+        if alone == 0:
+            meet(player)
+        if thread == 0 or alone == 0:
+            if thetas[r] > 0.0:
+                call(play, player, active, INTERPOLATE, position[1])
+            call(play, player, active, RECORD, position[1])
         if thread == 0:
             if thetas[r] == 0.0:
                 _swap(bases, y, shown)
@@ -110,7 +117,8 @@ def steps(
                 source = at(record, active[k] * outputs)
                 for j in range(outputs):
                     target[j] = source[j]
-        meet(player)
+        if alone == 0:
+            meet(player)
     if thread == 0:
         position[0] = index
     meet(player)
@@ -139,6 +147,7 @@ def adaptive(
     first_sample: int,
     last_sample: int,
     all_samples: int,
+    alone: int,
     record: Doubles,
     outputs: int,
     out: Doubles,
@@ -147,6 +156,7 @@ def adaptive(
 ) -> int:
     """Steps with error control of the members whose status is RUNNING, at most ``budget``; whether some are left.
 
+    With ``alone`` the first thread delivers samples without the others.
     ``clock`` has the end, the direction and the largest number of steps, ``control`` the `COLUMNS` of each member,
     ``samples`` the times from ``first_sample`` to the one after ``last_sample``.
     """
@@ -171,7 +181,7 @@ def adaptive(
         meet(player)
         # samples within the step, in rounds: the next one of every member that has one
         prepared = False
-        while row > 0 and shared[1] > 0:
+        while row > 0 and shared[1] > 0 and (thread == 0 or alone == 0):
             if thread == 0:
                 due = 0
                 for k in range(shared[1]):
@@ -185,7 +195,8 @@ def adaptive(
                         time[stages + 1] = samples[s - first_sample]
                         time[stages + 3] = (samples[s - first_sample] - c[T]) / hs[m]
                 shared[2] = due
-            meet(player)
+            if alone == 0:
+                meet(player)
             due = shared[2]
             if due == 0:
                 break
@@ -204,7 +215,8 @@ def adaptive(
                     for j in range(outputs):
                         target[j] = source[j]
                     c[SAMPLE] += 1.0
-            meet(player)
+            if alone == 0:
+                meet(player)
         if thread == 0:
             count = 0
             for k in range(shared[1]):
@@ -260,13 +272,12 @@ def _plan(members, active, status, control, hs, times, nodes, stages, clock, sha
 
 
 @register_jitable
-def _set_times(times, nodes, stages, clock, index, theta, thread):
+def _set_times(times, nodes, stages, clock, index, thread):
     if thread == 0:
         t = clock[0] + index * clock[1]
         for i in range(stages):
             times[i] = t + nodes[i] * clock[1]
         times[stages] = t + clock[1]
-        times[stages + 1] = t + theta * clock[1]
 
 
 @register_jitable

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import cache
+from ..engine.array_quantities import operations
 from ..engine.driver import driver
 from ..engine.evaluation import evaluate
 from ..engine.native import Straight, Workspace, aligned, load
@@ -31,8 +32,14 @@ from .times import Times
 SMALL = 64
 """Largest dimension whose matrices are eliminated by the driver."""
 
-SPARSE = 0.15
-"""Part of the entries of a large Jacobian below which it is treated as sparse."""
+UNROLLED = 10_000
+"""Operations of a right-hand side above which it is computed by JAX, which compiles it faster."""
+
+TRACED = 1_000_000
+"""Operations above which it is not even asked which components depend on which."""
+
+BAND = 0.2
+"""Part of the matrix that a band around the diagonal fills, in the best order, below which it is treated as sparse."""
 
 Callback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
@@ -57,11 +64,10 @@ RADAU5 = Radau("radau5", 5)
 class _Compiled:
     """The right-hand side for four stages at once; for small systems also the Jacobian."""
 
-    def __init__(self, rhs: Program, jacobian: Program | None):
-        n, parameters = rhs.inputs["y"], rhs.inputs["p"]
+    def __init__(self, n: int, parameters: int, rhs: Program | None, jacobian: Program | None):
         self.stages = Workspace(4).lanes(t=1, y=n, f=n).shared(p=parameters)
         self.point = Workspace(1).lanes(t=1, y=n, J=n * n if jacobian else 0, p=parameters)
-        self.rhs = load({"rhs": Straight(_fields(rhs))}, self.stages)["rhs"]
+        self.rhs = load({"rhs": Straight(_fields(rhs))}, self.stages)["rhs"] if rhs else 0
         self.jacobian = load({"jacobian": Straight(_fields(jacobian))}, self.point)["jacobian"] if jacobian else 0
         self.places = np.array(
             [self.stages.offset(name) for name in ("t", "y", "f")]
@@ -100,15 +106,17 @@ class RadauGroup:
         self.columns = np.zeros((self.members, SCALARS + 6 * n))
         self.columns[:, T] = t_start
         self.y[:] = y
-        small = n <= SMALL
-        self.compiled = compiled(system.program("rhs"), system.program("jacobian") if small else None)
-        c = self.compiled
+        rhs = system.program("rhs") if operations(system) <= TRACED else None
+        unrolled = rhs is not None and rhs.size <= UNROLLED
+        small = unrolled and n <= SMALL
+        jacobian = system.program("jacobian") if small else None
+        self.compiled = c = compiled(n, self.p.shape[1], rhs if unrolled else None, jacobian)
         self.stages, self.point = aligned(c.stages.size), aligned(c.point.size)
         self.matrices = np.empty(3 * n * n if small else 0)
         self.pivots = np.zeros(2 * n, dtype=np.int64)
         self.scratch = np.zeros(12 * n)
         self.span = np.array([t_end, np.sign(t_end - t_start), rtol, atol, max_steps])
-        self.algebra = None if small else _Algebra(system, self.point, c.point, self.scratch[6 * n : 9 * n])
+        self.algebra = None if small else _Algebra(system, rhs, c, self.stages, self.point, self.scratch)
         self.loaded = -1
         self.pace = Pace(20)
 
@@ -129,7 +137,7 @@ class RadauGroup:
 
     def _advance(self, member: int, times: np.ndarray, which: tuple, out: np.ndarray, tick: Tick) -> None:
         c, run = self.compiled, driver("attrax.integrators.radau_drivers", "radau")
-        addresses = self.algebra.addresses if self.algebra else (c.jacobian, 0, 0)
+        addresses = self.algebra.addresses if self.algebra else (c.rhs, c.jacobian, 0, 0)
         again = int(self.loaded != member)
         if again:
             self._load(member)
@@ -137,13 +145,12 @@ class RadauGroup:
             with self.pace:
                 ending = self._apart(
                     run,
-                    *(c.rhs, *addresses, self.dimension, self.stages, c.places, self.point),
+                    *(*addresses, self.dimension, self.stages, c.places, self.point),
                     *(self.matrices, self.pivots, self.scratch, self.columns[member], again, self.span),
                     *(times, *which, out, self.pace.amount),
                 )
             again = 0
-            if ending < 0:
-                assert self.algebra is not None and self.algebra.failure is not None
+            if self.algebra and self.algebra.failure:
                 raise self.algebra.failure
             self.status[member] = ending
             tick(self.fraction)
@@ -199,23 +206,38 @@ class RadauGroup:
 
 
 class _Algebra:
-    """Jacobian, factors and solutions of a large system, for the driver to call back.
+    """Jacobian, factors and solutions of a large system, and if need be the derivative, for the driver to call back.
 
-    ``point`` holds time, state and parameters, ``vector`` the right-hand sides or the diagonals of the matrices.
+    It reads time, state and parameters from the group's memory, and the right-hand sides, or the diagonals of the
+    matrices, from its scratch memory.
     """
 
-    def __init__(self, system: System, point: np.ndarray, workspace: Workspace, vector: np.ndarray):
-        n, p = system.dimension, system.parameter_vector.size
-        self.program, self.vector = system.program("jvp"), vector
-        self.t, self.y, self.p = (
-            point[workspace.offset(name) :][:size] for name, size in (("t", 1), ("y", n), ("p", p))
-        )
-        self.structure = structure(system.program("rhs"))
+    def __init__(
+        self,
+        system: System,
+        rhs: Program | None,
+        compiled: _Compiled,
+        stages: np.ndarray,
+        point: np.ndarray,
+        scratch: np.ndarray,
+    ):
+        n, places = system.dimension, compiled.places
+        size = compiled.point.fields["p"][1]
+        self.stage_t = stages[places[0] :][:4]
+        self.stage_y, self.stage_f = (stages[place:][: 4 * n].reshape(n, 4) for place in places[1:3])
+        self.t, self.y = point[places[3] :][:1], point[places[4] :][:n]
+        self.p = point[compiled.point.offset("p") :][:size]
+        self.vector = scratch[6 * n : 9 * n]
+        self.structure = structure(rhs, n)
         self.failure: Exception | None = None
+        self.functions = _functions(system) if compiled.rhs == 0 else None
+        self.program = None if self.functions else system.program("jvp")
         self._values = np.empty(0)
         self._factors: tuple[Any, Any] = (None, None)
-        self._callbacks = [Callback(self._guarded(f)) for f in (self._differentiate, self._factorise, self._solve)]
-        self.addresses = tuple(ctypes.cast(c, ctypes.c_void_p).value or 0 for c in self._callbacks)
+        callbacks = (self._derive, self._differentiate, self._factorise, self._solve)
+        self._callbacks = [Callback(self._guarded(f)) for f in callbacks]
+        own = [ctypes.cast(c, ctypes.c_void_p).value or 0 for c in self._callbacks]
+        self.addresses = (compiled.rhs or own[0], *own[1:])
 
     def _guarded(self, function: Callable[[int], int]) -> Callable[[int, int, int, int], int]:
         def callback(work: int, out: int, a: int, b: int) -> int:
@@ -227,9 +249,25 @@ class _Algebra:
 
         return callback
 
+    def _derive(self, _: int) -> int:
+        import jax
+
+        assert self.functions is not None
+        self.stage_f[:] = np.nan
+        with jax.enable_x64(True):
+            self.stage_f[:, :3] = self.functions[0](self.stage_t[:3], self.stage_y[:, :3].T, self.p).T
+        return 0
+
     def _differentiate(self, _: int) -> int:
+        import jax
+
         s = self.structure
-        found = evaluate(self.program, t=self.t, y=self.y, p=self.p, v=s.seeds)["Jv"]
+        if self.functions is None:
+            assert self.program is not None
+            found = evaluate(self.program, t=self.t, y=self.y, p=self.p, v=s.seeds)["Jv"]
+        else:
+            with jax.enable_x64(True):
+                found = np.asarray(self.functions[1](self.t[0], self.y, self.p, s.seeds.T)).T
         self._values = found[s.rows, s.colours[s.columns]]
         return 0
 
@@ -251,6 +289,17 @@ class _Algebra:
         return 0
 
 
+@cache.remembered
+def _functions(system: System) -> tuple[Any, Any]:
+    """The derivative at several times and states, and products of the Jacobian with several vectors, by JAX."""
+    import jax
+
+    def product(t: Any, y: Any, p: Any, v: Any) -> Any:
+        return jax.jvp(lambda z: system.flat(t, z, p), (y,), (v,))[1]
+
+    return jax.jit(jax.vmap(system.flat, (0, 0, None))), jax.jit(jax.vmap(product, (None, None, None, 0)))
+
+
 class Structure:
     """Which components of a right-hand side depend on which of the state, and what follows for linear algebra.
 
@@ -265,12 +314,11 @@ class Structure:
     sparse : bool
     """
 
-    def __init__(self, rhs: Program):
-        n = rhs.inputs["y"]
-        depends = _dependences(rhs)
+    def __init__(self, rhs: Program | None, n: int):
+        depends = _dependences(rhs) if rhs else [list(range(n))] * n
         entries = [(j, i) for i, found in enumerate(depends) for j in sorted({*found, i})]
         self.columns, self.rows = np.array(sorted(entries)).T
-        self.sparse = len(entries) < SPARSE * n * n
+        self.sparse = _bandwidth(self.rows, self.columns, n) < BAND * n
         self.colours = _coloured(depends, n)
         self.seeds = np.equal.outer(self.colours, np.arange(self.colours.max() + 1)).astype(float)
         self._diagonal = np.flatnonzero(self.rows == self.columns)
@@ -299,6 +347,16 @@ class Structure:
 
 
 structure = cache.remembered(Structure)
+
+
+def _bandwidth(rows: np.ndarray, columns: np.ndarray, n: int) -> int:
+    """Largest distance of an entry from the diagonal in the reverse Cuthill-McKee order; elimination fills no more."""
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    graph = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n))
+    order = np.argsort(reverse_cuthill_mckee(graph + graph.T, symmetric_mode=True))
+    return int(abs(order[rows] - order[columns]).max())
 
 
 def _dependences(rhs: Program) -> list[list[int]]:

@@ -239,6 +239,8 @@ class _Plan:
     def large(self) -> bool:
         """Whether members are advanced by loops over arrays (`large`), not by straight-line code."""
         system, method = self.members.system, METHODS.get(self.method)
+        if isinstance(method, Radau) and not self.events:
+            return False
         if self.events or not (method is None or isinstance(method, Tableau)):
             _refuse_huge(system, f"method {self.method!r}" if not self.events else "events")
             return False
@@ -320,7 +322,7 @@ class _Plan:
         if self.dt is None or self.events:
             rule = METHODS[self.method]
             assert isinstance(rule, Tableau | Rosenbrock)
-            happenings, dense = self.happenings, bool(self.events) or not self.only_end
+            happenings, dense = self.happenings, not self.only_end
             watch, equal = happenings.watch if happenings else None, self.dt is not None
             return AdaptiveGroup(
                 adaptive(right_hand_side(system, self.method), rule, self.width, dense, watch, None, equal),

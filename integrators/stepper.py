@@ -14,7 +14,7 @@ from ..engine.trajectory import STATUS
 from .ensemble import Ensemble, check_system, members, numbers
 from .fields import DONE, RUNNING
 from .groups import FixedGroup
-from .simulate import _method, _Plan
+from .simulate import _events, _method, _Plan
 from .times import number, positive, whole
 
 
@@ -66,11 +66,12 @@ def stepper(
     fixed = system.kind == "map" or system.noise is not None or method in FIXED
     method = _method(system, method, dt if fixed else None, "numba")
     length = 1.0 if dt is None else positive("dt", dt)
-    if system.events:
-        raise InputError(f"system {system.name!r} has events, which a stepper does not follow; use simulate")
     start, seed = number("t_start", t_start), whole("seed", seed, 0)
     rtol, atol = positive("rtol", rtol), positive("atol", atol)
     ensemble = members(system, parameters, initial, seed)
+    events = _events(ensemble.system, (), method, "numba", forward=True)
+    if events and fixed:
+        raise InputError(f"system {system.name!r} has events; choose a method with error control")
     plan = _Plan(
         members=ensemble,
         method=method,
@@ -85,6 +86,8 @@ def stepper(
         seed=(seed, 0),
         names=(),
         workers=1,
+        keep=start,
+        events=events,
     )
     if plan.large:
         raise InputError(f"system {system.name!r} has too many states to be advanced step by step; use simulate")

@@ -131,6 +131,15 @@ class WindingNumbersFigure(OfOneGroup):
     kind = "winding_numbers"
 
 
+class CycleFigure(OfOneGroup):
+    """A limit cycle in phase space."""
+
+    kind = "cycle"
+
+    variables: list[VariableName] | None = Field(default=None, min_length=1, max_length=3)
+    """The two or three components that span it; the first two by default."""
+
+
 class MotionMapFigure(OfOneGroup):
     """Modes of motion over two parameters."""
 
@@ -174,7 +183,7 @@ FIGURES: dict[str, type[FigureOptions]] = {
     for each in (
         *(TimeSeries, PhasePortrait, OrbitDiagramFigure, LyapunovFigure, BasinsFigure, MotionMapFigure),
         *(MetadynamicsFigure, LandscapeFigure, IsoperiodicDiagramFigure, TrackedAttractorsFigure),
-        *(WindingNumbersFigure, BranchesFigure),
+        *(WindingNumbersFigure, BranchesFigure, CycleFigure),
     )
 }
 

@@ -19,6 +19,8 @@ from .style import STYLE
 from .trajectories import elements_over_time, phase_portrait, pick, time_series
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -93,6 +95,13 @@ def branches(data: xr.Dataset, axes: Axes | None = None, *, variable: str | None
     return branch_drawing.branches([data], axes=axes, variable=variable)
 
 
+def cycle(data: xr.Dataset, axes: Axes | None = None, *, variables: Sequence[str] | None = None) -> Figure:
+    """Draw a limit cycle in phase space (see :func:`attrax.analysis.cycle_drawing.cycles`)."""
+    from .. import cycle_drawing
+
+    return cycle_drawing.cycles([data], axes=axes, variables=variables)
+
+
 def kinds(data: xr.Dataset) -> list[str]:
     """Name the figures that can be drawn of a Dataset, which are functions of this module."""
     analysis = str(data.attrs.get("analysis", ""))
@@ -102,6 +111,8 @@ def kinds(data: xr.Dataset) -> list[str]:
         return ["basins"] if data["basin"].ndim == 2 else []
     if analysis in ("isoperiodic_diagram", "lyapunov_diagram"):
         return [analysis.replace("lyapunov_diagram", "lyapunov_spectrum")]
+    if analysis == "find_cycle":
+        return ["cycle"] if "phase" in data.dims else []
     if analysis == "landscape":
         return ["landscape"] if data["attractors"].ndim == 2 else []
     if {"direction", "point"} <= set(data.dims):

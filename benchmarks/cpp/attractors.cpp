@@ -21,55 +21,58 @@ inline void rk4(Rhs rhs, double (&y)[N], double t, double h) {
     for (int i = 0; i < N; i++) y[i] += h / 6 * (a[i] + 2 * b[i] + 2 * c[i] + d[i]);
 }
 
-// Two states per lane; forces(t, x, v, ax) for all lanes.
+// Positions and velocities of W members at a time; force(t, y, dy) for all lanes. A look comes after ``steps`` steps, a
+// whole number of periods; a lane whose member has been near the same attractor at two looks takes the next member.
 template <class Force, int D>
-void basins(Force force, int64_t count, const double* starts, double h, int64_t steps, int64_t pieces, int64_t attractors,
+void basins(Force force, int64_t count, const double* starts, double h, int64_t steps, int64_t looks, int64_t attractors,
             const double* points, double near, double* basin) {
     constexpr int N = 2 * D;
-    for (int64_t first = 0; first < count; first += W) {
-        alignas(64) double y[N][W], z[N][W], k[N][W], s[N][W];
-        double label[W], seen[W];
-        for (int l = 0; l < W; l++) {
-            const double* start = starts + (first + l < count ? first + l : count - 1) * N;
-            for (int i = 0; i < N; i++) y[i][l] = start[i];
-            label[l] = seen[l] = -1;
-        }
-        auto slope = [&](double t, double (*from)[W], double (*to)[W]) {
-            for (int i = 0; i < D; i++)
-                for (int l = 0; l < W; l++) to[i][l] = from[D + i][l];
-            force(t, from, to);
-        };
+    alignas(64) double y[N][W], z[N][W], k[N][W], s[N][W];
+    double seen[W];
+    int64_t member[W], left[W], next = 0, open = 0;
+    auto take = [&](int l) {
+        member[l] = next < count ? next : -1;
+        const double* start = starts + (next < count ? next : 0) * N;
+        for (int i = 0; i < N; i++) y[i][l] = start[i];
+        seen[l] = -1, left[l] = looks, open += next < count, next++;
+    };
+    auto slope = [&](double t, double (*from)[W], double (*to)[W]) {
+        for (int i = 0; i < D; i++)
+            for (int l = 0; l < W; l++) to[i][l] = from[D + i][l];
+        force(t, from, to);
+    };
+    for (int l = 0; l < W; l++) take(l);
+    while (open) {
         double t = 0;
-        for (int64_t piece = 0; piece < pieces; piece++) {
-            for (int64_t step = 0; step < steps; step++, t += h) {
-                slope(t, y, k);
-                for (int i = 0; i < N; i++)
-                    for (int l = 0; l < W; l++) s[i][l] = k[i][l], z[i][l] = y[i][l] + h / 2 * k[i][l];
-                slope(t + h / 2, z, k);
-                for (int i = 0; i < N; i++)
-                    for (int l = 0; l < W; l++) s[i][l] += 2 * k[i][l], z[i][l] = y[i][l] + h / 2 * k[i][l];
-                slope(t + h / 2, z, k);
-                for (int i = 0; i < N; i++)
-                    for (int l = 0; l < W; l++) s[i][l] += 2 * k[i][l], z[i][l] = y[i][l] + h * k[i][l];
-                slope(t + h, z, k);
-                for (int i = 0; i < N; i++)
-                    for (int l = 0; l < W; l++) y[i][l] += h / 6 * (s[i][l] + k[i][l]);
-            }
-            int open = 0;
-            for (int l = 0; l < W; l++) {
-                double now = -1;
-                for (int64_t a = 0; a < attractors && now < 0; a++) {
-                    bool in = true;
-                    for (int i = 0; i < N; i++) in = in && std::fabs(y[i][l] - points[a * N + i]) <= near;
-                    if (in) now = a;
-                }
-                if (label[l] < 0 && now >= 0 && now == seen[l]) label[l] = now;
-                seen[l] = now;
-                open += label[l] < 0;
-            }
-            if (!open) break;
+        for (int64_t step = 0; step < steps; step++, t += h) {
+            slope(t, y, k);
+            for (int i = 0; i < N; i++)
+                for (int l = 0; l < W; l++) s[i][l] = k[i][l], z[i][l] = y[i][l] + h / 2 * k[i][l];
+            slope(t + h / 2, z, k);
+            for (int i = 0; i < N; i++)
+                for (int l = 0; l < W; l++) s[i][l] += 2 * k[i][l], z[i][l] = y[i][l] + h / 2 * k[i][l];
+            slope(t + h / 2, z, k);
+            for (int i = 0; i < N; i++)
+                for (int l = 0; l < W; l++) s[i][l] += 2 * k[i][l], z[i][l] = y[i][l] + h * k[i][l];
+            slope(t + h, z, k);
+            for (int i = 0; i < N; i++)
+                for (int l = 0; l < W; l++) y[i][l] += h / 6 * (s[i][l] + k[i][l]);
         }
-        for (int l = 0; l < W && first + l < count; l++) basin[first + l] = label[l];
+        for (int l = 0; l < W; l++) {
+            if (member[l] < 0) continue;
+            double now = -1;
+            for (int64_t a = 0; a < attractors && now < 0; a++) {
+                bool in = true;
+                for (int i = 0; i < N; i++) in = in && std::fabs(y[i][l] - points[a * N + i]) <= near;
+                if (in) now = a;
+            }
+            if ((now >= 0 && now == seen[l]) || --left[l] == 0) {
+                basin[member[l]] = now, open--;
+                take(l);
+            } else {
+                seen[l] = now;
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .attractors import Basins, LyapunovSpectrum, OrbitDiagram, PoincareSection
 from .base import Analysis, Work
+from .cycles import CycleBranch, FindCycle
 from .equilibria import BifurcationCurve, BifurcationDiagram, FixedPointBranch, FixedPoints
 from .landscapes import Landscape, Metadynamics
 from .learning import Discrimination
@@ -28,6 +29,8 @@ ANALYSES: dict[str, type[Analysis]] = {
         FixedPointBranch,
         BifurcationDiagram,
         BifurcationCurve,
+        FindCycle,
+        CycleBranch,
         Discrimination,
         MotionMap,
         Metadynamics,

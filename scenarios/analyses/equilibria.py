@@ -84,7 +84,7 @@ class _Branches(_Stepped, AtParameters):
     def arguments(self, work):
         given = super().arguments(work)
         origin = given.pop("origin", None)
-        return {**given, "start": _point(work, origin)} if origin else given
+        return {**given, "start": labelled(work, origin)} if origin else given
 
 
 class FixedPointBranch(_Branches):
@@ -106,7 +106,7 @@ class BifurcationDiagram(_Branches):
 
 
 class BifurcationCurve(_Stepped):
-    """A bifurcation of fixed points followed in two parameters."""
+    """A bifurcation of fixed points or of limit cycles followed in two parameters."""
 
     function = "continue_bifurcation"
     figures = ("branches",)
@@ -123,14 +123,16 @@ class BifurcationCurve(_Stepped):
 
     def arguments(self, work):
         given = super().arguments(work)
-        start = _point(work, given.pop("origin"))
+        start = labelled(work, given.pop("origin"))
         return {**given, "start": start}
 
 
-def _point(work, origin: LabelledPoint):
-    from ...analysis import Branch
+def labelled(work, origin: LabelledPoint):
+    """The labelled point of an earlier branch, of fixed points or of limit cycles."""
+    from ...analysis import Branch, CycleBranch
 
-    return Branch(work.earlier(origin.group))[origin.point]
+    data = work.earlier(origin.group)
+    return (CycleBranch if "profile" in data else Branch)(data)[origin.point]
 
 
 def _check_iterates(system, iterates: int) -> None:

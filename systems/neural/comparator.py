@@ -3,7 +3,7 @@
 Architecture and learning rule are those of an independent re-implementation of the paper
 (https://github.com/lieke2020/neural_comparator), which agrees with the paper as recollected. Recollected alone: the
 probability 0.2 of a pair of the same object, components that are even on [-1, 1], the largest absolute value of the
-last layer as the result (the re-implementation takes the largest value, which discriminates less well).
+last layer as the result (the re-implementation takes the largest value).
 """
 
 from __future__ import annotations

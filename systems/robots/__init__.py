@@ -8,7 +8,7 @@ from .dissipation import (
     adaptive_dissipation_plane,
     adaptive_dissipation_wells,
 )
-from .parts import Part, assemble
+from .parts import Part, assemble, on_circle
 from .spheres import rolling_sphere, sphere, sphere_in_mode
 from .trains import car, ideal_train, kick, train
 from .wheel import single_wheel
@@ -26,6 +26,7 @@ __all__ = [
     "ideal_train",
     "kick",
     "lazy_arm",
+    "on_circle",
     "reaching_arm",
     "rolling_sphere",
     "single_wheel",

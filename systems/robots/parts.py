@@ -20,8 +20,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ...engine.declaration import Parameter
+from ...engine.declaration import Namespace, Parameter
 from ...engine.errors import DeclarationError, InputError
+from ...engine.system import System, flow
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,54 @@ def assemble(*parts: Part, **changes: Any) -> dict[str, Any]:
             each(s, p)
 
     return {**declaration, "check": check, **changes}
+
+
+def on_circle(system: System, angle: str) -> System:
+    """The system with an angle replaced by its direction on the unit circle: rotations become limit cycles.
+
+    The block ``<angle>_direction`` (2,) holds cosine and sine of the angle; its length relaxes to 1.
+
+    Parameters
+    ----------
+    system : System
+        A flow in which only the cosine and the sine of the angle matter.
+    angle : str
+        A state block that is a number, the angle in radians.
+
+    Raises
+    ------
+    InputError
+        If there is no such block.
+
+    Examples
+    --------
+    >>> ax.analysis.continue_cycles(on_circle(barrel, "theta"), "eps", (1, 7))        # doctest: +SKIP
+    """
+    if system.state.get(angle) != ():
+        raise InputError(f"angle must name a state block of {system.name!r} that is a number, not {angle!r}")
+    direction = f"{angle}_direction"
+    others = [name for name in system.state if name != angle]
+
+    def rolled_up(s: Any) -> Namespace:
+        values = {name: s[name] for name in others}
+        return Namespace({**values, angle: jnp.arctan2(s[direction][1], s[direction][0])}, "state block", system.name)
+
+    def function(t: Any, s: Any, p: Any) -> dict[str, Any]:
+        d = dict(system.function(t, rolled_up(s), p))
+        c, rate = s[direction], d.pop(angle)
+        return {direction: rate * jnp.stack([-c[1], c[0]]) + (1 - c @ c) * c, **d}
+
+    start = {name: system.starts[name] for name in others if name in system.starts}
+    first = float(system.initial[angle])
+    return flow(
+        state={direction: (2,), **{name: system.shapes[name] for name in others}},
+        parameters=system.declared,
+        initial={direction: np.array([np.cos(first), np.sin(first)]), **start},
+        observables={name: lambda t, s, p, of=of: of(t, rolled_up(s), p) for name, of in system.observables.items()},
+        time_unit=system.time_unit,
+        source=system.source,
+        name=f"{system.name}_on_circle",
+    )(function)
 
 
 def check_positive(p: Any, *names: str) -> None:

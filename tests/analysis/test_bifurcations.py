@@ -278,6 +278,61 @@ def test_mistakes_are_explained(change, error, message):
         continue_fixed_points(lorenz, **arguments)
 
 
+def test_a_start_at_a_special_point_finds_it_once():
+    start = lorenz.with_parameters(rho=10.0).with_initial(x=5.0, y=5.0, z=9.0)
+    branch = continue_fixed_points(start, "rho", (0.5, 30))
+    again = continue_fixed_points(start, "rho", (0.5, 30), start=branch["H1"])
+    assert sorted(p.kind for p in again.special()) == sorted(p.kind for p in branch.special())
+
+
+def test_wrong_starts_of_curves_are_explained():
+    start = lorenz.with_parameters(rho=10.0).with_initial(x=5.0, y=5.0, z=9.0)
+    branch = continue_fixed_points(start, "rho", (0.5, 30))
+    bounds = {"rho": (0, 100), "sigma": (5, 30)}
+    for given in ("H1", branch):
+        with pytest.raises(InputError, match=r"start must be a labelled point of a branch, as in branch\['H1'\]"):
+            continue_bifurcation(lorenz, given, bounds)
+    with pytest.raises(InputError, match="start must be values of states, or a labelled point"):
+        continue_fixed_points(lorenz, "rho", (0, 30), start="H1")
+    with pytest.raises(InputError, match="no curve 'PD' leaves from a point 'H1' of a flow; curves are LP, H, BP"):
+        continue_bifurcation(lorenz, branch["H1"], bounds, curve="PD")
+    with pytest.raises(NumericsError, match="the start does not lie on such a curve"):
+        continue_bifurcation(lorenz, branch["H1"], bounds, curve="LP")
+    with pytest.raises(InputError, match="values must be numbers, values of 'rho'"):
+        continue_fixed_points(start, "rho", (0.5, 30), values="a")
+
+
+def test_a_hopf_point_of_a_linear_centre_is_degenerate():
+    """Van der Pol's equation without its damping."""
+
+    @ax.flow(state={"x": (), "y": ()}, parameters={"mu": -0.5})
+    def van_der_pol(t, s, p):
+        return {"x": s.y, "y": p.mu * (1 - s.x**2) * s.y - s.x}
+
+    assert only(continue_fixed_points(van_der_pol, "mu", (-1, 1)), "H").note == "degenerate: l1 vanishes"
+
+
+def test_a_parameter_that_does_not_occur_in_a_network_is_refused():
+    @ax.flow(state={"x": (40,)}, parameters={"a": 1.0, "b": 2.0})
+    def network(t, s, p):
+        return {"x": p.a - s.x}
+
+    with pytest.raises(InputError, match="parameter 'b' does not occur"):
+        continue_fixed_points(network, "b", (0, 3))
+
+
+def test_a_branch_that_comes_close_to_its_bound_without_end_ends_there():
+    """rate = u exp(-u): the upper branch approaches rate = 0 while u grows."""
+
+    @ax.flow(state={"u": ()}, parameters={"rate": 0.1}, initial={"u": 0.1})
+    def ignition(t, s, p):
+        return {"u": p.rate * jnp.exp(s.u) - s.u}
+
+    branch = continue_fixed_points(ignition, "rate", (0, 1))
+    assert only(branch, "LP").parameters["rate"] == pytest.approx(np.exp(-1), rel=1e-12)
+    assert branch.endings == ("rate reaches its lower bound", "rate reaches its lower bound")
+
+
 def test_a_start_without_a_fixed_point_is_explained():
     @ax.flow(state={"x": ()}, parameters={"mu": 1.0})
     def none(t, s, p):

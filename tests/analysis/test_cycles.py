@@ -182,6 +182,9 @@ def test_shooting_and_collocation_agree(system):
     assert one.multipliers == pytest.approx(other.multipliers, rel=1e-7, abs=1e-11)
     assert float(other.data.trivial_error) < 1e-8
     assert other.residual < 1e-9
+    again = find_cycle(system, other)
+    assert again.period == pytest.approx(one.period, rel=1e-11)
+    assert float(ax.analysis.floquet(system, other).trivial_error) < 1e-8
 
 
 def test_shooting_of_a_driven_oscillator():
@@ -210,6 +213,12 @@ def test_a_neuron_that_spikes_by_a_reset_has_its_closed_form():
     period = np.log(2.0)  # from 0 to 1 with v' = 2 - v
     assert cycle.period == pytest.approx(period, rel=1e-11)
     assert cycle.multipliers.real == pytest.approx([1.0, np.exp(-0.5 * period)], rel=1e-8)
+    assert find_cycle(neuron, cycle).period == pytest.approx(period, rel=1e-11)
+    for refused in (ax.analysis.floquet, ax.analysis.phase_response):
+        with pytest.raises(InputError, match="does not follow the reset"):
+            refused(neuron, cycle)
+    with pytest.raises(InputError, match="does not follow the reset"):
+        ax.analysis.continue_cycles(neuron, "drive", (1.5, 3.0), start=cycle)
 
 
 def test_a_ball_on_a_shaken_table():

@@ -28,9 +28,7 @@ def half_oscillator(t, s, p):
     state={"v": (), "a": ()},
     parameters={"i": 1.5, "tau": 5.0, "d": 0.2},
     events={
-        "spike": ax.event(
-            lambda t, s, p: s.v - 1.0, direction="up", reset=lambda t, s, p: {"v": 0.0, "a": s.a + p.d}
-        )
+        "spike": ax.event(lambda t, s, p: s.v - 1.0, direction="up", reset=lambda t, s, p: {"v": 0.0, "a": s.a + p.d})
     },
 )
 def adapting(t, s, p):

@@ -126,6 +126,20 @@ def test_the_first_period_doubling_of_roessler():
     assert branch["PD1"].parameters["c"] == pytest.approx(2.83244, abs=1e-4)
 
 
+def test_events_are_sections():
+    @ax.flow(
+        state=circle.state,
+        parameters={"mu": 0.1},
+        initial={"x": 0.2},
+        events={"turn": ax.event(lambda t, s, p: s.y, direction="up")},
+    )
+    def marked(t, s, p):
+        return circle.function(t, s, p)
+
+    run = ax.simulate(poincare_map(marked, marked.events["turn"], 8.0), 2)
+    np.testing.assert_allclose(run.x[1], next_radius(0.2, 0.1), rtol=1e-10)
+
+
 def test_a_state_that_does_not_return():
     run = ax.simulate(poincare_map(circle, "x > 5", 8.0), 3)
     assert run.status.item() == 2 and np.isnan(run.x[-1])

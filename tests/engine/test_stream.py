@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import h5py
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -145,6 +146,56 @@ def test_jax_sees_the_same(stream):
     """But for rounding: of functions (2 units), and of ``t / hold`` where that is interpolated."""
     rounding = 1e-12 if stream.kind == "array" else 1e-14
     np.testing.assert_allclose(drawn(stream, 200, backend="jax"), drawn(stream, 200), rtol=0, atol=rounding)
+
+
+def test_a_large_learning_map_sees_the_same_as_jax():
+    """Large enough to be computed by loops over arrays; two blocks of weights share a factor."""
+    n = 60
+    generator = np.random.default_rng(0)
+
+    @ax.map(
+        state={"v": (n, n), "w": (n, n), "y": (n,)},
+        inputs={"x": ax.stream.uniform(-1.0, 1.0, shape=(n,)), "g": ax.stream.normal(shape=(n,))},
+        initial={"v": generator.normal(size=(n, n)), "w": generator.normal(size=(n, n))},
+    )
+    def learning(t, s, p):
+        h = jnp.tanh(s.w @ p.x + s.v @ p.x)
+        return {"v": s.v - 0.01 * jnp.outer(h, p.x), "w": s.w - 0.02 * jnp.outer(h, p.x), "y": p.g}
+
+    ours, theirs = (ax.simulate(learning, 5, backend=backend) for backend in ("numba", "jax"))
+    for name in learning.state:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda s, p: p.A @ p.x,
+        lambda s, p: jnp.tanh(p.A @ s.y) + p.pattern + p.record,
+        lambda s, p: (p.A * p.A).sum(axis=1),
+    ],
+    ids=["forgets its state", "sees rows of tables", "is the same at all times"],
+)
+def test_a_large_map_sees_the_same_as_jax(of):
+    n = 60
+    generator = np.random.default_rng(1)
+
+    @ax.map(
+        state={"y": (n,), "z": (n,)},
+        parameters={"A": generator.normal(scale=0.05, size=(n, n))},
+        inputs={
+            "x": ax.stream.uniform(shape=(n,)),
+            "pattern": ax.stream.choice(generator.normal(size=(20, n))),
+            "record": ax.stream.array(generator.normal(size=(30, n)), hold=3, interpolate=True),
+        },
+        initial={"z": 1.0},
+    )
+    def large(t, s, p):
+        return {"y": of(s, p), "z": -s.z}
+
+    ours, theirs = (ax.simulate(large, 50, backend=backend) for backend in ("numba", "jax"))
+    np.testing.assert_allclose(ours.y, theirs.y, rtol=0, atol=1e-11)
+    np.testing.assert_array_equal(ours.z, theirs.z)
 
 
 # -- arrays and time ------------------------------------------------------------------------------------------

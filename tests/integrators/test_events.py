@@ -99,7 +99,9 @@ def test_accumulation(e, height):
     @ax.flow(
         state={"x": (), "v": ()},
         initial={"x": height + 1.0},
-        events={"bounce": ax.event(lambda t, s, p: s.x - height, direction="down", reset=lambda t, s, p: {"v": -e * s.v})},
+        events={
+            "bounce": ax.event(lambda t, s, p: s.x - height, direction="down", reset=lambda t, s, p: {"v": -e * s.v})
+        },
     )
     def falling(t, s, p):
         return {"x": s.v, "v": -1.0}
@@ -255,9 +257,7 @@ def test_rate_of_a_leaky_neuron():
             t = data.spike_time.values[k, : int(data.spike_count[k])]
             np.testing.assert_allclose(t, period[k] + (period[k] + more) * np.arange(len(t)), rtol=1e-8)
         assert (data.status == DONE).all()
-    np.testing.assert_allclose(
-        data.release_time[:, 0], data.spike_time[:, 0] + 0.3, rtol=1e-14
-    )
+    np.testing.assert_allclose(data.release_time[:, 0], data.spike_time[:, 0] + 0.3, rtol=1e-14)
 
 
 def test_izhikevich_against_scipy():
@@ -395,7 +395,9 @@ def test_events_at_the_same_time_happen_in_their_order(swap):
     """Doubling and adding do not commute."""
     both = {
         "double": ax.event(lambda t, s, p: t - 1.0, reset=lambda t, s, p: {"y": 2 * s.y}),
-        "add": ax.event(lambda t, s, p: jnp.sin(PI * t / 2) - jnp.cos(PI * t / 2) - 1.0, reset=lambda t, s, p: {"y": s.y + 1}),
+        "add": ax.event(
+            lambda t, s, p: jnp.sin(PI * t / 2) - jnp.cos(PI * t / 2) - 1.0, reset=lambda t, s, p: {"y": s.y + 1}
+        ),
     }
     order = list(both)[1::-1] if swap else list(both)[:2]
 
@@ -575,7 +577,6 @@ def test_saltation_is_the_derivative_of_the_passage():
         (dict(at=[np.nan], terminal=True), "strictly increasing"),
         (dict(at=[], terminal=True), "strictly increasing"),
     ],
-    ids=str,
 )
 def test_misuse_of_event(how, message):
     with pytest.raises(InputError, match=message):
@@ -604,7 +605,6 @@ def declared(**events):
         (ax.event(at="lists", terminal=True), "'lists'.*did you mean 'list'"),
         (ax.event(at="m", terminal=True), "'m'"),
     ],
-    ids=str,
 )
 def test_misuse_in_a_declaration(event, message):
     with pytest.raises(InputError, match=message):
@@ -623,7 +623,6 @@ def test_misuse_in_a_declaration(event, message):
         (dict(backend="jax"), "backend='jax'.*numba"),
         (dict(method="radau5"), "radau5.*tsit5"),
     ],
-    ids=str,
 )
 def test_misuse_of_simulate(how, message):
     with pytest.raises(InputError, match=message):

@@ -136,7 +136,7 @@ def test_threads_do_not_change_bits():
     def network(t, s, p):
         return {"x": -s.x + p.w @ jnp.tanh(s.x) + jnp.mean(s.x)}
 
-    for options in (dict(method="rk4", dt=0.1), {}):
+    for options in (dict(method="rk4", dt=0.1), dict(method="dop853", dt=0.3), {}, dict(method="dop853")):
         one, two = (ax.simulate(network, 2.0, workers=workers, sample=0.25, **options) for workers in (1, 2))
         np.testing.assert_array_equal(one.x, two.x)
 

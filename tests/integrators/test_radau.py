@@ -163,7 +163,7 @@ def test_a_thousand_states_as_scipy():
     system = starting(brusselator)
     run = ax.simulate(system, 10.0, method="radau5", rtol=1e-7, atol=1e-7, sample=[2.0, 5.0, 10.0])
     assert run.steps < 300
-    parts = structure(system.program("rhs"))
+    parts = structure(system.program("rhs"), system.dimension)
     assert parts.sparse and parts.seeds.shape[1] <= 6
     f, shape = system.as_scipy(), csc_matrix((np.ones(len(parts.rows)), (parts.rows, parts.columns)))
     options = {"method": "Radau", "rtol": 1e-9, "atol": 1e-9, "jac_sparsity": shape, "t_eval": run.time}
@@ -196,7 +196,7 @@ def dense(t, s, p):
 
 def test_large_and_dense():
     run = ax.simulate(dense, 3.0, method="radau5", rtol=1e-8, atol=1e-8, sample="end")
-    assert not structure(dense.program("rhs")).sparse
+    assert not structure(dense.program("rhs"), 80).sparse
     f = dense.as_scipy()
     peer = solve_ivp(f, (0, 3), f.initial, method="Radau", jac=f.jacobian, rtol=1e-10, atol=1e-11)
     np.testing.assert_allclose(run.x.values[0], peer.y[:, -1], atol=1e-8)
@@ -211,9 +211,35 @@ def test_elimination_here_and_by_lapack_agree(monkeypatch):
     np.testing.assert_allclose(here.x, there.x, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("traced", [10**6, 0])
+def test_by_jax_where_unrolling_would_take_long(traced, monkeypatch):
+    small = starting(brusselator.with_parameters(n=20))
+    here = ax.simulate(small, 2.0, method="radau5", rtol=1e-8, sample="end")
+    monkeypatch.setattr(radau, "UNROLLED", 0)
+    monkeypatch.setattr(radau, "TRACED", traced)
+    there = ax.simulate(small, 2.0, method="radau5", rtol=1e-8, sample="end")
+    assert here.steps == there.steps
+    np.testing.assert_allclose(here.u, there.u, rtol=1e-10)
+
+
+def test_a_coupled_network(monkeypatch):
+    """Neurons with random synapses, whose matrices fill when they are factorised, and rates over five decades."""
+    monkeypatch.setattr(radau, "UNROLLED", 0)
+    links = ax.coupling.random(80, 6, seed=1)
+
+    @ax.flow(state={"x": (80,)}, parameters={"w": links}, initial={"x": np.linspace(-1, 1, 80)})
+    def network(t, s, p):
+        return {"x": jnp.logspace(-1, 4, 80) * (0.05 * (p.w @ jnp.tanh(s.x)) + 0.5 - s.x)}
+
+    run = ax.simulate(network, 1e4, method="radau5", rtol=1e-6, sample="end")
+    assert run.status == 0 and run.steps < 300
+    rest = run.x.values[0]
+    np.testing.assert_allclose(rest, 0.05 * (links.to_scipy() @ np.tanh(rest)) + 0.5, atol=1e-6)
+
+
 def test_the_structure_is_that_of_the_jacobian():
     system = starting(brusselator.with_parameters(n=7))
-    parts = structure(system.program("rhs"))
+    parts = structure(system.program("rhs"), system.dimension)
     state = np.random.default_rng(0).normal(size=14)
     expected = system.jacobian(state)
     compressed = expected @ parts.seeds

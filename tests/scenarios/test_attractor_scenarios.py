@@ -50,3 +50,15 @@ def test_periods_of_the_henon_map():
     assert (period.where(inside, 2) == 2).all()
     exponents = ax.load(file, "lyapunov_diagram").exponents
     assert float(exponents.sel(a=1.4, b=0.3, method="nearest").max()) == pytest.approx(0.419, abs=0.03)
+
+
+def test_attractors_of_three_sites_vanish_in_folds():
+    """There the Jacobian of the fast subsystem, w_ij a_j y_j (1 - y_j) - delta_ij, is singular."""
+    found = ax.load(run("three_sites").file, "metadynamics")
+    assert set(found.label.values) == {"LP"} and int(found.visited.sum()) > 4
+    w = np.array([[0.0, 1.0, -1.0], [1.0, 0.0, 1.0], [-1.0, 1.0, 0.0]])
+    for change in range(found.sizes["change"]):
+        x, a, b = (found[f"{name}_change"].values[change] for name in ("x", "a", "b"))
+        y = 1 / (1 + np.exp(-a * (x - b)))
+        np.testing.assert_allclose(w @ y, x, atol=1e-9)
+        assert abs(np.linalg.det(w * (a * y * (1 - y)) - np.eye(3))) < 1e-7
