@@ -28,10 +28,10 @@ from .metadynamics import metadynamics
 from .motion import modes_of_motion, motion_map
 from .orbit_diagram import orbit_diagram
 from .poincare_map import poincare_map
+from .power_spectra import cross_correlation, power_spectrum
 from .predictability import predictability
 from .sample_entropy import sample_entropy
 from .sections import poincare_section
-from .spectra import cross_correlation, power_spectrum
 from .stroboscopic import stroboscopic_map
 from .synchrony import kuramoto_order_parameter, synchronisation_error
 from .tracking import track_attractors

@@ -83,9 +83,9 @@ class Branch:
     ----------
     data : xarray.Dataset
         Along ``point``: the state blocks, observables, parameters, ``eigenvalues`` (those computed, in large systems),
-        ``unstable`` (number of unstable ones), ``residual``, ``tangent`` (by state, parameters, and further unknowns), ``label``; of H and NS curves ``kappa``
-        (omega^2, negative at neutral saddles; cosine of theta). Along ``special``:
-        ``position`` on the branch, ``kind``, ``refined``, ``coefficients`` by their names, ``note``,
+        ``unstable`` (number of unstable ones), ``residual``, ``tangent`` (by state, parameters, and further unknowns),
+        ``label``; of H and NS curves ``kappa`` (omega^2, negative at neutral saddles; cosine of theta). Along
+        ``special``: ``position`` on the branch, ``kind``, ``refined``, ``coefficients`` by their names, ``note``,
         ``unstable_before`` and ``unstable_after``.
     """
 

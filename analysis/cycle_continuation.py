@@ -19,7 +19,7 @@ from .continuing import Continuation
 from .cycle_branches import CycleBranch, CyclePoint, cycle_branch
 from .cycle_following import Cycles
 from .cycle_starts import beginning
-from .cycles import Cycle, check
+from .cycles import Cycle, check, check_start
 from .derivatives import check as check_parameter
 
 
@@ -92,6 +92,7 @@ def continue_cycles(
     InputError, NumericsError, Interrupted
         As in :func:`continue_fixed_points`.
     """
+    check_start(system, start)
     if system.kind == "map":
         from .map_cycles import follow_map
 

@@ -13,10 +13,11 @@ from .bifurcations import Bounds
 from .branches import SpecialPoint
 from .collocation import Collocation, Correction
 from .connections import saddle
-from .continuation import Curve, Point
+from .continuation import Curve, Point, newton
 from .cycle_branches import Orbit
-from .equilibria import _signed, pair_test
+from .derivatives import Equations
 from .floquet import Multipliers
+from .spectra import pair_test, signed
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -125,8 +126,26 @@ class Cycles(Curve):
             if second < 0:
                 share = (second / first) ** 2  # the parameter depends on the square of the size
                 limit = (self.value * share - value) / (share - 1) if abs(share - 1) > 1e-3 else value
+                if before is old:
+                    limit = self._hopf((problem.node_weights[:, None] * profile).sum(axis=0), limit)
                 return f"{story} at {self.rates.active[-1]} = {limit:.6g}"
         return ""
+
+    def _hopf(self, state: Vector, value: float) -> float:
+        """Parameter value of the Hopf point near a state and a value; the same value if there is none."""
+        equations = Equations(self.rates.system, self.rates.active)
+        z = np.append(state, value)
+        try:
+            jacobian = equations.values(z)[1][:, : self.n]
+            start = Pairs.start(equations, z, np.linalg.eigvals(jacobian))
+            if start is None:
+                return value
+            pairs = Pairs(equations, start)
+            run = newton(pairs.equations, start, None, pairs.scale, 12)
+        except np.linalg.LinAlgError:
+            return value
+        found = float(run.u[self.n])
+        return found if run.converged and abs(found - value) < 0.05 * self.width else value
 
     def _halves(self, profile: Matrix) -> Matrix:
         """How far states at the ends of the intervals are from those half a period later."""
@@ -178,7 +197,7 @@ class Cycles(Curve):
         tests = {
             "LPC": float(tangent[-1] / self.width),
             "BPC": sign * run.orientation,
-            "PD": _signed([v.real + 1 for v in others.tolist() if v.imag == 0]),
+            "PD": signed([v.real + 1 for v in others.tolist() if v.imag == 0]),
             "NS": pair_test(others, True),
         }
         period = self.rates.of_period(problem.scalars(run.u))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine.errors import InputError, NumericsError
-from ..engine.events import refuse
 from ..engine.evaluation import evaluate
+from ..engine.events import refuse
 from ..engine.layout import Layout, Variable
 from ..engine.system import System
 from ..engine.trajectory import dataset, provenance
@@ -177,6 +177,7 @@ def find_cycle(
     """
     from .branches import SpecialPoint
 
+    check_start(system, start)
     if method not in ("collocation", "shooting"):
         raise InputError(f"method must be 'collocation' or 'shooting', not {method!r:.40}")
     if system.kind == "map":
@@ -203,6 +204,21 @@ def find_cycle(
     problem, u, run = minimal(problem, u, run)
     found = as_cycle(problem, u, run)
     return found if method == "collocation" else _by_shooting(system, found)
+
+
+def check_start(system: System, start: Any) -> None:
+    """Refuse what is no start of a cycle."""
+    from .branches import SpecialPoint
+
+    if not (start is None or isinstance(start, (Mapping, np.ndarray, list, tuple, Cycle, SpecialPoint))):
+        raise InputError(
+            f"start must be a state, a Cycle, or a labelled point such as branch['H1'], not {type(start).__name__}"
+        )
+    if isinstance(start, Cycle) and start.profile.shape[1] != system.dimension:
+        raise InputError(
+            f"the cycle at the start has {start.profile.shape[1]} states, but system {system.name!r} has "
+            f"{system.dimension}; take one of this system"
+        )
 
 
 def check(system: System, period: Any, symmetry: Sequence[Callable]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,12 +18,11 @@ from . import normal_forms
 from .continuation import Curve, Event, Jump, Point, advance, measured, newton
 from .derivatives import Equations
 from .smoothness import kinks
+from .spectra import NEUTRAL, Spectrum, pair_test, signed, spectrum
 
 Vector = np.ndarray
 Matrix = np.ndarray
 
-NEUTRAL = 1e-10
-"""Eigenvalues closer than this to the stability boundary (relative to the largest) do not count as unstable."""
 FARTHEST = 1e5
 """Branches end when the state has grown by this factor."""
 TOGETHER = 1e-6
@@ -34,45 +33,6 @@ MOST_PAIRS = 24
 """Neutral saddles are looked for in systems of no more states: in large ones there are many, and nothing happens."""
 CLOSE = 2e-3
 """How far, in units of the scale, a refined point may lie from where the test function vanished."""
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """Eigenvalues (multipliers of maps) at a fixed point, and how many are unstable."""
-
-    eigenvalues: Vector
-    unstable: int
-
-
-def spectrum(jacobian: Matrix, is_map: bool) -> Spectrum:
-    """Eigenvalues of ``DF``; of a map, those of the iterate."""
-    from scipy.linalg.lapack import dgeev
-
-    real, imaginary, _, _, _ = dgeev(jacobian, 0, 0)
-    values = real + 1j * imaginary
-    if is_map:
-        values += 1.0
-    growth = abs(values) - 1.0 if is_map else real
-    return Spectrum(values, int((growth > NEUTRAL * max(1.0, abs(values).max())).sum()))
-
-
-def pair_test(values: Vector, is_map: bool) -> float:
-    """A function of the eigenvalues that changes sign where two of them add up to 0 (maps: multiply to 1)."""
-    complex_ones = [v for v in values.tolist() if v.imag > 0]
-    real = [v.real for v in values.tolist() if v.imag == 0]
-    if is_map:
-        found = [abs(v) ** 2 - 1 for v in complex_ones] + [a * b - 1 for k, a in enumerate(real) for b in real[:k]]
-    else:
-        found = [2 * v.real for v in complex_ones] + [a + b for k, a in enumerate(real) for b in real[:k]]
-    return _signed(found)
-
-
-def _signed(values: list[float]) -> float:
-    """The smallest absolute value with the sign of the product; 1 if there are none."""
-    if not values:
-        return 1.0
-    negative = sum(1 for v in values if v < 0)
-    return math.copysign(min(abs(v) for v in values), -1.0 if negative % 2 else 1.0)
 
 
 def state_scale(state: Vector) -> Vector:
@@ -137,7 +97,7 @@ class FixedPoints(_Fixed):
         values = self.across(found.eigenvalues)
         tests = {"LP": float(tangent[self.n]), "BP": orientation}
         if self.eq.map:
-            tests["PD"] = _signed([v.real + 1 for v in values.tolist() if v.imag == 0])
+            tests["PD"] = signed([v.real + 1 for v in values.tolist() if v.imag == 0])
         if self.n <= MOST_PAIRS:
             tests["NS" if self.eq.map else "H"] = pair_test(values, self.eq.map)
         return tests, found
@@ -555,7 +515,7 @@ class Pairs(_Bifurcation):
         k = np.argmin(size)
         others = np.delete(values, [first[k], second[k]])
         if self.n > 2:
-            tests["ZH"] = _signed([v.real for v in others.tolist() if v.imag == 0])
+            tests["ZH"] = signed([v.real for v in others.tolist() if v.imag == 0])
         if self.n > 3:
             tests["HH"] = pair_test(others, False)
         tests["GH"] = math.nan

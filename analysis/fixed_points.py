@@ -13,7 +13,7 @@ from ..engine.errors import InputError
 from ..engine.layout import Layout, Variable
 from ..engine.system import System
 from .derivatives import Equations
-from .equilibria import NEUTRAL, spectrum
+from .spectra import NEUTRAL, spectrum
 
 if TYPE_CHECKING:
     import xarray as xr

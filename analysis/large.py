@@ -12,8 +12,9 @@ from ..engine.errors import NumericsError
 from . import normal_forms
 from .continuation import CONVERGED, UNBOUNDED, Event, Point
 from .derivatives import Equations, Vector
-from .equilibria import CLOSE, NEUTRAL, FixedPoints, Spectrum, interpolated, state_scale
+from .equilibria import CLOSE, FixedPoints, interpolated, state_scale
 from .sparse import Bordered, Jacobian, leading
+from .spectra import NEUTRAL, Spectrum
 
 EIGENVALUES = 20
 """How many eigenvalues are computed at each point; stability is judged by these."""

@@ -24,6 +24,7 @@ from ..integrators.methods import ADAPTIVE
 from ..integrators.parallel import Progress, Tick, cores, parts, work_off
 from ..integrators.tableaux import TABLEAUX, Tableau
 from ..integrators.times import number, positive
+from .lyapunov_errors import BATCHES, batch_means, kaplan_yorke, standard_errors
 from .noisy_tangents import NoisyTangents, noisy_method
 from .tangent import LARGEST, WRITTEN_OUT, Tangent
 from .tangent_lanes import MOST, tangent_lanes
@@ -39,8 +40,6 @@ POINTS = 256
 """Points of the history of convergence; fewer for short runs of maps."""
 LARGE = 2**20
 """Ensembles whose histories would hold more numbers keep the batches alone."""
-BATCHES = 16
-"""Stretches of a run from whose differences the standard errors are taken."""
 LONGEST = 64
 """How many times longer than asked for a run becomes for the sake of a wanted error."""
 
@@ -486,7 +485,7 @@ class _Spectra:
             grown[:, point] = go(how.interval, self.times)
         np.cumsum(grown, axis=1, out=grown)
         for doubling in range(1, how.doublings + 1):
-            errors = _standard_errors(grown[..., : how.k], self.interval * 2.0**doublings)
+            errors = standard_errors(grown[..., : how.k], self.interval * 2.0**doublings)
             run.closed |= ~(errors > how.tolerance).any(axis=1) | (run.status > RUNNING)
             open = np.flatnonzero(~run.closed)
             if not len(open):
@@ -509,8 +508,8 @@ class _Spectra:
             order = np.argsort(-exponents, axis=1, kind="stable")
             grown = np.take_along_axis(self.grown[..., :k], order[:, None, :], axis=2)
             exponents = np.take_along_axis(exponents, order, axis=1)
-            errors = _standard_errors(grown, interval)
-            dimension, dimension_error = kaplan_yorke(exponents, _batches(grown, interval))
+            errors = standard_errors(grown, interval)
+            dimension, dimension_error = kaplan_yorke(exponents, batch_means(grown, interval))
             if k < self.tangent.system.dimension:
                 beyond = exponents.sum(axis=1) >= 0
                 dimension[beyond] = dimension_error[beyond] = np.nan
@@ -580,41 +579,3 @@ MEANINGS = {
     "sum_minus_divergence": ("sum of the exponents less the mean rate of growth of volumes", True),
     "zero_exponent": ("exponent nearest to zero", True),
 }
-
-
-def kaplan_yorke(exponents: np.ndarray, batches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Kaplan-Yorke dimension of falling spectra ``(members, k)``, and its standard error from those of batches.
-
-    ``batches`` are ``(members, batch, k)``. The dimension is the number of exponents where the sum of them all is
-    not negative.
-    """
-    members, k = exponents.shape
-    sums = np.cumsum(exponents, axis=1)
-    whole = (sums >= 0).sum(axis=1)
-    known = (whole < k) & np.isfinite(exponents).all(axis=1)
-    rows, last = np.arange(members), np.minimum(whole, k - 1)
-    next_one = np.where(known, exponents[rows, last], -1.0)
-    below = np.where(whole > 0, sums[rows, np.maximum(whole - 1, 0)], 0.0)
-    dimension = np.where(known, whole + below / -next_one, np.where(np.isfinite(sums[:, -1]), k, np.nan))
-    # a batch moves the dimension by its gradient: 1/|next| for each exponent of the sum, below/next^2 for the next one
-    partial = np.cumsum(batches, axis=2)
-    in_sum = np.where((whole > 0)[:, None], partial[rows, :, np.maximum(whole - 1, 0)], 0.0)
-    moved = in_sum / -next_one[:, None] + batches[rows, :, last] * (below / next_one**2)[:, None]
-    return dimension, np.where(known, _error_of_mean(moved), np.where(np.isfinite(sums[:, -1]), 0.0, np.nan))
-
-
-def _batches(grown: np.ndarray, interval: np.ndarray) -> np.ndarray:
-    """Mean rates ``(members, batch, k)`` of the batches of a run."""
-    length = grown.shape[1] // BATCHES
-    ends = np.concatenate([np.zeros_like(grown[:, :1]), grown[:, length - 1 :: length]], axis=1)
-    return np.diff(ends, axis=1) / (length * interval)[:, None, None]
-
-
-def _standard_errors(grown: np.ndarray, interval: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):
-        return _error_of_mean(_batches(grown, interval))
-
-
-def _error_of_mean(batches: np.ndarray) -> np.ndarray:
-    """Standard error of the mean over axis 1."""
-    return batches.std(axis=1, ddof=1) / np.sqrt(batches.shape[1])

@@ -16,7 +16,7 @@ from .bifurcations import Bounds, continue_fixed_points
 from .branches import Branch, SpecialPoint
 from .cycles import Cycle
 from .derivatives import Equations
-from .equilibria import spectrum
+from .spectra import spectrum
 
 TRANSIENT = 2000
 """Iterates before a cycle is looked for."""

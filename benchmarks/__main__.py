@@ -17,7 +17,7 @@ from typing import Any
 from .harness import markdown, measure
 
 NAMES = (
-    *("ensembles", "trajectories", "orbit_diagrams", "attractors", "networks"),
+    *("ensembles", "trajectories", "orbit_diagrams", "attractors", "networks", "events"),
     *("stiff", "robots", "continuation", "cycles", "felt"),
 )
 PEERS = ("numpy", "numba", "llvmlite", "jax", "diffrax", "scipy", "heyoka", "numbalsoda", "pynamicalsys")

@@ -147,9 +147,7 @@ def _pynamicalsys_lorenz(_: float) -> Work:
     system.integrator("rk4", time_step=STEP)
 
     def run() -> Array:
-        return np.atleast_1d(
-            system.lyapunov([1.0, 1.0, 20.0], 0.02 * LONG, parameters=[10.0, 28.0, 8 / 3])
-        )
+        return np.atleast_1d(system.lyapunov([1.0, 1.0, 20.0], 0.02 * LONG, parameters=[10.0, 28.0, 8 / 3]))
 
     return _spectrum(run)
 

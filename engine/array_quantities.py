@@ -70,9 +70,9 @@ def place(system: System, memory: Memory, p: np.ndarray, programs: Sequence[Arra
     shared = len(p) == 1 or p.strides[0] == 0
     memory.put("in p", p[:1] if shared else np.ascontiguousarray(p), shared=shared)
     for name, coupling in system.couplings.items():
-        for role, array in coupling.arrays.items():
+        for role in (*coupling.traced, "rows"):
             if f"in {name}.{role}" in memory.tape.buffers:
-                memory.put(f"in {name}.{role}", array, shared=True)
+                memory.put(f"in {name}.{role}", coupling.arrays[role], shared=True)
     for program in programs:
         for name, size in program.temporaries.items():
             memory.new(name, size)

@@ -183,8 +183,12 @@ class Coupling:
 
     def plain(self) -> Coupling:
         """The same coupling with all numbers in double precision."""
-        wide = {k: v.astype(float) if v.dtype == np.float32 else v for k, v in self.arrays.items()}
-        return self.bound(wide)
+        found = {k: self.arrays[k] for k in self.traced}
+        return self.bound({k: v.astype(float) if v.dtype == np.float32 else v for k, v in found.items()})
+
+    def described(self, role: str) -> tuple[tuple[int, ...], Any]:
+        """Shape and type of an array."""
+        return self.arrays[role].shape, self.arrays[role].dtype
 
     def __matmul__(self, x: Any) -> Any:
         raise NotImplementedError
@@ -273,6 +277,14 @@ class Sparse(Coupling):
 
     traced = ("weights", "pre", "post")
 
+    def __init__(self, shape: tuple[int, int], **arrays: np.ndarray):
+        super().__init__(shape)
+        self.arrays = _Synapses(arrays)
+
+    def described(self, role: str) -> tuple[tuple[int, ...], Any]:
+        """Shape and type of an array."""
+        return super().described("pre" if role == "post" else role)
+
     @property
     def synapses(self) -> int:
         """Number of synapses."""
@@ -318,6 +330,16 @@ class Sparse(Coupling):
         return csr_array((self.weights, self.arrays["pre"], self.arrays["rows"]), shape=self.shape)
 
 
+class _Synapses(dict[str, Any]):
+    """The arrays of a sparse coupling; the neuron after each synapse is told from where its synapses begin."""
+
+    def __missing__(self, role: str) -> np.ndarray:
+        if role != "post":
+            raise KeyError(role)
+        counts = np.diff(self["rows"])
+        return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+
 def _taken(x: Any, index: Any) -> Any:
     from jax import lax
     from jax import numpy as jnp
@@ -333,7 +355,6 @@ def _sorted(before: Any, after: Any, weights: Any, shape: tuple[int, int], singl
         shape,
         weights=np.ascontiguousarray(weights, dtype=np.float32 if single else np.float64),
         pre=before.astype(np.int32, copy=False),
-        post=after.astype(np.int32, copy=False),
         rows=np.searchsorted(after, np.arange(shape[0] + 1, dtype=after.dtype)).astype(np.int64),
     )
 

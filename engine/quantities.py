@@ -27,7 +27,7 @@ def flat_inputs(system: System) -> dict[str, tuple[int, ...]]:
 def coupling_inputs(system: System) -> dict[str, tuple[tuple[int, ...], Any]]:
     """Shapes and types of the arrays of its couplings that a function may read, as ``<parameter>.<array>``."""
     return {
-        f"{name}.{role}": (coupling.arrays[role].shape, coupling.arrays[role].dtype)
+        f"{name}.{role}": coupling.described(role)
         for name, coupling in system.couplings.items()
         for role in coupling.traced
     }

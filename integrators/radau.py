@@ -106,7 +106,7 @@ class RadauGroup:
         self.columns = np.zeros((self.members, SCALARS + 6 * n))
         self.columns[:, T] = t_start
         self.y[:] = y
-        rhs = system.program("rhs") if operations(system) <= TRACED else None
+        rhs = system.program("rhs") if n * n <= TRACED or operations(system) <= TRACED else None
         unrolled = rhs is not None and rhs.size <= UNROLLED
         small = unrolled and n <= SMALL
         jacobian = system.program("jacobian") if small else None

@@ -116,6 +116,32 @@ def test_period_doublings_of_roesslers_system():
     assert doubled.stable
 
 
+def test_the_period_doubling_coefficient_gives_the_size_of_the_doubled_cycle():
+    """Where the single cycle grows at rate l, the doubled one is at a distance xi from it with l + c xi^2 = 0."""
+    single = continue_cycles(roessler, "c", (2, 3.2))
+    point = single["PD1"]
+    beyond = point.parameters["c"] + 0.002
+    doubled = continue_cycles(roessler, "c", (2, 3.2), start=point, values=[beyond], max_step=0.005)
+    (cycle,) = (p.cycle for p in doubled.special("UZ"))
+    tau, phase = np.arange(4000) / 4000, cycle.data.phase.values
+    states = np.stack([np.interp(tau, phase, x) for x in cycle.profile.T], axis=1)
+    square = ((states - np.roll(states, 2000, axis=0)) ** 2).sum(axis=1).mean() / 4
+    unstable = find_cycle(roessler.with_parameters(c=beyond), point.cycle)
+    rate = np.log(abs(unstable.multipliers[0])) / unstable.period
+    assert unstable.multipliers[0].real < -1
+    assert -rate / square == pytest.approx(point.coefficients["c"], rel=1e-3)
+
+
+def test_folds_and_period_doublings_of_hodgkin_and_huxleys_neuron():
+    """Knees of the unstable branch: Hassard, J. Theor. Biol. 71, 401 (1978); Rinzel & Miller 1980."""
+    neuron = ax.systems.neural.hodgkin_huxley
+    start = hopf(neuron.with_parameters(I=0.0), "I", (0, 200))
+    branch = continue_cycles(neuron, "I", (0, 200), start=start)
+    folds = [p.parameters["I"] for p in branch.special("LPC")]
+    assert folds == pytest.approx([7.84654, 7.92198, 6.26490], abs=6e-4)
+    assert "Hopf bifurcation at I = 154.527" in branch.endings[1]
+
+
 def test_a_doubled_cycle_that_returns_to_the_single_one_is_named():
     doubled = find_cycle(roessler.with_parameters(c=3.0))
     branch = continue_cycles(roessler.with_parameters(c=3.0), "c", (2, 3.3), start=doubled)

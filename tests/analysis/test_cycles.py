@@ -161,6 +161,13 @@ def decay(t, s, p):
         (lambda: find_cycle(ax.systems.maps.logistic), "period must be a whole number"),
         (lambda: find_cycle(van_der_pol, {"x": [1.0, 2.0]}), "not from an ensemble"),
         (lambda: find_cycle(van_der_pol, t_max=0), "t_max must be positive"),
+        (lambda: find_cycle(van_der_pol, "here"), "start must be a state, a Cycle, or a labelled point"),
+        (lambda: find_cycle(driven, period="2*pi/w"), "'w' in '2.pi/w' is unknown"),
+        (lambda: find_cycle(driven, find_cycle(van_der_pol), period=-2), "period must be positive"),
+        (
+            lambda: find_cycle(ax.systems.chaos.lorenz, find_cycle(van_der_pol)),
+            "has 2 states, but system 'chaos.lorenz' has 3",
+        ),
     ],
 )
 def test_mistakes_are_explained(call, message):

@@ -12,6 +12,7 @@ from scipy.linalg import expm
 
 import attrax as ax
 from attrax.engine import array_quantities
+from attrax.integrators import large
 from attrax.integrators.tableaux import TABLEAUX
 
 RNG = np.random.default_rng(3)
@@ -275,3 +276,19 @@ def test_large_systems_start_quickly(empty_cache):
     begin = time.process_time()
     ax.simulate(other, 0.2, method="rk4", dt=0.1, sample="end")
     assert time.process_time() - begin < 2
+
+
+@pytest.mark.parametrize("method", ["rk4", "tsit5"])
+def test_memory_is_little_more_than_weights_and_states(method):
+    n = 3000
+    links = ax.coupling.random(n, 100, weights=ax.normal(0, 0.1), seed=1)
+
+    @ax.flow(state={"x": ("n",)}, parameters={"n": n, "w": links}, observables={"m": lambda t, s, p: jnp.mean(s.x)})
+    def network(t, s, p):
+        return {"x": -s.x + p.w @ jnp.tanh(s.x)}
+
+    tableau = TABLEAUX[method]
+    scheme = large.large(network, tableau, tableau.adaptive, ("m",))
+    memory = scheme.memory(network, network.initial_vector[None], network.parameter_vector[None])
+    used = sum(array.nbytes for array in memory.arrays.values())
+    assert used < 1.5 * (sum(links.arrays[k].nbytes for k in ("weights", "pre")) + 8 * n)

@@ -1,4 +1,4 @@
-"""`rodas5p` and `radau5` on the stiff problems of the Test Set for IVP Solvers (Mazzia & Magherini, release 2.4, Bari 2008)."""
+"""`rodas5p` and `radau5` on problems of the Test Set for IVP Solvers (Mazzia & Magherini, release 2.4, Bari 2008)."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -96,6 +96,6 @@ def test_the_ring_cycles_in_650_ms_and_freezes_at_low_gain():
 def test_tongues_of_the_circle_map_end_where_they_should():
     found = ax.load(run("arnold_tongues").file, "winding_numbers").sel(k=0.9, method="nearest")
     locked = found["omega"].values[(found["locked_periods"] == 1).values & (found["locked_turns"] == 0).values]
-    assert locked.max() == pytest.approx(0.9 / (2 * np.pi), abs=0.0025)
+    assert 0 <= 0.9 / (2 * np.pi) - locked.max() < 1 / 300
     half = found["omega"].values[(found["locked_periods"] == 2).values]
     assert 0.5 - half.min() == pytest.approx(half.max() - 0.5, abs=1e-12)

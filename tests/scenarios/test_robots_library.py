@@ -73,8 +73,12 @@ def test_the_map_of_modes_in_minutes():
     w0, z0 = np.meshgrid(data.w0, data.z0, indexing="ij")
     assert (names[w0 < 130] == "rest").all()
     assert (names[(z0 < -600) & (w0 > 200)] == "circle").mean() > 0.9
-    assert (names[(z0 > -450) & (w0 > 290) & (z0 < -420)] == "straight").mean() > 0.7
-    ridge = np.abs(z0 + 1.85 * w0) < 30
-    assert np.isin(names[ridge & (z0 < -300)], ["rosette", "irregular", "straight"]).mean() > 0.5
+    assert (names[(z0 > -520) & (z0 < -460) & (w0 > 305)] == "straight").mean() > 0.9
+    slope = np.broadcast_to((z0 / w0)[..., None], names.shape)
+    strong = np.broadcast_to((w0 > 200)[..., None], names.shape)
+    kinds = (["circle"], ["rosette", "irregular"], ["straight"])
+    circles, band, straight = (np.median(slope[strong & np.isin(names, kind)]) for kind in kinds)
+    assert circles < band < straight
+    assert band == pytest.approx(-1.85, abs=0.15)
     differ = (names != names[..., :1]).any(axis=-1)
     assert differ.any()

@@ -7,6 +7,7 @@ import itertools
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 import attrax as ax
 from attrax.systems.robots import assemble, rolling_sphere, sphere, sphere_in_mode, spheres
@@ -148,6 +149,18 @@ def test_permuted_weights_and_neurons_take_the_same_path():
     options = {"method": "rk4", "dt": 1e-3, "sample": 0.1}
     path = ax.simulate(system, 10.0, **options).r.values
     np.testing.assert_allclose(ax.simulate(system, 10.0, initial=permuted, **options).r.values, path, atol=1e-6)
+
+
+def test_an_odd_permutation_mirrors_the_path():
+    system, mirror, swap = sphere_in_mode("circle"), np.diag([1.0, -1.0, 1.0]), [1, 0, 2]
+    start = system.initial
+    image = {name: start[name][swap] for name in ("s", "s_dot", "x", "u", "phi")}
+    image |= {"r": mirror @ start["r"], "v": mirror @ start["v"], "omega": -mirror @ start["omega"]}
+    turned = mirror @ rotation(start["q"])[:, swap]
+    image["q"] = np.roll(Rotation.from_matrix(turned).as_quat(), 1)
+    options = {"method": "rk4", "dt": 1e-3, "sample": 0.1}
+    path = ax.simulate(system, 10.0, **options).r.values
+    np.testing.assert_allclose(ax.simulate(system, 10.0, initial=image, **options).r, path @ mirror, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["circle", "straight", "wide circle"])
