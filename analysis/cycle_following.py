@@ -16,6 +16,7 @@ from .connections import saddle
 from .continuation import Curve, Point, newton
 from .cycle_branches import Orbit
 from .derivatives import Equations
+from .equilibria import Pairs
 from .floquet import Multipliers
 from .spectra import pair_test, signed
 
