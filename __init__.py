@@ -47,7 +47,13 @@ __all__ = [
     "zip",
 ]
 
-_SUBMODULES = {"analysis": ".analysis", "coupling": ".engine.coupling", "errors": ".engine.errors", "stream": ".engine.stream", "systems": ".systems"}
+_SUBMODULES = {
+    "analysis": ".analysis",
+    "coupling": ".engine.coupling",
+    "errors": ".engine.errors",
+    "stream": ".engine.stream",
+    "systems": ".systems",
+}
 _HOMES = {
     ".analysis.drawing": ("plot",),
     ".engine.declaration": ("known", "normal", "parameter", "uniform"),

@@ -69,10 +69,10 @@ def lyapunov_spectrum(
     vectors follow the exact derivative of the system, and are subject to the same tolerances as the state.
     Gram-Schmidt comes after each accepted step, or every few equal steps; the mean rates at which it finds the
     vectors grown are the exponents. Where an event resets the state, its saltation matrix takes the vectors on
-    (:meth:`attrax.System.saltation`; Mueller, Chaos, Solitons & Fractals 5, 1671, 1995). Standard errors come from the differences
-    between 16 batches: they mean something once a batch is much longer than the correlations of the motion; before,
-    they are too large for flows (twice for Lorenz's after 500 time units), as growth within a batch also depends on
-    the directions at its ends.
+    (:meth:`attrax.System.saltation`; Mueller, Chaos, Solitons & Fractals 5, 1671, 1995). Standard errors come from the
+    differences between 16 batches: they mean something once a batch is much longer than the correlations of the
+    motion; before, they are too large for flows (twice for Lorenz's after 500 time units), as growth within a batch
+    also depends on the directions at its ends.
 
     Parameters
     ----------

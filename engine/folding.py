@@ -8,7 +8,7 @@ import numpy as np
 
 
 def apply(op: str, *arguments):
-    """Value of ``op`` (see :data:`attrax.engine.program.OPERATIONS`) on scalars or arrays, NaN outside of its domain."""
+    """Value of ``op``, one of :data:`~attrax.engine.program.OPERATIONS`, on numbers; NaN outside of its domain."""
     with np.errstate(all="ignore"):
         return _MEANING[op](*arguments)
 

@@ -156,9 +156,7 @@ def observed(system: System, t, y, p, couplings: Mapping[str, Any] | None = None
     return {name: jnp.asarray(f(t, *namespaces(system, t, y, p, couplings))) for name, f in system.observables.items()}
 
 
-def namespaces(
-    system: System, t, y, p, couplings: Mapping[str, Any] | None = None
-) -> tuple[Namespace, Namespace]:
+def namespaces(system: System, t, y, p, couplings: Mapping[str, Any] | None = None) -> tuple[Namespace, Namespace]:
     """State blocks, and parameters with inputs, of time and flat vectors, as a system's function reads them.
 
     ``couplings`` stand for the system's own, whose numbers are constants.

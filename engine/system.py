@@ -223,9 +223,7 @@ class System:
     def parameters(self) -> dict[str, Parameter]:
         """Parameters with their values (arrays computed, frozen blocks included)."""
         p = Namespace(self.structure, "structural parameter", self.name)
-        values = {
-            k: replace(v, value=_array(v.value(p))) if callable(v.value) else v for k, v in self.declared.items()
-        }
+        values = {k: replace(v, value=_array(v.value(p))) if callable(v.value) else v for k, v in self.declared.items()}
         for block in self.frozen:
             start = self._start(block, np.random.default_rng(0))
             values[block] = Parameter(float(start) if start.ndim == 0 else start, meaning="frozen state block")
@@ -598,9 +596,7 @@ class System:
                     f"which is no integer parameter; {suggest(d, self.structure)}"
                 )
             if not isinstance(size, (int, np.integer)) or size < 1:
-                raise InputError(
-                    f"system {self.name!r}: axis {d!r} of {what} {block!r} must be at least 1, not {size}"
-                )
+                raise InputError(f"system {self.name!r}: axis {d!r} of {what} {block!r} must be at least 1, not {size}")
             sizes.append(int(size))
         return tuple(sizes)
 
@@ -653,9 +649,7 @@ class System:
                 "observables, events and time share one set of names)"
             )
         if self.noise is not None and self.kind == "map":
-            raise DeclarationError(
-                f"system {self.name!r}: noise is for flows; a map takes random numbers as inputs"
-            )
+            raise DeclarationError(f"system {self.name!r}: noise is for flows; a map takes random numbers as inputs")
         if self.interpretation not in ("ito", "stratonovich"):
             raise DeclarationError(
                 f"system {self.name!r}: interpretation must be 'ito' or 'stratonovich', not {self.interpretation!r}"

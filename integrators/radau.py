@@ -26,7 +26,7 @@ from ..engine.system import System
 from .fields import DONE, PAUSED, RUNNING
 from .groups import Pace
 from .parallel import Tick
-from .radau_drivers import REJECTED, SAMPLE, SCALARS, STEPS, T
+from .radau_fields import REJECTED, SAMPLE, SCALARS, STEPS, T
 from .times import Times
 
 SMALL = 64

@@ -13,10 +13,24 @@ from numba.extending import register_jitable
 
 from ..engine.memory import Doubles, Integers, at, call
 from .fields import DONE, NONFINITE, PAUSED, RUNNING, STEP_TOO_SMALL, TOO_MANY_STEPS
-
-T, H, TOLD, HOLD, STEPS, REJECTED, SAMPLE = range(7)
-TJ, HLU, CURRENT, REFUSED, WILD, ETA, LAST_H, LAST_ERROR = range(7, 15)
-SCALARS = 16
+from .radau_fields import (
+    CURRENT,
+    ETA,
+    HLU,
+    HOLD,
+    LAST_ERROR,
+    LAST_H,
+    REFUSED,
+    REJECTED,
+    SAMPLE,
+    SCALARS,
+    STEPS,
+    TJ,
+    TOLD,
+    WILD,
+    H,
+    T,
+)
 
 ROOT = 6.0**0.5
 C1, C2 = (4.0 - ROOT) / 10.0, (4.0 + ROOT) / 10.0

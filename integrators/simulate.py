@@ -357,7 +357,6 @@ class _Plan:
             origin=int(self.start) if self.method == "iterate" else 0,
         )
 
-
     def _large(self, y: np.ndarray, p: np.ndarray, times: Times) -> Any:
         """The same for a system of many states."""
         from . import large
@@ -593,7 +592,6 @@ class _Run:
         split = blocks(self.plan, self.raw, self.plan.members.p, self.plan.times[:])
         arrays = {name: values.reshape(*self.shape, *values.shape[1:]) for name, values in split.items()}
         return trajectory.dataset(self.layout, arrays | endings)
-
 
     def _happened(self) -> dict[str, np.ndarray]:
         """Numbers and times of the events."""

@@ -19,11 +19,14 @@ from .stsp import (
     tsodyks_markram_clique_ring,
     tsodyks_markram_network,
 )
+from .tipping import averaged_tipping_neuron, dwell_times, tipping_neuron
 
 __all__ = [
+    "averaged_tipping_neuron",
     "clique_weights",
     "comparator",
     "comparator_network",
+    "dwell_times",
     "fisher_hebbian",
     "fisher_hebbian_bars",
     "fitzhugh_nagumo",
@@ -49,6 +52,7 @@ __all__ = [
     "stsp_ring",
     "target_point_network",
     "three_site_network",
+    "tipping_neuron",
     "tsodyks_markram",
     "tsodyks_markram_clique_ring",
     "tsodyks_markram_network",

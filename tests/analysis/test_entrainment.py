@@ -9,7 +9,6 @@ import pytest
 import attrax as ax
 from attrax.analysis import winding_numbers
 
-
 circle = ax.systems.maps.circle
 
 
@@ -54,9 +53,7 @@ def test_a_quasiperiodic_winding_number_converges_faster_than_its_mean():
 
 def test_adlers_equation_is_locked_in_its_tongue_and_beats_outside():
     drive = np.array([0.8, 0.93, 0.97, 1.0, 1.05, 1.15])
-    found = winding_numbers(
-        adler, ax.grid(drive=drive), turn="y > 0", period="2*pi/drive", turns=300, transient=500
-    )
+    found = winding_numbers(adler, ax.grid(drive=drive), turn="y > 0", period="2*pi/drive", turns=300, transient=500)
     apart = 1.0 - drive
     beat = np.sign(apart) * np.sqrt(np.maximum(apart**2 - 0.01, 0.0))
     assert found["winding"].values == pytest.approx(1 + beat / drive, abs=2e-7)

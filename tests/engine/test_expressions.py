@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import attrax as ax
-from attrax.engine.expressions import FUNCTIONS, Formula
 from attrax.engine.errors import InputError
 from attrax.engine.evaluation import evaluate
+from attrax.engine.expressions import FUNCTIONS, Formula
 
 
 @ax.flow(

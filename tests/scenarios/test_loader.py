@@ -286,7 +286,7 @@ def test_settings_that_do_not_fit_are_found_before_the_run(scenario, system, set
         ("observable: y", "3:63: observable: 'y' has the shape (2,); name one element"),
         ("observable: x, section: x", "3:75: section: section 'x' is not understood"),
         ("observable: x, section: 'max q'", "3:75: section: 'q' in 'q' is unknown in system 'toys.decay'"),
-        ("observable: x, section: 'x > y'", "3:75: section: 'x > y' has 2 elements; expected one"),
+        ("observable: x, section: 'x > y'", "3:75: section: system 'toys.decay': event 'x > y' has 2 elements"),
     ],
 )
 def test_analyses_that_do_not_fit_are_found_before_the_run(scenario, options, expected):

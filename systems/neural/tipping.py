@@ -1,0 +1,162 @@
+"""Stochastic tipping: two attractors of slow intrinsic plasticity, and a noisy fast neuron that drives between them.
+
+A membrane potential that fluctuates as an Ornstein-Uhlenbeck process is seen through an adapting gain and threshold,
+whose target is a distribution of the rate with two peaks, exp(lambda1 y + lambda2 y^2) with lambda1 < 0 < lambda2. Both
+peaks cannot be had at once from one peak of the potential. Where the mean of the plasticity over the potential,
+`averaged_tipping_neuron`, has two attractors, the neuron stays near one and tips to the other by chance.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax.nn import sigmoid
+
+from ...engine.declaration import known, parameter
+from ...engine.system import flow
+from .metadynamics import intrinsic_plasticity
+
+SOURCE = (
+    "M. Linkerhand, C. Gros, Math. Mech. Complex Syst. 1, 129 (2013), arXiv:1207.2928: the claim is recollected, "
+    "lambda1 = -20 and the range of lambda2 too; the plasticity is derived"
+)
+OWN = "own computation"
+LOW, HIGH = 1.6, 0.8
+"""Thresholds b beyond which the neuron counts as tipped into the state of low or of high rates."""
+SPREAD = np.linspace(-8.0, 8.0, 161)
+"""Nodes of the mean over the potential, in standard deviations."""
+
+TARGET = {
+    "Q": parameter(1.0, "", "variance of the membrane potential"),
+    "lambda1": parameter(-20.0, "", "linear exponent of the target distribution of the rate"),
+    "lambda2": parameter(18.8, "", "quadratic exponent of the target distribution of the rate"),
+    "eps_a": parameter(0.1, "", "rate of adaptation of the gain"),
+    "eps_b": parameter(0.1, "", "rate of adaptation of the threshold"),
+}
+
+
+@flow(
+    state={"x": (), "a": (), "b": ()},
+    parameters=TARGET,
+    initial={"x": 0.0, "a": 1.5469, "b": 2.0239},
+    noise=lambda t, s, p: {"x": jnp.sqrt(2 * p.Q)},
+    observables={"y": lambda t, s, p: sigmoid(s.a * (s.x - s.b))},
+    slow=("a", "b"),
+    source=SOURCE,
+    known=(
+        known(
+            "variance of the membrane potential",
+            1.0,
+            lambda ax, s: _long(ax, s).x.var(),
+            atol=0.03,
+            source="closed form: Q",
+        ),
+        *(
+            known(
+                f"mean time in the state of {which} rates at eps_a = eps_b = {eps}",
+                value,
+                lambda ax, s, eps=eps, which=which: dwell_times(
+                    _long(ax, s.with_parameters(eps_a=eps, eps_b=eps)).b.values, 0.5
+                )[which].mean(),
+                rtol=0.15,
+                source=OWN,
+            )
+            for eps, values in ((0.1, (247.0, 736.0)), (0.2, (63.0, 149.0)))
+            for which, value in zip(("low", "high"), values, strict=True)
+        ),
+    ),
+)
+def tipping_neuron(t, s, p):
+    """One noisy neuron that tips between two states of its gain and threshold.
+
+    x is the membrane potential, an Ornstein-Uhlenbeck process of relaxation time 1; a is the gain, b the threshold.
+    With a high threshold the rate is low nearly always, with a low threshold it is high half of the time; the neuron
+    stays in either for random times.
+    """
+    y = sigmoid(s.a * (s.x - s.b))
+    da, db = intrinsic_plasticity(s.x, y, s.a, s.b, p.lambda1, p.lambda2)
+    return {"x": -s.x, "a": p.eps_a * da, "b": p.eps_b * db}
+
+
+def dwell_times(b, step):
+    """How long the neuron stays in each state.
+
+    Parameters
+    ----------
+    b : array
+        Threshold, sampled evenly.
+    step : float
+        Time between samples.
+
+    Returns
+    -------
+    dict
+        ``"low"`` and ``"high"``: times between tipping into the state of low (b above 1.6) or high (b below 0.8) rates
+        and tipping out of it; the first and the last stay, which are cut off, are left out.
+    """
+    there = np.flatnonzero((b > LOW) | (b < HIGH))
+    low = b[there] > LOW
+    tips = np.flatnonzero(low[1:] != low[:-1]) + 1
+    stays = np.diff(there[tips]) * step
+    first = low[tips[0]] if len(tips) else True
+    return {"low": stays[0 if first else 1 :: 2], "high": stays[1 if first else 0 :: 2]}
+
+
+def _long(ax, system):
+    return ax.simulate(system, 400_000.0, sample=0.5, dt=0.05, seed=1)
+
+
+@flow(
+    state={"a": (), "b": ()},
+    parameters=TARGET,
+    initial={"a": 1.5469, "b": 2.0239},
+    source=SOURCE + "; the mean over the potential is derived",
+    known=(
+        *(
+            known(
+                f"gain and threshold of the state of {which} rates at lambda2 = {lambda2}: {name}",
+                value,
+                lambda ax, s, lambda2=lambda2, name=name, start=(a, b): _rest(ax, s, lambda2, start)[name],
+                atol=0.006,
+                source="root of the mean of the plasticity, own computation with Gauss-Hermite quadrature",
+            )
+            for which, lambda2, a, b in (
+                ("low", 18.5, 1.5072, 2.0920),
+                ("low", 18.8, 1.5469, 2.0239),
+                ("high", 18.8, 3.1013, 0.5716),
+                ("low", 19.0, 1.5824, 1.9661),
+                ("high", 19.0, 3.3049, 0.4180),
+                ("high", 19.5, 3.5454, 0.1848),
+            )
+            for name, value in (("a", a), ("b", b))
+        ),
+        *(
+            known(
+                f"mean plasticity of the gain at gain {gain}, threshold 0, for a uniform target and Q = {Q}",
+                0.0,
+                lambda ax, s, gain=gain, Q=Q: s.with_parameters(lambda1=0.0, lambda2=0.0, eps_a=1.0, Q=Q).rhs(
+                    {"a": gain, "b": 0.0}
+                )["a"],
+                atol=2e-4,
+                source="closed form of the balance E[1 / a + x Theta(y)] = 0, solved by quadrature",
+            )
+            for gain, Q in ((1.7488, 1.0), (5.5302, 0.1))
+        ),
+    ),
+)
+def averaged_tipping_neuron(t, s, p):
+    """Mean of the plasticity of `tipping_neuron` over its potential: what remains where the adaptation is slow.
+
+    a is the gain, b the threshold. For lambda1 = -20 and Q = 1 there is one attractor, of low rates, below lambda2 =
+    18.7, and one, of high rates, above 19.3; between the two folds there are both.
+    """
+    x = jnp.sqrt(p.Q) * SPREAD
+    weight = np.exp(-(SPREAD**2) / 2)
+    da, db = intrinsic_plasticity(x, sigmoid(s.a * (x - s.b)), s.a, s.b, p.lambda1, p.lambda2)
+    share = weight / weight.sum()
+    return {"a": p.eps_a * jnp.sum(share * da), "b": p.eps_b * jnp.sum(share * db)}
+
+
+def _rest(ax, system, lambda2, start):
+    initial = {"a": start[0] + 0.02, "b": start[1] - 0.02}
+    return ax.simulate(system.with_parameters(lambda2=lambda2), 5000.0, sample="end", initial=initial)
