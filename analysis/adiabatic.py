@@ -188,6 +188,14 @@ class Frozen:
         lead = np.array([_nearest(others[k], root, reach) for k, root in zip(owner, roots, strict=True)], dtype=int)
         return np.split(lead, np.cumsum([len(each) for each in points])[:-1])
 
+    def between(self, before: Vector, after: Vector, start: float) -> System:
+        """The `path` from one parameter vector to another, at a position of it."""
+        values: dict[str, Any] = {POSITION: start}
+        for name in self.slow:
+            where, shape = self.fast.parameter_slices[name], self.system.state[name]
+            values |= {f"{name}_before": before[where].reshape(shape), f"{name}_after": after[where].reshape(shape)}
+        return self.path.with_parameters(**values)
+
     @cached_property
     def path(self) -> System:
         """The fast subsystem on a straight line through its slow blocks, from ``<block>_before`` to ``<block>_after``.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..engine.declaration import suggest
 from ..engine.errors import InputError
 from ..engine.system import System
 from ..integrators.parallel import Progress
@@ -89,7 +90,8 @@ def motion(system: System, transient: Any, period: Any, **options: Any) -> Motio
 class Attractors:
     """Sets of states that trajectories came to stay in, numbered from 0.
 
-    ``cell`` is the size of a cell in each component; two sets with a cell in common are one attractor.
+    ``cell`` is the size of a cell in each component, infinite where components do not tell attractors apart; two sets
+    with a cell in common are one attractor.
     """
 
     cell: np.ndarray
@@ -163,8 +165,8 @@ class Attractors:
         return 0
 
 
-def cells(resolution: Any, starts: np.ndarray, early: np.ndarray, late: np.ndarray) -> np.ndarray:
-    """Size of a cell: a fraction of the range of the states, outliers aside.
+def cells(resolution: Any, starts: np.ndarray, early: np.ndarray, late: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """Size of a cell: a fraction of the range of the states, outliers aside; infinite in components not ``told``.
 
     Of initial states ``(members, n)``, of what a member sees at first, or of all in a late window ``(members, time,
     n)``, whichever is largest.
@@ -178,7 +180,19 @@ def cells(resolution: Any, starts: np.ndarray, early: np.ndarray, late: np.ndarr
     if len(whole):
         ranges.append(np.percentile(np.ptp(whole, axis=1), 90, axis=0))
     extent = np.max(ranges, axis=0)
-    return float(resolution) * np.where(extent > 0, extent, 1.0)
+    return np.where(told, float(resolution) * np.where(extent > 0, extent, 1.0), np.inf)
+
+
+def telling(system: System, blocks: Sequence[str] | None) -> np.ndarray:
+    """Which components ``(n,)`` of the state tell attractors apart: those of the blocks that are named, or all."""
+    if blocks is None:
+        return np.full(system.dimension, True)
+    if isinstance(blocks, str) or not list(blocks):
+        raise InputError("blocks must be a list of at least one state block, such as ['omega']")
+    for name in blocks:
+        if name not in system.state:
+            raise InputError(f"blocks names {name!r}, which is no state block; {suggest(str(name), system.state)}")
+    return system.pack({name: np.full(shape, name in blocks) for name, shape in system.state.items()}) > 0
 
 
 def _keys(cells: np.ndarray, position: int) -> np.ndarray:

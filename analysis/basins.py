@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..integrators.ensemble import Ensemble, Members, members
 from ..integrators.parallel import Progress
 from ..integrators.times import number as checked
 from ..integrators.times import whole
-from .attractors import KEPT, SCOUTS, Attractors, Motion, cells, motion
+from .attractors import KEPT, SCOUTS, Attractors, Motion, cells, motion, telling
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,6 +32,7 @@ def basins(
     transient: float | None = None,
     t_max: float | None = None,
     period: float | None = None,
+    blocks: Sequence[str] | None = None,
     resolution: float = 0.01,
     parameters: Mapping[str, Any] | None = None,
     method: str | None = None,
@@ -67,6 +68,9 @@ def basins(
         (default: 8 transients).
     period : float
         Of the forcing, for flows that depend on time: attractors are then those of the stroboscopic map.
+    blocks : list of str
+        The state blocks that tell attractors apart; all by default. Leave out what goes on for ever: positions,
+        headings and angles that are not wrapped.
     resolution : float
         Size of a cell, as a fraction of the range of the states seen (initial ones included).
     parameters : dict
@@ -99,11 +103,12 @@ def basins(
         **{"method": method, "dt": dt, "rtol": rtol, "atol": atol, "workers": workers},
     )
     longest = 8 * how.transient if t_max is None else checked("t_max", t_max)
-    search = Search(how, starts, resolution, seed)
+    search = Search(how, starts, resolution, seed, blocks)
     settings = {
         "transient": how.transient,
         "t_max": longest,
         "period": period,
+        "blocks": blocks and list(blocks),
         "resolution": resolution,
         "method": method,
         "dt": dt,
@@ -158,8 +163,11 @@ def starting_states(system: System, initial: Any, number: Any, seed: int) -> Mem
 class Search:
     """States on their way to attractors, and what was found."""
 
-    def __init__(self, how: Motion, starts: Members, resolution: float, seed: int):
+    def __init__(
+        self, how: Motion, starts: Members, resolution: float, seed: int, blocks: Sequence[str] | None = None
+    ):
         self.how, self.starts = how, starts
+        self.told = telling(starts.system, blocks)
         self.generator = np.random.default_rng(seed)
         self.labels = np.full(len(starts.y), -1)
         self.resolution = resolution
@@ -209,7 +217,7 @@ class Search:
             settled = second[np.isfinite(second).all(axis=(1, 2))]
             if not len(settled):
                 return
-            self.attractors = Attractors(cells(self.resolution, self.starts.y, how.observe(y, t), settled))
+            self.attractors = Attractors(cells(self.resolution, self.starts.y, how.observe(y, t), settled, self.told))
         self.attractors.learn(first, second)
 
     def result(self, settings: dict[str, Any]) -> xr.Dataset:

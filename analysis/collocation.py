@@ -150,6 +150,12 @@ class Rates:
         """The period."""
         return float(self._run("period", {}, c)["T"][0, 0]) if self.driven else float(c[0])
 
+    def slope_of_period(self, c: Vector) -> Vector:
+        """Derivatives of the period by the scalars."""
+        if not self.driven:
+            return np.eye(self.scalars)[0]
+        return self._run("period", {}, c)["D"][:, 0] if self.scalars else np.zeros(0)
+
     @cached_property
     def values(self) -> Program:
         """``F`` (n) and its derivatives ``D`` by state and scalars (n, n + scalars)."""
@@ -240,7 +246,9 @@ class Rates:
             case "values":
                 return values
             case "period":
-                return lambda c, p: {"T": length(c, full(c, p))[None]}
+                of = lambda c, p: length(c, full(c, p))  # noqa: E731
+                slope = jax.jacfwd(of) if self.scalars else lambda c, p: c
+                return lambda c, p: {"T": of(c, p)[None], "D": slope(c, p)}
             case "group":
                 return lambda tau, y, c, p: {"G": jnp.stack(shifted(y, full(c, p)))}
         return directional
@@ -572,6 +580,8 @@ def _highest(degree: int) -> Vector:
 def extrema(profile: Matrix, degree: int) -> tuple[Vector, Vector]:
     """Smallest and largest value of each component of values at the nodes (nodes, n), between the nodes too."""
     n = profile.shape[1]
+    if degree == 1:  # samples, perhaps with jumps between them
+        return profile.min(axis=0), profile.max(axis=0)
     index = np.arange(len(profile) // degree)[:, None] * degree + np.arange(degree + 1)
     values = np.einsum("jk,iks->ijs", _dense(degree), profile[index]).reshape(-1, n)
     ends = []

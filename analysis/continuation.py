@@ -15,18 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from .steps import CONVERGED, LARGEST, SHARPEST_TURN, factor
+
 Vector = np.ndarray
 Matrix = np.ndarray
 
-CONVERGED = 1e-9
-"""Newton's method ends with the first update below this (in units of the scale); the error is its square."""
 EPSILON = float(np.finfo(float).eps)
 FINEST = 1e-7
 """Steps are not cut below this in order to tell events apart."""
-LARGEST = 1e100
-"""Derivatives beyond this count as infinite."""
 UNBOUNDED = "the derivatives grow beyond all bounds"
-SHARPEST_TURN = math.cos(0.5)
+CHUNK = (32, 128)
+"""How many points compiled code computes before it is looked at what happened between them: at first, at most."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Stepping:
     iterations: int = 8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Point:
     """A point of a curve: unknowns, unit tangent, test functions by name, what else the curve measured.
 
@@ -90,6 +89,21 @@ class Event:
     coefficients: dict[str, float] = field(default_factory=dict)
     note: str = ""
     sides: tuple[Point, Point] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Points one after the other between which nothing happens.
+
+    Attributes
+    ----------
+    points : list of Point
+    lengths : ndarray
+        Lengths (points + 1,) of the steps to them, and of the next step.
+    """
+
+    points: list[Point]
+    lengths: Vector
 
 
 @dataclass(frozen=True)
@@ -189,6 +203,10 @@ class Curve:
         if tangent is not None:
             unit = unit * (1.0 if unit @ (tangent / scale**2) >= 0 else -1.0)
         return _point(self, u, unit, d, scale, residual)
+
+    def ahead(self, here: Point, start: Point, length: float, stepping: Stepping, most: int) -> Stretch:
+        """Points from ``here`` on between which nothing happens, adopted; none unless compiled code computes them."""
+        return Stretch([], np.array([length]))
 
     def renewed(self, point: Point) -> Point:
         """An adopted point in the unknowns of the next step, where they change along the curve (adaptive meshes)."""
@@ -310,9 +328,23 @@ def follow(
     returns a sentence that says why the curve ends.
     """
     here, length = start, stepping.first
-    travelled = 0.0
+    travelled, count, most = 0.0, 0, CHUNK[0]
     curve.adopt(start)
-    for _ in range(stepping.points):
+    while count < stepping.points:
+        if fresh:
+            stretch = curve.ahead(here, start, length, stepping, min(most, stepping.points - count))
+            for point in stretch.points:
+                yield point, []
+                here = point
+            length = float(stretch.lengths[-1])
+            travelled += float(stretch.lengths[:-1].sum())
+            count += len(stretch.points)
+            if count == stepping.points:
+                break
+            if len(stretch.points) == most:
+                most = min(2 * most, CHUNK[1])
+                continue
+            most = CHUNK[0]
         tried: list[str] = []
         largest = length
         while True:
@@ -349,10 +381,9 @@ def follow(
         yield there, events
         if reason := curve.ends(there):
             return reason
-        turn = math.acos(min(1.0, max(-1.0, _cosine(curve, here, there))))
-        length *= min({1: 2.0, 2: 2.0, 3: 1.5, 4: 1.0}.get(effort, 0.6), max(0.5, 0.2 / max(turn, 1e-3)))
-        length = min(length, stepping.largest)
+        length = min(length * factor(effort, _cosine(curve, here, there)), stepping.largest)
         here = curve.renewed(there)
+        count += 1
     return f"reached {stepping.points} points"
 
 
@@ -419,16 +450,15 @@ def measured(curve: Curve, u: Vector, tangent: Vector) -> Point:
     return Point(u, tangent, tests, data, residual)
 
 
-def locate(curve: Curve, here: Point, length: float, test: Callable[[Point], float], accuracy: float) -> Point | None:
-    """The point within ``length`` at which a test function changes sign (Illinois method), or None.
+def locate(
+    curve: Curve, here: Point, end: Point, length: float, test: Callable[[Point], float], accuracy: float
+) -> Point | None:
+    """The point before ``end``, which is at ``length``, at which a test function changes sign (Illinois method).
 
     The bracket is narrowed to ``accuracy`` times its length.
     """
     low, high = 0.0, length
     f_low = test(here)
-    end, _, _ = advance(curve, here, length)
-    if end is None:
-        return None
     f_high, best, side = test(end), end, 0
     smallest = abs(f_high)
     for _ in range(80):
@@ -464,7 +494,7 @@ def _events(curve: Curve, here: Point, there: Point, length: float) -> list[Even
     for index, value in curve.marks:
         if (here.u[index] - value) * (there.u[index] - value) < 0:
             beyond = lambda p, index=index, value=value: p.u[index] - value  # noqa: E731
-            near = locate(curve, here, length, beyond, 1e-3)
+            near = locate(curve, here, there, length, beyond, 1e-3)
             point = at_value(curve, near, index, value) if near else None
             if point is not None:
                 found.append(Event("UZ", point, True))
@@ -473,15 +503,15 @@ def _events(curve: Curve, here: Point, there: Point, length: float) -> list[Even
         if (before < 0) == (after < 0) or math.isnan(before) or math.isnan(after):
             continue
         test = lambda p, name=name: p.tests[name]  # noqa: E731
-        near = locate(curve, here, length, test, 1e-3)
+        near = locate(curve, here, there, length, test, 1e-3)
         if near is not None:
-            event = curve.refine(name, near, lambda test=test: locate(curve, here, length, test, 1e-13))
+            event = curve.refine(name, near, lambda test=test: locate(curve, here, there, length, test, 1e-13))
             if event is not None:
                 found.append(event)
     if all(event.kind == "UZ" for event in found) and (jump := curve.jumps(here, there)):
-        near = locate(curve, here, length, jump.test, 1e-3)
+        near = locate(curve, here, there, length, jump.test, 1e-3)
         if near and jump.together(near):
-            closer = lambda: locate(curve, here, length, jump.test, 1e-13) or near  # noqa: E731
+            closer = lambda: locate(curve, here, there, length, jump.test, 1e-13) or near  # noqa: E731
             if event := curve.refine(jump.kind, near, closer):
                 found.append(event)
     row = here.tangent / curve.scale**2

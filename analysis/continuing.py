@@ -87,7 +87,7 @@ class Continuation(Iterator[Point]):
         start, due = time.monotonic(), CHECKPOINT
         try:
             with one_thread():
-                for count, _ in enumerate(self, 1):
+                for count, _ in enumerate(self._points, 1):
                     if progress and count % 20 == 0:
                         progress(self.fraction)
                     if checkpoint and time.monotonic() - start >= due:

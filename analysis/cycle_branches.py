@@ -125,7 +125,7 @@ class CycleBranch(Branch):
         return cycle_branches([self.data], axes=axes, variable=variable)
 
 
-KEPT = ("conventions", "attrax_version", "parameters", "created", "degree", "drive", "analysis")
+KEPT = ("conventions", "attrax_version", "parameters", "created", "degree", "drive", "method", "analysis")
 
 
 def cycle_branch(

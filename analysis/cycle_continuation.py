@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..engine.events import refuse
 from ..engine.system import System
 from ..integrators.ensemble import check_scalar
 from ..integrators.parallel import Progress
@@ -19,7 +18,7 @@ from .continuing import Continuation
 from .cycle_branches import CycleBranch, CyclePoint, cycle_branch
 from .cycle_following import Cycles
 from .cycle_starts import beginning
-from .cycles import Cycle, check, check_start
+from .cycles import Cycle, check, check_start, driven
 from .derivatives import check as check_parameter
 
 
@@ -102,7 +101,6 @@ def continue_cycles(
         period = start.cycle.data.attrs.get("drive")
     if isinstance(start, Cycle) and period is None:
         period = start.data.attrs.get("drive")
-    refuse(system, "the continuation of cycles")
     check(system, period, symmetry)
     _check_parameter(system, parameter, period)
     _check_bounds({parameter: bounds})
@@ -110,6 +108,21 @@ def continue_cycles(
         positive("max_period", max_period)
     whole("intervals", intervals, 4)
     stepping = _stepping(step, max_step, min_step, max_points)
+    attrs = {
+        "analysis": "continue_cycles",
+        "curve": "cycles",
+        "intervals": intervals,
+        "degree": DEGREE,
+        "drive": period if driven(system) else None,
+    }
+    if any(event.reset is not None for event in system.events.values()):
+        from .hybrid_cycles import continue_hybrid
+
+        attrs |= {"degree": 1, "method": "shooting"}
+        given = (start, period, symmetry, values, max_period, stepping, attrs)
+        hybrid = continue_hybrid(system, parameter, bounds, *given).run(progress, checkpoint)
+        assert isinstance(hybrid, CycleBranch)
+        return hybrid
     first, origin, one_way = beginning(system, parameter, bounds, start, period, symmetry, intervals)
     _check_inside(first.data.problem.rates.system, {parameter: bounds})
     marks = [float(v) for v in values]
@@ -118,13 +131,6 @@ def continue_cycles(
     def make() -> Cycles:
         return Cycles(first, bounds, marks, longest, origin)
 
-    attrs = {
-        "analysis": "continue_cycles",
-        "curve": "cycles",
-        "intervals": intervals,
-        "degree": DEGREE,
-        "drive": period if not system.autonomous else None,
-    }
     system = first.data.problem.rates.system
     run = CycleContinuation(system, (parameter,), make, first, stepping, origin is None, origin, attrs)
     run.one_way, run.largest_period = one_way, longest or 0.0
@@ -134,7 +140,7 @@ def continue_cycles(
 
 
 def _check_parameter(system: System, parameter: str, period: Any) -> None:
-    if system.autonomous:
+    if not driven(system) and not system.events:
         check_parameter(system, (parameter,))
     else:
         check_scalar(system, parameter)

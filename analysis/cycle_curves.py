@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.errors import InputError, NumericsError
+from ..engine.events import refuse
 from ..engine.system import System
 from ..integrators.parallel import Progress
 from .bifurcations import Bounds, _check_bounds, _check_inside, _stepping
@@ -52,6 +53,7 @@ def continue_cycle_bifurcation(
     """Follow LPC, PD or NS points of cycles in two parameters: see :func:`continue_bifurcation`."""
     if start.kind not in KINDS:
         raise InputError(f"no curve leaves from a point {start.label!r} of cycles; curves are {', '.join(KINDS)}")
+    refuse(system, "the continuation of bifurcations of cycles")
     names = tuple(bounds)
     _check_bounds(bounds)
     assert start.cycle is not None

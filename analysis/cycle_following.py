@@ -198,8 +198,8 @@ class Cycles(Curve):
         tests = {
             "LPC": float(tangent[-1] / self.width),
             "BPC": sign * run.orientation,
-            "PD": signed([v.real + 1 for v in others.tolist() if v.imag == 0]),
-            "NS": pair_test(others, True),
+            "PD": float(signed(others.real + 1, others.imag == 0)),
+            "NS": float(pair_test(others, True)),
         }
         period = self.rates.of_period(problem.scalars(run.u))
         orbit = Orbit(problem, values, int((abs(others) > 1).sum()), period, run.flow)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine import events
 from ..engine.errors import InputError, NumericsError
 from ..engine.evaluation import evaluate
 from ..engine.events import refuse
@@ -20,6 +21,7 @@ from ..engine.trajectory import dataset, provenance
 from ..integrators.times import positive, whole
 from .collocation import Collocation, Correction, Rates, extrema
 from .floquet import accurate
+from .moving_frames import closing
 from .stroboscopic import duration
 
 if TYPE_CHECKING:
@@ -162,7 +164,8 @@ def find_cycle(
         Infinitesimal symmetries ``(s) -> {block: rate}``, such as ``lambda s: {"x": -s.y, "y": s.x, "heading": 1}``,
         whose flows commute with the system's: the cycle is periodic in a frame that moves along them.
     t_max : float
-        How long to follow the trajectory.
+        How long to follow the trajectory. (Driven systems: if this is less than the period, the start is taken to be
+        close to the cycle.)
     amplitude : float
         Size of a cycle from a Hopf or PD point, relative to the state there.
     method : "collocation" or "shooting"
@@ -192,7 +195,7 @@ def find_cycle(
         found = nearby(system, start, positive("amplitude", amplitude))
         return found if method == "collocation" else _by_shooting(system, found)
     if any(event.reset is not None for event in system.events.values()):
-        return _hybrid(system, start, period, positive("t_max", t_max))
+        return _hybrid(system, start, period, symmetry, positive("t_max", t_max))
     if isinstance(start, Cycle):
         period = period or start.data.attrs.get("drive")
         rates = rates_of(system, (), period, symmetry)
@@ -227,19 +230,30 @@ def check(system: System, period: Any, symmetry: Sequence[Callable]) -> None:
         raise InputError(f"system {system.name!r} is noisy and has no cycles; leave out the noise")
     if not isinstance(symmetry, (tuple, list)) or not all(callable(each) for each in symmetry):
         raise InputError("symmetry must be a list of functions of the state, such as lambda s: {'x': -s.y, 'y': s.x}")
-    if not system.autonomous and period is None:
+    if driven(system) and period is None:
         raise InputError(
             f"system {system.name!r} depends on time: give the period of the solution, as in period='2*pi/omega'"
         )
-    if not system.autonomous and symmetry:
+    if driven(system) and symmetry:
         raise InputError("symmetry is for systems that do not depend on time")
+
+
+def driven(system: System) -> bool:
+    """Whether the system, or one of its events with a reset, depends on time."""
+    resets = {name: event for name, event in system.events.items() if event.reset is not None}
+    if not system.autonomous or not resets:
+        return not system.autonomous
+    programs = [events.landing(system, resets)]
+    if any(event.located for event in resets.values()):
+        programs.append(events.conditions(system, resets))
+    return any(i.op == "input" and i.payload[0] == "t" for program in programs for i in program.instructions)
 
 
 def rates_of(
     system: System, active: tuple[str, ...], period: Any, symmetry: Sequence[Callable] = (), doublings: int = 0
 ) -> Rates:
     """The scaled right-hand side; ``period`` matters to driven systems."""
-    if system.autonomous:
+    if not driven(system):
         return Rates(system, active, None, symmetry, tuple(symmetry))
     return Rates(system, active, duration(system, period), (), period)
 
@@ -322,12 +336,19 @@ def scales(problem: Collocation, u: Vector, floor: Vector | None = None) -> Vect
 def from_trajectory(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple[Collocation, Vector]:
     """A mesh that fits a trajectory which returns close to where it was, and unknowns on it."""
     y, T = returning(rates, y, period, t_max)
+    system, frame = rates.system, np.zeros(0)
+    if rates.generators:
+        system, frame, T = closing(rates.generators, system, y, T, _later)
     even = Collocation(rates, np.linspace(0, 1, 201))
-    problem = even.on(even.adapted(path(rates.system, y, even.at_nodes * T), 3 * INTERVALS))
-    states = path(rates.system, y, problem.at_nodes * T)
+    problem = even.on(even.adapted(path(system, y, even.at_nodes * T), 3 * INTERVALS))
+    states = path(system, y, problem.at_nodes * T)
     # the gap is spread over the period
     states = states - problem.at_nodes[:, None] * (states[-1] - states[0])
-    return problem, np.concatenate([states.ravel(), [] if rates.driven else _extra(rates, T)])
+    return problem, np.concatenate([states.ravel(), [] if rates.driven else np.append(T, frame)])
+
+
+def _later(system: System, y: Vector, T: float) -> Vector:
+    return path(system, y, np.array([0.0, T]))[-1]
 
 
 def path(system: System, y: Vector, times: Vector) -> Matrix:
@@ -348,8 +369,8 @@ def returning(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple[Vecto
         raise InputError("a cycle is looked for from one state, not from an ensemble")
     if rates.driven:
         T = rates.of_period(np.zeros(0))
-        turns = max(1, min(200, int(t_max / T)))
-        return path(system, y, np.arange(0, turns + 1) * T)[-1], T
+        turns = min(200, int(t_max / T))
+        return (y, T) if not turns else (path(system, y, np.arange(0, turns + 1) * T)[-1], T)
     if period is not None:
         return y, positive("period", period)
 
@@ -378,10 +399,6 @@ def returning(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple[Vecto
             "take another start, a larger t_max, or give a guess of the period"
         )
     return y, T
-
-
-def _extra(rates: Rates, T: float) -> Vector:
-    return np.append(T, np.zeros(len(rates.generators)))
 
 
 def _returns(rates: Rates, states: Matrix, times: Vector) -> tuple[float, float]:
@@ -518,22 +535,22 @@ def _by_shooting(system: System, found: Cycle) -> Cycle:
         raise InputError("relative periodic orbits are found by collocation; leave out method='shooting'")
     own = {name: value for name, value in found.parameters.items() if name in system.numeric}
     attrs = found.data.attrs
-    return shoot(
-        system.with_parameters(**own),
-        found.profile[0],
-        found.period,
-        drive=attrs.get("drive"),
-        symmetry=attrs["symmetry"],
-    )
+    rates = rates_of(system.with_parameters(**own), (), attrs.get("drive"))
+    return shoot(rates, found.profile[0], found.period, symmetry=attrs["symmetry"])
 
 
-def _hybrid(system: System, start: Any, period: Any, t_max: float) -> Cycle:
+def _hybrid(system: System, start: Any, period: Any, symmetry: Sequence[Callable], t_max: float) -> Cycle:
     """A cycle through events with resets, by shooting."""
     from .shooting import shoot
 
-    rates = rates_of(system, (), period)
     if isinstance(start, Cycle):
-        y, T = start.profile[0], start.period
-    else:
-        y, T = returning(rates, system.pack(start), period, t_max)
-    return shoot(system, y, T, drive=period if rates.driven else None, symmetry="")
+        period = period or start.data.attrs.get("drive")
+        rates = rates_of(system, (), period, symmetry)
+        frame = start.velocities if len(start.velocities) else None
+        return shoot(rates, start.profile[0], start.period, begin=float(start.data.phase[0]), frame=frame)
+    rates = rates_of(system, (), period, symmetry)
+    y, T = returning(rates, system.pack(start), period, t_max)
+    if not symmetry:
+        return shoot(rates, y, T)
+    _, frame, T = closing(rates.generators, system, y, T, _later)
+    return shoot(rates, y, T, frame=frame)

@@ -15,9 +15,11 @@ import numpy as np
 from ..engine.cache import remembered
 from ..engine.errors import InputError, UnsupportedPrimitive
 from ..engine.evaluation import evaluate
-from ..engine.native import Function
+from ..engine.native import Straight, Workspace
+from ..engine.program import Program
 from ..engine.system import System
 from ..integrators.ensemble import check_scalar
+from ..integrators.groups import Compiled
 from ..integrators.times import whole
 
 LARGEST_UNROLLED = 24
@@ -66,6 +68,14 @@ class Equations:
         out = self._evaluate("values", z=z)
         return out["F"], out["D"].reshape(self.n, self.n + self.m)
 
+    @cached_property
+    def compiled(self) -> Native | None:
+        """``F`` and its derivative as machine code with the fields ``z``, ``F`` and ``D``; None for large systems."""
+        if not self._unrolled:
+            return None
+        self.values(np.zeros(self.n + self.m))
+        return self._evaluators["values"]  # type: ignore[return-value]
+
     def at_many(self, states: Matrix) -> tuple[Matrix, np.ndarray]:
         """``F`` (points, n) and its derivative by the state (points, n, n) at states (points, n); none active."""
         if not self._unrolled:
@@ -105,7 +115,7 @@ class Equations:
     def _evaluate(self, quantity: str | int, **blocks: Vector) -> dict[str, Vector]:
         if quantity not in self._evaluators:
             sizes = {"z": self.n + self.m, "p": len(self._p)} | {k: len(v) for k, v in blocks.items()}
-            make = _native if self._unrolled else _jax
+            make = Native if self._unrolled else _jax
             self._evaluators[quantity] = make(self.system, *self._named(quantity), sizes, self._p)
         return self._evaluators[quantity](**blocks)
 
@@ -172,18 +182,45 @@ class Equations:
         return lambda z, p, *directions: {"B": directional(z[:n], z[n:], p, *directions)}
 
 
-def _native(system: System, key: Any, function: Callable, sizes: dict[str, int], p: Vector) -> Callable:
-    """The function as our machine code."""
-    compiled = Function(system.derive(key, function, **sizes))
-    compiled.inputs["p"][:] = p
+class Native:
+    """A function as our machine code, with memory of its own.
 
-    def evaluate(**blocks):
+    Attributes
+    ----------
+    kernel : int
+        Its address.
+    work : ndarray
+        Its memory, in which ``offsets`` tells where a block begins.
+    """
+
+    def __init__(self, system: System, key: Any, function: Callable, sizes: dict[str, int], p: Vector):
+        compiled = _compiled(system.derive(key, function, **sizes))
+        self.kernel, self.work = compiled.kernels["function"], compiled.memory()
+        self._call, self._base = compiled.call, self.work.ctypes.data
+        self.offsets = {name: offset for name, (offset, _, _) in compiled.workspace.fields.items()}
+        self._blocks = {k: self.work[o : o + size] for k, (o, size, _) in compiled.workspace.fields.items()}
+        self._blocks["p"][:] = p
+
+    def __call__(self, **blocks: Vector) -> dict[str, Vector]:
         for name, block in blocks.items():
-            compiled.inputs[name][:] = block
-        compiled.run()
-        return compiled.outputs
+            self._blocks[name][:] = block
+        self._call(self._base, None, 1, 0)
+        return self._blocks
 
-    return evaluate
+
+class _Compiled(Compiled):
+    """A program of one point at a time, compiled."""
+
+    def __init__(self, program: Program):
+        import ctypes
+
+        sizes = {name: len(values) for name, values in program.outputs.items()}
+        super().__init__(Workspace(1).lanes(**program.inputs, **sizes), {"function": Straight(program)}, ())
+        pointer, integer = ctypes.c_void_p, ctypes.c_int64
+        self.call = ctypes.CFUNCTYPE(integer, pointer, pointer, integer, integer)(self.kernels["function"])
+
+
+_compiled = remembered(_Compiled)
 
 
 def _jax(system: System, key: Any, function: Callable, sizes: dict[str, int], p: Vector) -> Callable:

@@ -19,6 +19,7 @@ from .continuation import Curve, Event, Jump, Point, advance, measured, newton
 from .derivatives import Equations
 from .smoothness import kinks
 from .spectra import NEUTRAL, Spectrum, pair_test, signed, spectrum
+from .stretches import stretch
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -51,19 +52,25 @@ class _Fixed(Curve):
         widths = [high - low for low, high in ranges] or [max(1.0, abs(x)) for x in u[self.n : self.n + self.m]]
         rest = u[self.n + self.m :]
         self.scale = np.concatenate([state_scale(u[: self.n]), widths, np.maximum(1.0, abs(rest))])
+        self.weight = np.concatenate([np.full(self.n, math.sqrt(self.n)), np.zeros(self.m), np.ones(len(rest))])
         self.start_size = self.scale[: self.n].max()
         self.bounds = [(self.n + k, low, high) for k, (low, high) in enumerate(ranges)]
 
     def adopt(self, point: Point) -> None:
-        size = abs(point.u)
-        size[: self.n] *= math.sqrt(self.n)
-        size[self.n : self.n + self.m] = 0.0
+        size = abs(point.u) * self.weight
         if (size > self.scale).any():
             self.scale = np.maximum(self.scale, size)
 
     def troubles(self, point: Point) -> str:
         switches = kinks(self.eq, self.z(point.u))
         return f"the right-hand side is not smooth there: {', '.join(switches[:2])}" if switches else ""
+
+    def may_end(self, u: Matrix) -> np.ndarray:
+        """At which of the points (points, N) the curve may end; :meth:`ends` says whether it does."""
+        found = abs(u[:, : self.n]).max(axis=1) > FARTHEST * self.start_size
+        for index, low, high in self.bounds:
+            found |= abs(u[:, index] - (low + high) / 2) >= (0.5 - ASYMPTOTIC) * (high - low)
+        return found
 
     def ends(self, point: Point) -> str | None:
         if abs(point.u[: self.n]).max() > FARTHEST * self.start_size:
@@ -92,15 +99,31 @@ class FixedPoints(_Fixed):
         super().adopt(point)
         self.rate = max(self.rate, abs(point.data.eigenvalues - (1.0 if self.eq.map else 0.0)).max())
 
+    def adopt_many(self, u: Matrix, eigenvalues: Matrix) -> None:
+        """Points (points, n + 1) with these eigenvalues were accepted."""
+        self.scale = np.maximum(self.scale, abs(u).max(axis=0, initial=0.0) * self.weight)
+        self.rate = max(self.rate, abs(eigenvalues - (1.0 if self.eq.map else 0.0)).max(initial=0.0))
+
+    def ahead(self, here, start, length, stepping, most):
+        native = self.eq.compiled
+        if native is None or self.extras:
+            return super().ahead(here, start, length, stepping, most)
+        return stretch(self, native, here, start, length, stepping, most)
+
     def measure(self, u, tangent, derivative, orientation):
         found = spectrum(derivative[: self.n, : self.n], self.eq.map)
         values = self.across(found.eigenvalues)
-        tests = {"LP": float(tangent[self.n]), "BP": orientation}
+        crossings = {name: float(test) for name, test in self.crossings(values).items()}
+        return {"LP": float(tangent[self.n]), "BP": orientation} | crossings, found
+
+    def crossings(self, eigenvalues: Vector) -> dict[str, Vector]:
+        """The test functions of eigenvalues (..., n)."""
+        tests = {}
         if self.eq.map:
-            tests["PD"] = signed([v.real + 1 for v in values.tolist() if v.imag == 0])
+            tests["PD"] = signed(eigenvalues.real + 1, eigenvalues.imag == 0)
         if self.n <= MOST_PAIRS:
-            tests["NS" if self.eq.map else "H"] = pair_test(values, self.eq.map)
-        return tests, found
+            tests["NS" if self.eq.map else "H"] = pair_test(eigenvalues, self.eq.map)
+        return tests
 
     def across(self, eigenvalues: Vector) -> Vector:
         """The eigenvalues that may cross the stability boundary."""
@@ -410,7 +433,7 @@ class Folds(_Bifurcation):
         tests = {"CP": float(w @ self.eq.directional(z, v, v)), "R1" if self.eq.map else "BT": float(w @ v)}
         if self.n > 2 and not self.eq.map:
             others = np.delete(found.eigenvalues, np.argmin(abs(found.eigenvalues)))
-            tests["ZH"] = pair_test(others, False)
+            tests["ZH"] = float(pair_test(others, False))
         return tests
 
     def refine(self, name, near, locate):
@@ -515,9 +538,9 @@ class Pairs(_Bifurcation):
         k = np.argmin(size)
         others = np.delete(values, [first[k], second[k]])
         if self.n > 2:
-            tests["ZH"] = signed([v.real for v in others.tolist() if v.imag == 0])
+            tests["ZH"] = float(signed(others.real, others.imag == 0))
         if self.n > 3:
-            tests["HH"] = pair_test(others, False)
+            tests["HH"] = float(pair_test(others, False))
         tests["GH"] = math.nan
         if kappa > 0:
             with contextlib.suppress(np.linalg.LinAlgError):

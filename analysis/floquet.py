@@ -51,20 +51,28 @@ def floquet(system: System, cycle: Cycle) -> xr.Dataset:
         Along ``multiplier``, largest first: ``multipliers`` (complex) and ``exponents``, their logarithms per unit of
         time (imaginary parts between ``-pi/T`` and ``pi/T``). ``trivial_error``: distance of one multiplier from 1
         (autonomous systems). ``divergence_error``: difference between the sum of the exponents and the mean divergence
-        along the cycle, which are equal (Liouville).
+        along the cycle, which are equal (Liouville; jumps count with the determinant of their saltation matrix, and the
+        difference is NaN if there are more than a few states, or if a reset projects).
 
     Raises
     ------
     InputError
         An argument is wrong.
     """
-    problem, u = on_mesh(system, cycle)
-    values = accurate(problem, u)
     T = cycle.period
+    _check(system, cycle)
+    if any(event.reset is not None for event in system.events.values()):
+        from .shooting import along
+
+        rates, values, growth = along(system, cycle)
+        divergence = growth / T
+    else:
+        problem, u = on_mesh(system, cycle)
+        rates, values = problem.rates, accurate(problem, u)
+        _, d = rates.linearised(problem.at_points, problem.collocated(problem.profile(u)).T, problem.scalars(u))
+        divergence = float(problem.weights @ np.trace(d[:, :, : problem.n], axis1=1, axis2=2)) / T
     with np.errstate(divide="ignore"):
         exponents = np.log(values) / T
-    _, d = problem.rates.linearised(problem.at_points, problem.collocated(problem.profile(u)).T, problem.scalars(u))
-    divergence = float(problem.weights @ np.trace(d[:, :, : problem.n], axis1=1, axis2=2)) / T
     unit = {"units": f"1/{system.time_unit}"} if system.time_unit else {}
     variables = {
         "multipliers": Variable(("multiplier",), complex, {"long_name": "Floquet multipliers"}),
@@ -75,11 +83,11 @@ def floquet(system: System, cycle: Cycle) -> xr.Dataset:
     arrays: dict[str, Any] = {
         "multipliers": values,
         "exponents": exponents,
-        "trivial_error": np.nan if problem.rates.driven else abs(values - 1).min(),
-        "divergence_error": exponents.real.sum() - divergence,
+        "trivial_error": np.nan if rates.driven else abs(values - 1).min(),
+        "divergence_error": exponents.real.sum() - divergence if np.isfinite(divergence) else np.nan,
     }
-    attrs = provenance(problem.rates.system, analysis="floquet", period=T)
-    return dataset(Layout({"multiplier": problem.n}, {}, variables, attrs), arrays)
+    attrs = provenance(rates.system, analysis="floquet", period=T)
+    return dataset(Layout({"multiplier": rates.n}, {}, variables, attrs), arrays)
 
 
 def phase_response(system: System, cycle: Cycle) -> xr.Dataset:
@@ -136,7 +144,20 @@ def phase_response(system: System, cycle: Cycle) -> xr.Dataset:
 
 def on_mesh(system: System, cycle: Cycle) -> tuple[Collocation, Vector]:
     """The equations on the mesh of a cycle, at its parameters, and its unknowns."""
-    from .cycles import Cycle, problem_at, rates_of, refined
+    from .cycles import problem_at, rates_of, refined
+
+    _check(system, cycle)
+    refuse(system, "an analysis of the variational equations along a cycle")
+    known = {name: value for name, value in cycle.parameters.items() if name in system.numeric}
+    system = system.with_parameters(**known)
+    problem, u = problem_at(rates_of(system, (), cycle.data.attrs.get("drive")), cycle)
+    if cycle.data.attrs.get("method") == "shooting":
+        problem, u, _ = refined(problem, u)
+    return problem, u
+
+
+def _check(system: System, cycle: Cycle) -> None:
+    from .cycles import Cycle
 
     if not isinstance(cycle, Cycle):
         raise InputError(f"expected a Cycle, as find_cycle returns it, not {type(cycle).__name__}")
@@ -146,13 +167,6 @@ def on_mesh(system: System, cycle: Cycle) -> tuple[Collocation, Vector]:
         raise InputError(
             f"the cycle has {cycle.profile.shape[1]} states, but system {system.name!r} has {system.dimension}"
         )
-    refuse(system, "an analysis of the variational equations along a cycle")
-    known = {name: value for name, value in cycle.parameters.items() if name in system.numeric}
-    system = system.with_parameters(**known)
-    problem, u = problem_at(rates_of(system, (), cycle.data.attrs.get("drive")), cycle)
-    if cycle.data.attrs.get("method") == "shooting":
-        problem, u, _ = refined(problem, u)
-    return problem, u
 
 
 class Multipliers:

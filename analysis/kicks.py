@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ def kick_map(
     duration: float = 0.0,
     transient: float = TRANSIENT["flow"],
     t_max: float | None = None,
+    blocks: Sequence[str] | None = None,
     resolution: float = 0.01,
     parameters: Mapping[str, Any] | None = None,
     method: str | None = None,
@@ -71,7 +72,7 @@ def kick_map(
         How many phases, equally spaced from 0, or the phases, as fractions of the period.
     duration : float
         How long parameters are changed; 0 for kicks of the state.
-    transient, t_max, resolution, parameters, method, rtol, atol, seed, progress, workers
+    transient, t_max, blocks, resolution, parameters, method, rtol, atol, seed, progress, workers
         As in :func:`attrax.analysis.basins`.
 
     Returns
@@ -95,7 +96,7 @@ def kick_map(
     if sizes.ndim != 1 or not sizes.size or not np.isfinite(sizes).all():
         raise InputError("strengths must be a list of at least one finite number")
     when = _phases(phases)
-    following = _Following(kick, transient, t_max, resolution, seed)
+    following = _Following(kick, transient, t_max, blocks, resolution, seed)
     try:
         following.label(when, sizes, progress)
     except (KeyboardInterrupt, Interrupted):
@@ -116,6 +117,7 @@ def smallest_kick(
     accuracy: float = 1e-4,
     transient: float = TRANSIENT["flow"],
     t_max: float | None = None,
+    blocks: Sequence[str] | None = None,
     resolution: float = 0.01,
     parameters: Mapping[str, Any] | None = None,
     method: str | None = None,
@@ -140,8 +142,8 @@ def smallest_kick(
         Phases to begin with.
     accuracy : float
         Relative difference to the strongest kick, at the same phase, of those that were found too weak.
-    system, start, direction, period, duration, transient, t_max, resolution, parameters, method, rtol, atol, seed, \
-workers
+    system, start, direction, period, duration, transient, t_max, blocks, resolution, parameters, method, rtol, atol, \
+seed, workers
         As in :func:`kick_map`.
 
     Returns
@@ -159,7 +161,7 @@ workers
     kick = _kick(system, start, direction, period, duration, parameters, options)
     sizes = np.unique(np.atleast_1d(numbers("strengths", strengths)))
     limit = positive("accuracy", accuracy)
-    following = _Following(kick, transient, t_max, resolution, seed, also=kick.system.pack(target))
+    following = _Following(kick, transient, t_max, blocks, resolution, seed, also=_state(kick.system, "target", target))
     when = np.arange(whole("phases", phases, 1)) / phases
     spacing = 1.0 / len(when)
     best: tuple[float, float] | None = None
@@ -282,10 +284,19 @@ def _kick(
         raise InputError("give the period of the cycle that is kicked, or the cycle itself as start")
     zero = {name: np.zeros(shape) for name, shape in system.state.items()}
     move = system.pack(zero | {name: numbers(name, direction[name]) for name in states})
-    y = system.pack(start)
-    if y.ndim != 1 or move.ndim != 1:
-        raise InputError("start and direction are of one state; give arrays of the blocks' shapes")
-    return _Kick(system, y, move, raised, positive("period", period), lasting, options)
+    if move.ndim != 1:
+        raise InputError("direction is of one state; give arrays of the blocks' shapes")
+    return _Kick(system, _state(system, "start", start), move, raised, positive("period", period), lasting, options)
+
+
+def _state(system: System, name: str, given: Any) -> np.ndarray:
+    """One state; blocks that are missing as in the system's initial values."""
+    if isinstance(given, Mapping):
+        return system.with_initial(**given).initial_vector
+    y = system.pack(given)
+    if y.ndim != 1:
+        raise InputError(f"{name} is one state; give an array of {system.dimension} numbers")
+    return y
 
 
 def _phases(given: Any) -> np.ndarray:
@@ -310,13 +321,20 @@ class _Following:
     """Labels of what follows on kicks; attractors found once are known from then on."""
 
     def __init__(
-        self, kick: _Kick, transient: Any, t_max: Any, resolution: float, seed: int, also: np.ndarray | None = None
+        self,
+        kick: _Kick,
+        transient: Any,
+        t_max: Any,
+        blocks: Sequence[str] | None,
+        resolution: float,
+        seed: int,
+        also: np.ndarray | None = None,
     ):
         self.kick = kick
         drive = None if kick.system.autonomous else kick.period
         self.how = motion(kick.system, transient, drive, **kick.options)
         self.t_max = 8 * self.how.transient if t_max is None else positive("t_max", t_max)
-        self.resolution, self.seed = resolution, seed
+        self.blocks, self.resolution, self.seed = blocks, resolution, seed
         self.extra = [kick.after(np.zeros(1), np.zeros(1))[0], *([] if also is None else [also])]
         self.search: Search | None = None
 
@@ -328,7 +346,7 @@ class _Following:
         system = self.kick.system
         p = np.broadcast_to(system.parameter_vector, (len(y), system.parameter_vector.size))
         known = self.search.attractors if self.search else None
-        self.search = Search(self.how, Members(system, y, p, {"kick": len(y)}), self.resolution, self.seed)
+        self.search = Search(self.how, Members(system, y, p, {"kick": len(y)}), self.resolution, self.seed, self.blocks)
         self.search.attractors = known
         if known is None:
             self.search.scout(np.array(self.extra), 0.0)
@@ -362,6 +380,7 @@ class _Following:
             duration=kick.duration,
             transient=self.how.transient,
             t_max=self.t_max,
+            blocks=self.blocks and list(self.blocks),
             resolution=self.resolution,
             seed=self.seed,
             **{name: value for name, value in kick.options.items() if name != "workers"},

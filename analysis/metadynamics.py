@@ -16,18 +16,18 @@ from ..integrators.parallel import Progress
 from ..integrators.simulate import simulate
 from ..integrators.times import positive, whole
 from .adiabatic import POSITION, Frozen, frozen
+from .adiabatic_cycles import FollowedCycles
 from .bifurcations import continue_fixed_points
 from .branches import SpecialPoint
+from .changes import BEYOND, Change, event, order
 from .fixed_points import box_ends
-from .relaxation import FIXED, KINDS, Relaxed, advance, nudged, relax
+from .relaxation import FIXED, KINDS, OSCILLATING, Relaxed, advance, nudged, relax
 
 if TYPE_CHECKING:
     import xarray as xr
 
 INTERVALS = 500
 """Number of intervals between samples where nothing is asked for."""
-BEYOND = 0.02
-"""How far the path between two samples is followed beyond them, where a bifurcation is at a sample itself."""
 STABILITY = ("LP", "BP", "H", "PD", "NS")
 """Bifurcations at which an attractor can appear, vanish, or turn into another one."""
 
@@ -57,10 +57,12 @@ def metadynamics(
     (Gros, Linkerhand & Walther, arXiv:1404.5417; target points: Wernecke, Sandor & Gros, arXiv:1611.00174.) At each
     sample the slow blocks are frozen. The fixed points of the fast subsystem then, its adiabatic attractors if they are
     stable, are found by Newton's method from random starts and from those of the neighbouring samples, and linked to
-    branches. The fast subsystem, started at the state, relaxes to the target: one of them, or an oscillation. Where an
+    branches. The fast subsystem, started at the state, relaxes to the target: one of them, or an oscillation. If that
+    is a limit cycle, it is found and followed over the samples too (flows of up to 64 states without resets). Where an
     attractor appears, vanishes or changes stability between two samples, the path of the slow variables between them,
-    taken as straight, is continued exactly: a fold is a change of first order, a supercritical pitchfork, Hopf
-    bifurcation or period doubling one of second order, as the attractor moves on continuously.
+    taken as straight, is continued exactly: a fold is a change of first order, and so is the end of a cycle at a
+    saddle; a supercritical pitchfork, Hopf bifurcation or period doubling is one of second order, as the attractor
+    moves on continuously.
 
     Parameters
     ----------
@@ -86,12 +88,14 @@ def metadynamics(
         "unsettled", "diverged"); ``distance`` of the fast state from it (of oscillations, from their nearest state);
         ``attractors``, how many fixed points are stable. Over ``branch`` and ``time``: the fixed points
         ``<block>_fixed``, NaN where there is none; ``unstable``, the number of unstable eigenvalues, -1 where there is
-        none; ``<slow block>_drift``, the slow flow on the critical manifold. Over ``change``: ``change_time``,
-        ``label`` (LP, BP, H, PD, NS; "basin" where the state gets into another basin while its old attractor
-        lives on), ``order`` 1 or 2 (0: degenerate), ``note``, ``event`` ("appears", "vanishes", "turns unstable",
-        "turns stable", "left"), the ``branch``
-        it happens to, ``visited`` (whether the state was on its way to it), ``jump`` of the target if so, and the
-        states ``<block>_change``.
+        none; ``<slow block>_drift``, the slow flow on the critical manifold. Over ``cycle`` and ``time``:
+        ``cycle_period``, ``cycle_unstable`` and the ends ``<block>_low``, ``<block>_high`` of the limit cycles;
+        ``target_cycle`` is the number of the one that the frozen system would settle on. Over ``change``:
+        ``change_time``, ``label`` (LP, BP, H, PD, NS; of cycles LPC, PD, NS, BPC, "homoclinic" and "heteroclinic";
+        "basin" where the state gets into another basin while its old attractor lives on), ``order`` 1 or 2 (0:
+        degenerate), ``note``, ``event`` ("appears", "vanishes", "turns unstable", "turns stable", "left"), the
+        ``change_branch`` or ``change_cycle`` it happens to, ``visited`` (whether the state was on its way to it),
+        ``jump`` of the target if so, and the states ``<block>_change``.
 
     Raises
     ------
@@ -125,8 +129,11 @@ def metadynamics(
     seeds = [np.concatenate([random, each[None]]) for each in np.where(np.isfinite(relaxed.root), relaxed.root, y)]
     points = parts.gather(p, seeds, reach)
     tell(0.7)
-    found = _Landscape(parts, run["time"].values, y, p, points, reach, relaxed)
-    found.changes = found.find_changes(tell)
+    cycles = FollowedCycles(parts, p, reach, np.full(len(p), -1))
+    cycles.follow(relaxed.end, relaxed.kind == OSCILLATING, settle)
+    tell(0.8)
+    found = _Landscape(parts, run["time"].values, y, p, points, reach, relaxed, cycles)
+    found.changes = sorted(found.find_changes(tell) + cycles.changes, key=lambda each: each.interval + each.position)
     settings = {"slow": parts.slow, "settle": settle, "starts": starts, "seed": seed, "transient": transient}
     return found.result(run, settings | {"method": run.attrs["method"], "rtol": run.attrs.get("rtol")})
 
@@ -145,21 +152,6 @@ def _reach(
     return 2 * width, (seen.max(axis=0) + seen.min(axis=0)) / 2 - width
 
 
-@dataclass(frozen=True)
-class _Change:
-    """A change of the landscape between two samples."""
-
-    interval: int
-    position: float
-    label: str
-    order: int
-    note: str
-    event: str
-    branch: int
-    visited: bool
-    y: np.ndarray
-
-
 @dataclass
 class _Landscape:
     """The fixed points at the samples, linked to branches, and the targets of the states."""
@@ -171,7 +163,8 @@ class _Landscape:
     points: list[np.ndarray]
     reach: np.ndarray
     relaxed: Relaxed
-    changes: list[_Change] = field(default_factory=list)
+    cycles: FollowedCycles
+    changes: list[Change] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         parts, points = self.parts, self.points
@@ -195,37 +188,34 @@ class _Landscape:
             if np.isfinite(apart).any():
                 self.target[k] = int(np.nanargmin(apart))
 
-    def find_changes(self, tell: Progress) -> list[_Change]:
+    def find_changes(self, tell: Progress) -> list[Change]:
         """What happens between neighbouring samples."""
-        found: list[_Change] = []
+        found: list[Change] = []
         stable = self.unstable == 0
         for k in range(len(self.time) - 1):
-            tell(0.7 + 0.3 * k / len(self.time))
-            here: list[_Change] = []
+            tell(0.8 + 0.2 * k / len(self.time))
+            here: list[Change] = []
             changed = np.flatnonzero(stable[:, k] != stable[:, k + 1])
             ends = (self.unstable[changed, k : k + 2] < 0).any(axis=1)
             for branch in changed[np.argsort(ends, kind="stable")]:  # at a pitchfork the branch that goes on, first
                 here += self._bifurcations(int(branch), k, here)
             left, target = self.target[k], self.target[k + 1]
             if left >= 0 and target not in (-1, left) and stable[left, k + 1] and not _explained(here, left, target):
-                here.append(_Change(k, 0.5, "basin", 1, "", "left", int(left), True, self.y[k]))
+                here.append(Change(k, 0.5, "basin", 1, "", "left", int(left), True, self.y[k]))
             found += sorted(here, key=lambda each: each.position)
         return [each for each in found if each.label or not self._belongs(each, found)]
 
-    def _belongs(self, one: _Change, found: list[_Change]) -> bool:
+    def _belongs(self, one: Change, found: list[Change]) -> bool:
         """Whether a change that was not located is that of a bifurcation located nearby, at a sample for instance."""
         return any(
             each.label and abs(each.interval - one.interval) < 2 and (np.abs(each.y - one.y) / self.reach).max() < 0.3
             for each in found
         )
 
-    def _bifurcations(self, branch: int, k: int, known: list[_Change]) -> list[_Change]:
+    def _bifurcations(self, branch: int, k: int, known: list[Change]) -> list[Change]:
         """Where an attractor appears, vanishes or changes stability in an interval; one that is known is left out."""
         before, after = self.unstable[branch, k], self.unstable[branch, k + 1]
-        if before >= 0 and after >= 0:
-            event = "turns unstable" if before == 0 else "turns stable"
-        else:
-            event = "vanishes" if before >= 0 else "appears"
+        told = event(before, after)
         ends = [each for each, there in ((k, before), (k + 1, after)) if there >= 0]
         at = max(ends, key=lambda each: self._clearance(branch, each))
         visited = self.target[k if before == 0 else k + 1] == branch
@@ -239,27 +229,21 @@ class _Landscape:
             ):
                 continue
             changes.append(
-                _Change(k, position, point.kind, order(point), point.note, event, branch, bool(visited), point.vector)
+                Change(k, position, point.kind, order(point), point.note, told, branch, bool(visited), point.vector)
             )
         if not special:
             note = "not located: the path between the samples could not be continued"
-            changes.append(_Change(k, 0.5, "", 0, note, event, branch, bool(visited), self.fixed[branch, at]))
+            changes.append(Change(k, 0.5, "", 0, note, told, branch, bool(visited), self.fixed[branch, at]))
         return changes
 
     def _followed(self, y: np.ndarray, k: int, start: float) -> list[SpecialPoint]:
         """Bifurcations of stable fixed points on the path from a sample to the next, on the branch through ``y``."""
-        parts, fast = self.parts, self.parts.fast
-        values: dict[str, Any] = {POSITION: start}
-        for name in parts.slow:
-            where, shape = fast.parameter_slices[name], parts.system.state[name]
-            values |= {f"{name}_before": self.p[k, where].reshape(shape)}
-            values |= {f"{name}_after": self.p[k + 1, where].reshape(shape)}
         try:
             branch = continue_fixed_points(
-                parts.path.with_parameters(**values),
+                self.parts.between(self.p[k], self.p[k + 1], start),
                 POSITION,
                 (-BEYOND, 1.0 + BEYOND),
-                start=fast.unpack(y),
+                start=self.parts.fast.unpack(y),
                 step=0.05,
                 max_step=0.1,
                 max_points=200,
@@ -290,6 +274,11 @@ class _Landscape:
         for name, block in parts.fast.unpack(self.relaxed.root).items():
             arrays[f"{name}_target"] = block
             variables[f"{name}_target"] = Variable(("time", *dims[name]))
+        cycles = self.cycles.table()
+        for end in ("low", "high"):
+            for name, block in parts.fast.unpack(cycles[end]).items():
+                arrays[f"{name}_{end}"] = block
+                variables[f"{name}_{end}"] = Variable(("cycle", "time", *dims[name]))
         for name, rate in self.drift.items():
             arrays[f"{name}_drift"] = rate.reshape((*rate.shape[:2], *system.state[name]))
             variables[f"{name}_drift"] = Variable(
@@ -310,6 +299,14 @@ class _Landscape:
             "target": (("time",), np.int64, self.target, "branch that the frozen system would settle on"),
             "target_kind": (("time",), str, np.array(KINDS)[self.relaxed.kind], "how the frozen system settles"),
             "distance": (("time",), float, self._distance(), "distance of the fast state from its target"),
+            "target_cycle": (("time",), np.int64, self.cycles.target, "cycle that the frozen system would settle on"),
+            "cycle_period": (("cycle", "time"), float, cycles["period"], "period"),
+            "cycle_unstable": (
+                ("cycle", "time"),
+                np.int64,
+                cycles["unstable"],
+                "number of unstable multipliers; -1: no cycle",
+            ),
             "attractors": (("time",), np.int64, (self.unstable == 0).sum(axis=0), "number of stable fixed points"),
             "unstable": (("branch", "time"), np.int64, self.unstable, "number of unstable eigenvalues; -1: no point"),
             "change_time": (("change",), float, self.time[place] + where * np.diff(self.time)[place], "time"),
@@ -318,6 +315,7 @@ class _Landscape:
             "note": (("change",), str, np.array([c.note for c in self.changes], dtype=str), "normal form"),
             "event": (("change",), str, np.array([c.event for c in self.changes], dtype=str), "what the branch does"),
             "change_branch": (("change",), np.int64, [c.branch for c in self.changes], "branch"),
+            "change_cycle": (("change",), np.int64, [c.cycle for c in self.changes], "cycle"),
             "visited": (("change",), bool, visited, "whether it was the target"),
             "jump": (
                 ("change",),
@@ -330,7 +328,7 @@ class _Landscape:
             arrays[name] = np.asarray(values)
             variables[name] = Variable(along, kind, {"long_name": meaning})
         sizes = {d: n for d, n in run.sizes.items()}
-        sizes |= {"branch": len(self.fixed), "change": len(self.changes)}
+        sizes |= {"branch": len(self.fixed), "cycle": len(self.cycles.cycles), "change": len(self.changes)}
         time = Variable(("time",), self.time.dtype, dict(run["time"].attrs), self.time)
         attrs = trajectory.provenance(system, analysis="metadynamics", **settings)
         used = {d for v in (*variables.values(), time) for d in v.dims}
@@ -353,15 +351,6 @@ class _Landscape:
         return np.where(self.relaxed.kind == FIXED, apart, self.relaxed.apart)
 
 
-def order(point: SpecialPoint) -> int:
-    """Order of the change of an attractor at a bifurcation: 1 where it jumps, 2 where it moves on; 0 if degenerate."""
-    if point.kind == "LP":
-        return 1
-    if "degenerate" in point.note or not point.note:
-        return 0
-    return 1 if "subcritical" in point.note else 2
-
-
-def _explained(changes: list[_Change], left: int, target: int) -> bool:
+def _explained(changes: list[Change], left: int, target: int) -> bool:
     """Whether the state's way from one branch to another is that of a bifurcation of second order."""
     return any(each.branch in (left, target) and each.order != 1 for each in changes)

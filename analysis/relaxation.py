@@ -33,11 +33,14 @@ class Relaxed:
         Index into `KINDS`.
     apart : ndarray (points,)
         Distance of the first state from the nearest one of the oscillation that it ends in; NaN elsewhere.
+    end : ndarray (points, n)
+        Where it is in the end.
     """
 
     root: np.ndarray
     kind: np.ndarray
     apart: np.ndarray
+    end: np.ndarray
 
 
 def relax(parts: Frozen, y: np.ndarray, p: np.ndarray, settle: float, reach: np.ndarray, options: dict) -> Relaxed:
@@ -68,13 +71,14 @@ def relax(parts: Frozen, y: np.ndarray, p: np.ndarray, settle: float, reach: np.
     if len(open):
         first = advance(parts, now[open], p[open], settle, 200, options)
         second = advance(parts, first[:, -1], p[open], settle, 200, options)
+        now[open] = second[:, -1]
         low, high = second.min(axis=1), second.max(axis=1)
         alike = (np.abs(first.min(axis=1) - low) <= 0.1 * (high - low) + NEAR * reach).all(axis=1)
         alike &= (np.abs(first.max(axis=1) - high) <= 0.1 * (high - low) + NEAR * reach).all(axis=1)
         swinging = alike & ((high - low) > NEAR * reach).any(axis=1)
         kind[open[swinging]] = OSCILLATING
         apart[open[swinging]] = np.linalg.norm(second - y[open][:, None], axis=2).min(axis=1)[swinging]
-    return Relaxed(root, kind, apart)
+    return Relaxed(root, kind, apart, now)
 
 
 def _settled_on(parts: Frozen, y: np.ndarray, p: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

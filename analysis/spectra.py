@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,7 +14,7 @@ NEUTRAL = 1e-10
 """Eigenvalues closer than this to the stability boundary (relative to the largest) do not count as unstable."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Spectrum:
     """Eigenvalues (multipliers of maps) at a fixed point, and how many are unstable."""
 
@@ -24,30 +24,37 @@ class Spectrum:
 
 def spectrum(jacobian: Matrix, is_map: bool) -> Spectrum:
     """Eigenvalues of ``DF``; of a map, those of the iterate."""
-    from scipy.linalg.lapack import dgeev
+    values, unstable = spectra(jacobian, is_map)
+    return Spectrum(values, int(unstable))
 
-    real, imaginary, _, _, _ = dgeev(jacobian, 0, 0)
-    values = real + 1j * imaginary
+
+def spectra(jacobians: np.ndarray, is_map: bool) -> tuple[np.ndarray, Vector]:
+    """Eigenvalues (..., n) of many ``DF`` (..., n, n), and how many of each are unstable."""
+    values = np.linalg.eigvals(jacobians).astype(complex)
     if is_map:
         values += 1.0
-    growth = abs(values) - 1.0 if is_map else real
-    return Spectrum(values, int((growth > NEUTRAL * max(1.0, abs(values).max())).sum()))
+    growth = abs(values) - 1.0 if is_map else values.real
+    largest = abs(values).max(axis=-1, keepdims=True)
+    return values, (growth > NEUTRAL * np.maximum(1.0, largest)).sum(axis=-1)
 
 
-def pair_test(values: Vector, is_map: bool) -> float:
-    """A function of the eigenvalues that changes sign where two of them add up to 0 (maps: multiply to 1)."""
-    complex_ones = [v for v in values.tolist() if v.imag > 0]
-    real = [v.real for v in values.tolist() if v.imag == 0]
-    if is_map:
-        found = [abs(v) ** 2 - 1 for v in complex_ones] + [a * b - 1 for k, a in enumerate(real) for b in real[:k]]
-    else:
-        found = [2 * v.real for v in complex_ones] + [a + b for k, a in enumerate(real) for b in real[:k]]
-    return signed(found)
+def pair_test(values: np.ndarray, is_map: bool) -> Vector:
+    """A function of eigenvalues (..., n) that changes sign where two of them add up to 0 (maps: multiply to 1)."""
+    first, second = _pairs(values.shape[-1])
+    alone, real = values.imag > 0, values.imag == 0
+    a, b = values.real[..., first], values.real[..., second]
+    conjugates, pairs = (abs(values) ** 2 - 1, a * b - 1) if is_map else (2 * values.real, a + b)
+    wanted = np.concatenate([alone, real[..., first] & real[..., second]], axis=-1)
+    return signed(np.concatenate([conjugates, pairs], axis=-1), wanted)
 
 
-def signed(values: list[float]) -> float:
-    """The smallest absolute value with the sign of the product; 1 if there are none."""
-    if not values:
-        return 1.0
-    negative = sum(1 for v in values if v < 0)
-    return math.copysign(min(abs(v) for v in values), -1.0 if negative % 2 else 1.0)
+@lru_cache
+def _pairs(n: int) -> tuple[Vector, Vector]:
+    return np.triu_indices(n, 1)
+
+
+def signed(values: np.ndarray, wanted: np.ndarray) -> Vector:
+    """Of the values wanted (..., k), the smallest absolute one, with the sign of the product; 1 if there are none."""
+    smallest = np.where(wanted, abs(values), np.inf).min(axis=-1, initial=np.inf)
+    odd = (wanted & (values < 0)).sum(axis=-1) % 2 == 1
+    return np.where(np.isfinite(smallest), smallest, 1.0) * np.where(odd, -1.0, 1.0)

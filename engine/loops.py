@@ -23,6 +23,9 @@ WIDTH = 8
 ROWS, MEMBERS = 8, 4
 """Rows of a matrix that are multiplied at a time with one vector, and vectors that are multiplied together."""
 
+AHEAD = 256
+"""Elements by which a loop that gathers calls for its numbers and indices in advance."""
+
 SUMS = {"add": 0.0, "mul": 1.0, "max": -float("inf"), "min": float("inf")}
 """The reductions, with the value of none."""
 
@@ -107,7 +110,7 @@ class _Loop:
         self.stored = [v for name, (v,) in loop.program.outputs.items() if name.startswith("out")]
         self.reduced = [v for name, (v,) in loop.program.outputs.items() if name.startswith("sum")]
         self.values: dict[int, native._Value] = {}
-        self.fixed: set[int] = set()
+        self.gathers = any(stream.how == "gather" for stream in loop.streams)
 
     def lines(self) -> list[str]:
         code, loop = self.code, self.loop
@@ -247,6 +250,7 @@ class _Loop:
             return native._Value(code.new(f"fpext float {value} to double") if stream.narrow else value, FLOAT, 1)
         if stream.how == "column":
             place = code.new(f"getelementptr {scalar}, ptr {base}, i64 {c}")
+            self.call_for(place, size, mask)
             value = self.vector(place, scalar, mask)
         else:
             value = self.gathered(base, scalar, self.inputs[k][1], c, mask)
@@ -258,6 +262,7 @@ class _Loop:
         """Numbers one by one: as fast as the processors' own instruction, or faster."""
         code = self.code
         first = code.new(f"getelementptr i32, ptr {indices}, i64 {c}")
+        self.call_for(first, 4, mask)
         wide = (
             "" if mask is None else code.new(f"zext <{WIDTH} x i32> {self.vector(first, 'i32', mask)} to {_INTEGERS}")
         )
@@ -272,6 +277,13 @@ class _Loop:
             one = code.new(f"load {scalar}, ptr {place}, align {4 if scalar == 'float' else 8}")
             result = code.new(f"insertelement <{WIDTH} x {scalar}> {result}, {scalar} {one}, i32 {lane}")
         return result
+
+    def call_for(self, place: str, size: int, mask: str | None) -> None:
+        """Have the cache fetch what is needed soon: the processor does not by itself between gathered numbers."""
+        if self.gathers and mask is None:
+            self.declare("void @llvm.prefetch.p0(ptr, i32 immarg, i32 immarg, i32 immarg)")
+            later = self.code.new(f"getelementptr i8, ptr {place}, i64 {AHEAD * size}")
+            self.code.line(f"call void @llvm.prefetch.p0(ptr {later}, i32 0, i32 3, i32 1)")
 
     def vector(self, place: str, scalar: str, mask: str | None) -> str:
         """Eight consecutive numbers, zero where they are masked."""
@@ -418,6 +430,7 @@ def _product(module: _Module, product: Product) -> list[str]:
         return f"%{name}.i"
 
     reached = block("many", rows, "%first", "entry")
-    block("one", 1, reached, "many.exit")
+    reached = block("some", rows // 2, reached, "many.exit")
+    block("one", 1, reached, "some.exit")
     code.line("ret i64 0")
     return code.lines

@@ -43,7 +43,7 @@ def adaptive_kernels(
     as tangent vectors are made orthonormal. With ``equal``, all steps have length ``dt``.
 
     With ``watch``, ``step`` flags steps in which an event may lie, ``polynomials`` describes the event functions in
-    such a step, ``interpolate`` also gives them at ``theta``, and ``land`` takes lanes with ``lands`` to the state
+    such a step, ``refine`` leads ``theta`` to a zero of one of them, and ``land`` takes lanes with ``lands`` to the state
     after event ``which`` at time ``when`` in state ``ytheta``, and tells the event functions just before.
     """
     kernels: dict[str, Kernel] = {
@@ -52,11 +52,13 @@ def adaptive_kernels(
     }
     if dense or again:
         kernels["prepare"] = Straight(_prepare(rhs, method, again))
-        kernels["interpolate"] = Straight(_interpolate(rhs, method, watch))
+        kernels["interpolate"] = Straight(_interpolate(rhs, method))
     if watch is not None:
-        kernels["land"] = Straight(_land(rhs, method, watch, equal))
+        if watch.acting:
+            kernels["land"] = Straight(_land(rhs, method, watch, equal))
         if watch.count:
             kernels["polynomials"] = Straight(_polynomials(rhs, method, watch))
+            kernels["refine"] = Straight(_refine(rhs, method, watch))
     return kernels
 
 
@@ -72,19 +74,21 @@ def adaptive_workspace(
 ) -> Workspace:
     """The memory of :func:`adaptive_kernels`; the fields before ``theta`` are what a member takes along."""
     n, scheme = dimension, _scheme(method)
-    events, watched = (watch.count, 1) if watch else (0, 0)
+    events, watched, acting = (watch.count, 1, int(watch.acting)) if watch else (0, 0, 0)
+    searching = {name: watched for name in ("begin", "end", "after", "last", "over")}
     coefficients = events * (watch.degree(rows(method)) + 1) if watch else 0
     return (
         Workspace(width)
         .lanes(t=1, h=1, y=n, k=n, memory=1, held=1, p=parameters)
         .lanes(stuck=1, steps=1, rejected=1, sample=1, sample_time=1)
-        .lanes(g=events, gold=events, rate=events, fired=events, gap=events, widest=events, due=events)
-        .lanes(stop=watched, kick=watched, flag=watched, begin=watched, end=watched)
-        .lanes(after=watched, last=watched, over=watched)
+        .lanes(g=events, gold=events, rate=events, flag=watched)
+        .lanes(fired=acting * events, gap=acting * events, widest=acting * events, due=acting * events)
+        .lanes(stop=acting, kick=acting, **(searching if acting else {}))
         .lanes(told=1, hold=1, yold=n, kold=n if again else 0, K=scheme.kept(method) * n if dense else 0)
-        .lanes(theta=1, ytheta=n, Q=rows(method) * n if dense or again else 0)
-        .lanes(gtheta=events, which=watched, when=watched, lands=watched, gone=events, gone_rate=events)
+        .lanes(theta=1, **({} if acting else searching), ytheta=n, Q=rows(method) * n if dense or again else 0)
+        .lanes(gtheta=events, which=watched, when=watched, lands=acting, gone=acting * events, gone_rate=acting * events)
         .lanes(bernstein=coefficients, residual=events)
+        .lanes(passages=watched, low=watched, high=watched, rising=watched, moved=watched)
         .shared(t_end=1, direction=1, rtol=1, atol=1, max_steps=1, dt=1, t_start=1)
     )
 
@@ -157,7 +161,7 @@ def _step(
     shared = {name: b.input(name, 1)[0] for name in ("t_end", "direction", "max_steps")}
     t, h = lane["t"], lane["h"]
 
-    stop = b.input("stop", 1)[0] if watch else shared["t_end"]
+    stop = b.input("stop", 1)[0] if watch and watch.acting else shared["t_end"]
     left = b.abs(b.sub(stop, t))
     last = b.ge(b.mul(h, b.constant(1.0 + 1e-9)), left) if equal else b.ge(h, left)
     used = b.copysign(b.select(last, left, h) if equal else _smaller(b, h, left), shared["direction"])
@@ -256,16 +260,10 @@ def _prepare(rhs: Program, method: Method, again: bool) -> Program:
     return b.program({"Q": [v for row in found for v in row]}).fused()
 
 
-def _interpolate(rhs: Program, method: Method, watch: Watch | None) -> Program:
+def _interpolate(rhs: Program, method: Method) -> Program:
     b = Builder()
     y, found = _dense_output(b, rhs, method)
-    theta = b.input("theta", 1)[0]
-    inside = interpolant(b, theta, y, found)
-    outputs: dict[str, Values] = {"ytheta": inside}
-    if watch is not None:
-        t = b.fma(theta, b.input("hold", 1)[0], b.input("told", 1)[0])
-        outputs["gtheta"] = events.values(b, watch, t, inside, b.input("p", rhs.inputs["p"]), inside)["g"]
-    return b.program(outputs).fused()
+    return b.program({"ytheta": interpolant(b, b.input("theta", 1)[0], y, found)}).fused()
 
 
 def _polynomials(rhs: Program, method: Method, watch: Watch) -> Program:
@@ -273,6 +271,12 @@ def _polynomials(rhs: Program, method: Method, watch: Watch) -> Program:
     y, found = _dense_output(b, rhs, method)
     p = b.input("p", rhs.inputs["p"])
     return b.program(events.polynomials(b, watch, len(found), y, found, p)).fused()
+
+
+def _refine(rhs: Program, method: Method, watch: Watch) -> Program:
+    b = Builder()
+    y, found = _dense_output(b, rhs, method)
+    return b.program(events.refine(b, watch, y, found, b.input("p", rhs.inputs["p"]))).fused()
 
 
 def _land(rhs: Program, method: Method, watch: Watch, equal: bool) -> Program:

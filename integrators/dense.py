@@ -28,6 +28,20 @@ class Attempt:
     kept: Sequence[Values]
 
 
+def moving(b: Builder, theta: int, y: Values, rows: Sequence[Values]) -> tuple[list[int], list[int]]:
+    """The :func:`interpolant`, and its derivative by ``theta``."""
+    rest = b.sub(b.constant(1.0), theta)
+    values, slopes = [], []
+    for j in range(len(y)):
+        value, slope = rows[-1][j], b.constant(0.0)
+        for i in range(len(rows) - 1, 0, -1):
+            slope = b.fma(slope, rest, b.neg(value)) if i % 2 else b.fma(slope, theta, value)
+            value = b.fma(value, rest if i % 2 else theta, rows[i - 1][j])
+        slopes.append(b.fma(slope, theta, value))
+        values.append(b.fma(value, theta, y[j]))
+    return values, slopes
+
+
 def interpolant(b: Builder, theta: int, y: Values, rows: Sequence[Values]) -> list[int]:
     """``y + theta (Q0 + (1 - theta) (Q1 + theta (Q2 + (1 - theta) (Q3 + ...))))``."""
     rest = b.sub(b.constant(1.0), theta)

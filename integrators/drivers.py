@@ -11,7 +11,7 @@ from math import inf, nan
 
 from numba.extending import register_jitable
 
-from ..engine.memory import Doubles, Integers, at, call, lowest
+from ..engine.memory import Doubles, Integers, at, call, doubles, lowest
 from .event_drivers import FLAGGED, IDLE, STANDING, begin_search, kicked, next_stop, settle
 from .fields import (
     DONE,
@@ -133,7 +133,7 @@ def adaptive(
     everywhere = -1 if width == 64 else (1 << width) - 1
     entering = running = taken = 0
     how = (
-        *(kernels, field, width, dimension, direction, events, degree, sides, actions),
+        *(kernels, field, width, dimension, direction, events, degree, acting, sides, actions),
         *(schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch),
     )
     flush = queue[0] != 0
@@ -149,7 +149,7 @@ def adaptive(
             free &= free - 1
             slot[lane] = entering
             _enter(work, lane, rows, row_count, at(columns, entering * row_count))
-            if watched:
+            if acting:
                 stop[lane] = next_stop(schedule, row, entering, kick[lane], t_end, direction)
             running |= 1 << lane
             attention |= 1 << lane
@@ -242,11 +242,12 @@ def adaptive(
             attention &= attention - 1
             member = slot[lane]
             ending = RUNNING
-            if limited:
-                for e in range(events):
-                    if counts[member * row[1] + e] == limits[e]:
-                        over[lane] = 1 + DONE
-            if watched and over[lane] != 0.0:
+            complete = False
+            for e in range(limited * events):
+                complete = complete or counts[member * row[1] + e] == limits[e]
+            if complete:
+                ending = DONE
+            elif acting and over[lane] != 0.0:
                 ending = int(over[lane]) - 1
             elif t[lane] == t_end:
                 ending = DONE
@@ -267,6 +268,33 @@ def adaptive(
         running &= running - 1
         _leave(work, lane, rows, row_count, at(columns, slot[lane] * row_count))
     return left
+
+
+def file(
+    entries: Integers,
+    log: Doubles,
+    logged: Integers,
+    length: int,
+    direction: int,
+    events: int,
+    places: Integers,
+    rooms: Integers,
+    filed: Integers,
+) -> int:
+    """Empty the log: each event goes to its member's row in the memory of its kind, behind those before it in time."""
+    for k in range(logged[0]):
+        member, e = entries[2 * k], entries[2 * k + 1]
+        entry, count = at(log, k * length), filed[member * events + e]
+        row = at(doubles(places[e]), member * rooms[e] * length)
+        filed[member * events + e] += 1
+        while count > 0 and direction * (row[(count - 1) * length] - entry[0]) > 0.0:
+            for j in range(length):
+                row[count * length + j] = row[(count - 1) * length + j]
+            count -= 1
+        for j in range(length):
+            row[count * length + j] = entry[j]
+    logged[0] = 0
+    return 0
 
 
 @register_jitable

@@ -26,19 +26,27 @@ from .fields import (
     GONE,
     GONE_RATE,
     GTHETA,
+    HIGH,
     HOLD,
     KICK,
     LANDS,
     LAST,
+    LOW,
+    MOVED,
+    NOISE,
     OVER,
+    PASSAGES,
     RATE,
     RESET,
     RESIDUAL,
+    RESOLVED,
+    RISING,
     STOP,
     T_END,
     T_START,
     TERMINAL,
     THETA,
+    TINY,
     TOLD,
     WHEN,
     WHICH,
@@ -60,17 +68,13 @@ NARROWEST = 2.0**-45
 """Fraction of an interval within which zeros are not told apart."""
 SHORTEST = 2.0**-14
 """Fraction of a step below which a polynomial is taken as it is."""
-NOISE, FAINT = 2.0**-45, 2.0**-20
-"""Over the largest coefficient, below which one is zero, and so where the polynomial begins at zero."""
-RESOLVED = 1e-8
-"""How well a polynomial must agree with the event function, over its largest coefficient."""
+FAINT = 2.0**-20
+"""Over the largest coefficient, below which one is zero where the polynomial begins at zero."""
 SMALL = 1e-12
 """Below this, over its values in the step, an event function is zero where an event has just happened; so it is where
 it changes by no more within the resolution of time."""
 ALL = 3.0
 """AFTER which there are no more events in an interval."""
-TINY = 1e-300
-"""What stands for zero on one side of zero."""
 DENSE, FALLEN, NOW = 2.0**-22, 2.0**-12, 2.0**-48
 """Accumulation: a time between events below DENSE of the time elapsed, and below FALLEN of what it was before it began
 to fall; or, as far as numbers tell, none."""
@@ -90,10 +94,9 @@ def settle(work, slot, pending, how):
     Those are left over only when the log is full. A lane that is finished is at the end of its step, or at the first
     event in it that changes the state or ends the trajectory, or has the ending ``over``.
     """
-    kernels, field, width, dimension, direction, events, degree, sides, actions = how[:9]
-    schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch = how[9:]
-    prepare, interpolate, polynomials = kernels[1], kernels[2], kernels[3]
-    land = kernels[4]
+    kernels, field, width, dimension, direction, events, degree, acting, sides, actions = how[:10]
+    schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch = how[10:]
+    prepare, polynomials, land, refine = kernels[1], kernels[3], kernels[4], kernels[5]
     t, y, g, rate = at(work, field[T]), at(work, field[Y]), at(work, field[G]), at(work, field[RATE])
     gold, told, hold = at(work, field[GOLD]), at(work, field[TOLD]), at(work, field[HOLD])
     flag, begin, end = at(work, field[FLAG]), at(work, field[BEGIN]), at(work, field[END])
@@ -104,8 +107,8 @@ def settle(work, slot, pending, how):
     gone, gone_rate = at(work, field[GONE]), at(work, field[GONE_RATE])
     fired, gap, widest = at(work, field[FIRED]), at(work, field[GAP]), at(work, field[WIDEST])
     bernstein, residual = at(work, field[BERNSTEIN]), at(work, field[RESIDUAL])
-    low, high = at(scratch, 0), at(scratch, width)
-    slope, rising = at(scratch, 2 * width), at(scratch, 3 * width)
+    low, high = at(work, field[LOW]), at(work, field[HIGH])
+    passages, rising, moved = at(work, field[PASSAGES]), at(work, field[RISING]), at(work, field[MOVED])
 
     if events > 0:
         call(prepare, work, work, pending, 0)
@@ -119,10 +122,14 @@ def settle(work, slot, pending, how):
                 fresh |= 1 << lane
         if fresh != 0:
             call(polynomials, work, work, fresh, 0)
+        clear = 0
         while fresh != 0:
             lane = lowest(fresh)
             fresh &= fresh - 1
             flag[lane] = KNOWN
+            if passages[lane] < 2.0 and begin[lane] == 0.0 and end[lane] == 1.0 and after[lane] < 0.0:
+                clear |= 1 << lane
+                continue
             for e in range(events):
                 c = at(bernstein, e * (degree + 1) * width + lane)
                 largest = 0.0
@@ -138,16 +145,22 @@ def settle(work, slot, pending, how):
         while bits != 0:
             lane = lowest(bits)
             bits &= bits - 1
-            if flag[lane] == KNOWN and after[lane] == ALL:
+            if clear >> lane & 1:
+                e, after[lane] = int(which[lane]) if passages[lane] == 1.0 else -1, ALL
+            elif flag[lane] == KNOWN and after[lane] == ALL:
                 after[lane], e = -1.0, -1
             elif flag[lane] == KNOWN:
                 e = _next(
-                    lane, width, events, degree, sides, bernstein, gold, g, begin, end, after, last, theta, scratch
+                    *(lane, width, events, degree, sides, bernstein, gold, g, begin, end, after, last),
+                    *(theta, low, high, rising, moved, scratch),
                 )
             if flag[lane] == KNOWN:
                 if e >= 0:
                     which[lane] = e
                     found |= 1 << lane
+                elif end[lane] == 1.0 and not acting:
+                    flag[lane] = IDLE
+                    pending &= ~(1 << lane)
                 elif end[lane] < 1.0:
                     span = end[lane] - begin[lane]
                     begin[lane] = end[lane]
@@ -164,8 +177,10 @@ def settle(work, slot, pending, how):
                 which[lane], when[lane] = e, t[lane]
                 landing |= 1 << lane
 
-        if found != 0:
-            _polish(interpolate, work, width, theta, gtheta, which, low, high, slope, rising, found)
+        open, rounds = found, 0
+        while open != 0 and rounds < 60:
+            open &= call(refine, work, work, open, 0)
+            rounds += 1
         bits = found | landing
         while bits != 0:
             lane = lowest(bits)
@@ -196,7 +211,7 @@ def settle(work, slot, pending, how):
                 _crowd(lane, e, width, when, fired, gap, widest, work[field[T_START]], over)
             if actions[e] != 0:
                 landing |= 1 << lane
-            elif over[lane] != 0.0:
+            elif over[lane] != 0.0 or (not acting and clear >> lane & 1):
                 flag[lane] = IDLE
                 pending &= ~(1 << lane)
                 landing &= ~(1 << lane)
@@ -311,11 +326,11 @@ def _sign(value):
 
 
 @register_jitable
-def _next(lane, width, events, degree, sides, bernstein, gold, g, begin, end, after, last, theta, scratch):
-    """The next event within BEGIN and END of a lane, -1 if there is none; its place goes to theta and scratch."""
-    low, high = at(scratch, 0), at(scratch, width)
-    slope, rising = at(scratch, 2 * width), at(scratch, 3 * width)
-    out, stack = at(scratch, 4 * width), at(scratch, 4 * width + 8)
+def _next(
+    lane, width, events, degree, sides, bernstein, gold, g, begin, end, after, last, theta, low, high, rising, moved, scratch
+):
+    """The next event within BEGIN and END of a lane, -1 if there is none, which lies near THETA in LOW and HIGH."""
+    out, stack = at(scratch, 0), at(scratch, 8)
     best, place, zeros = -1, 2.0, 0
     for e in range(events):
         c = at(bernstein, e * (degree + 1) * width + lane)
@@ -349,7 +364,7 @@ def _next(lane, width, events, degree, sides, bernstein, gold, g, begin, end, af
         zeros += int(out[5])
         if found and out[0] < place - TIE:
             best, place = e, out[0]
-            theta[lane], low[lane], high[lane], slope[lane], rising[lane] = out[0], out[1], out[2], out[3], out[4]
+            theta[lane], low[lane], high[lane], rising[lane], moved[lane] = out[0], out[1], out[2], out[4], 1.0
     if best >= 0:
         after[lane], last[lane] = place, best
     if zeros == 1 and best >= 0:
@@ -362,7 +377,7 @@ def _first_zero(stack, degree, side, least, strict, out):
     """The first zero of a polynomial where it passes to the right side, from ``least`` on.
 
     ``stack`` holds its coefficients and the interval, and has room for the halves. Sets ``out`` to the zero, the
-    interval that isolates it, the slope, and the sign behind it.
+    interval that isolates it, and the sign behind it (number 4).
     """
     size, level = degree + 3, 0
     out[5] = -1.0
@@ -389,7 +404,7 @@ def _first_zero(stack, degree, side, least, strict, out):
                 out[4] = 1.0 if final > 0.0 else -1.0
                 out[0] = left + (right - left) * _zero(c, degree, out)
                 if out[0] > least or (out[0] == least and not strict):
-                    out[1], out[2], out[3] = left, right, out[3] / (right - left)
+                    out[1], out[2] = left, right
                     return True
         else:
             half, middle = at(c, size), 0.5 * (left + right)
@@ -434,29 +449,3 @@ def _zero(c, degree, out):
         if value == 0.0 or enough:
             break
     return x
-
-
-@register_jitable
-def _polish(interpolate, work, width, theta, gtheta, which, low, high, slope, rising, open):
-    """Zeros of the event functions themselves, near those of the polynomials; leaves the states there in ``ytheta``."""
-    for k in range(60):
-        call(interpolate, work, work, open, 0)
-        bits = open
-        while bits != 0:
-            lane = lowest(bits)
-            bits &= bits - 1
-            value = gtheta[int(which[lane]) * width + lane] * rising[lane]
-            if value < 0.0:
-                low[lane] = theta[lane]
-            elif value > 0.0:
-                high[lane] = theta[lane]
-            move = value / (slope[lane] * rising[lane]) if slope[lane] != 0.0 else 2.0
-            new = theta[lane] - move
-            if not low[lane] < new < high[lane]:
-                new = 0.5 * (low[lane] + high[lane])
-            if value == 0.0 or abs(move) <= (2.0**-50 if k == 0 else 2.0**-42) or high[lane] - low[lane] <= 2.0**-50:
-                open &= ~(1 << lane)
-            else:
-                theta[lane] = new
-        if open == 0:
-            break

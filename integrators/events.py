@@ -20,12 +20,16 @@ from ..engine.errors import InputError
 from ..engine.events import Event
 from ..engine.program import Builder, Program
 from ..engine.system import System
-from .dense import Values, interpolant
-from .fields import RESET, TERMINAL
+from .dense import Values, interpolant, moving
+from .fields import NOISE, RESET, RESOLVED, TERMINAL, TINY
 
 MARGIN = 0.25
 """How near to zero a control polygon may come, over its height, before it is looked at."""
 MOST_COEFFICIENTS = 13
+IMPROVED = 4
+"""Steps of Newton's method with which a guess of a zero begins."""
+CLOSE, NARROW = 2.0**-29, 2.0**-50
+"""Fraction of a step: moved by no more, Newton's method is at the zero to rounding; narrower intervals are points."""
 BETWEEN = (0.25, 0.5, 0.75)
 """Where functions that are not linear are also asked."""
 
@@ -42,11 +46,14 @@ class Watch:
         ``y`` after event number ``which``, from ``t``, ``y``, ``p``.
     sides : tuple of int
         For each located event 1 (g grows through zero), -1 or 0 (either).
+    acting : bool
+        Whether any event changes the state or ends the trajectory.
     """
 
     conditions: Program | None
     landing: Program
     sides: tuple[int, ...]
+    acting: bool
 
     @property
     def count(self) -> int:
@@ -127,9 +134,10 @@ def happenings(
     located = [event for event in found.values() if event.located]
     if located:
         conditions = conditions or declared.conditions(system, found)
-    watch = Watch(conditions, landing or declared.landing(system, found), tuple(event.side for event in located))
-    at = tuple(_where(system, event) for event in found.values() if not event.located)
     actions = tuple(RESET * (e.reset is not None) | TERMINAL * e.terminal for e in found.values())
+    sides = tuple(event.side for event in located)
+    watch = Watch(conditions, landing or declared.landing(system, found), sides, any(actions))
+    at = tuple(_where(system, event) for event in found.values() if not event.located)
     return Happenings(tuple(found), watch, actions, at)
 
 
@@ -191,7 +199,9 @@ def suspicious(
 def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Values], p: Values) -> dict[str, Values]:
     """Bernstein coefficients of the event functions between the fractions ``begin`` and ``end`` of a step.
 
-    ``residual`` is by how much the polynomials miss the functions in between.
+    ``residual`` is by how much the polynomials miss the functions in between. ``passages`` is 0 or 1 where the signs of
+    all coefficients are certain and allow no more, and 2 where one must look closer; with 1, event ``which`` passes
+    ``rising`` (1 or -1) through zero between ``low`` and ``high``, near ``theta``.
     """
     (begin,), (end,), (t,), (h,) = (b.input(name, 1) for name in ("begin", "end", "told", "hold"))
     degree = watch.degree(rows)
@@ -204,6 +214,9 @@ def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Valu
         return values(b, watch, b.fma(theta, h, t), state, p, state)["g"]
 
     sampled = [at(x) for x in nodes]
+    first, last = b.eq(begin, b.constant(0.0)), b.eq(end, b.constant(1.0))
+    zero, one, two = map(b.constant, (0.0, 1.0, 2.0))
+    which, before, behind, place, passages, certain = zero, one, b.neg(one), zero, zero, b.constant(True)
     coefficients: list[int] = []
     residuals: list[int] = []
     for i in range(watch.count):
@@ -217,7 +230,88 @@ def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Valu
                 miss = b.abs(b.sub(guess, at(x)[i]))
                 worst = b.select(b.gt(miss, worst), miss, worst)
         residuals.append(worst)
-    return {"bernstein": coefficients, "residual": residuals}
+        line = [b.select(first, b.input("gold", watch.count)[i], found_here[0]), *found_here[1:-1]]
+        line.append(b.select(last, b.input("g", watch.count)[i], found_here[-1]))
+        sizes = [b.abs(v) for v in line]
+        smallest = largest = sizes[0]
+        for v in sizes[1:]:
+            smallest = b.select(b.lt(v, smallest), v, smallest)
+            largest = b.select(b.gt(v, largest), v, largest)
+        clear = b.gt(smallest, b.fma(largest, b.constant(NOISE), b.constant(TINY)))
+        if not watch.smooth:
+            clear = b.and_(clear, b.le(worst, b.mul(largest, b.constant(RESOLVED))))
+        changes, counts = zero, b.constant(True)
+        if watch.sides[i]:
+            counts = (b.gt if watch.sides[i] > 0 else b.lt)(line[-1], zero)
+        for k, (u, v) in enumerate(zip(line, line[1:], strict=False)):
+            change = b.xor(b.lt(u, zero), b.lt(v, zero))
+            changes = b.add(changes, b.bool_to_float(change))
+            here = b.and_(change, counts)
+            before, behind = b.select(here, u, before), b.select(here, v, behind)
+            place = b.select(here, b.constant(float(k)), place)
+        certain = b.and_(certain, b.and_(clear, b.le(changes, one)))
+        passes = b.and_(counts, b.eq(changes, one))
+        passages = b.add(passages, b.bool_to_float(passes))
+        which = b.select(passes, b.constant(float(i)), which)
+    certain = b.and_(certain, b.le(passages, one))
+    fraction = b.mul(b.add(place, b.div(before, b.sub(before, behind))), b.constant(1 / degree))
+    theta = b.fma(span, fraction, begin)
+    for _ in range(IMPROVED):
+        value, rate, _, _ = passing(b, watch, which, theta, t, h, y, found, p)
+        move = b.div(value, rate)
+        new = b.sub(theta, move)
+        inside = b.and_(b.gt(new, begin), b.lt(new, end))
+        theta, moved = b.select(inside, new, theta), b.select(inside, move, one)
+    return {
+        "bernstein": coefficients,
+        "residual": residuals,
+        "passages": [b.select(certain, passages, two)],
+        "which": [which],
+        "theta": [theta],
+        "low": [begin],
+        "high": [end],
+        "rising": [b.select(b.gt(behind, before), one, b.neg(one))],
+        "moved": [moved],
+    }
+
+
+def passing(
+    b: Builder, watch: Watch, which: int, theta: int, t: int, h: int, y: Values, found: list[Values], p: Values
+) -> tuple[int, int, list[int], list[int]]:
+    """Value and derivative by ``theta`` of event function ``which`` on the dense output, all values, and the state."""
+    state, slope = moving(b, theta, y, found)
+    inverse = b.div(b.constant(1.0), h)
+    seen = values(b, watch, b.fma(theta, h, t), state, p, [b.mul(v, inverse) for v in slope])
+    value, rate = seen["g"][0], seen["rate"][0]
+    for i in range(1, watch.count):
+        here = b.eq(which, b.constant(float(i)))
+        value, rate = b.select(here, seen["g"][i], value), b.select(here, seen["rate"][i], rate)
+    return value, b.mul(rate, h), seen["g"], state
+
+
+def refine(b: Builder, watch: Watch, y: Values, found: list[Values], p: Values) -> dict[str, Values]:
+    """A step of Newton's method towards the zero of event function ``which`` between ``low`` and ``high``."""
+    names = ("which", "theta", "low", "high", "rising", "moved", "told", "hold")
+    which, theta, low, high, rising, moved, t, h = (b.input(name, 1)[0] for name in names)
+    value, rate, every, state = passing(b, watch, which, theta, t, h, y, found, p)
+    zero, half, close = b.constant(0.0), b.constant(0.5), b.constant(CLOSE)
+    side = b.mul(value, rising)
+    low, high = b.select(b.lt(side, zero), theta, low), b.select(b.gt(side, zero), theta, high)
+    move = b.div(value, rate)
+    new = b.sub(theta, move)
+    inside = b.and_(b.gt(new, low), b.lt(new, high))
+    narrow = b.le(b.sub(high, low), b.constant(NARROW))
+    done = b.or_(b.eq(value, zero), b.or_(b.le(b.abs(moved), close), narrow))
+    middle = b.mul(half, b.add(low, high))
+    return {
+        "theta": [b.select(done, theta, b.select(inside, new, middle))],
+        "moved": [b.select(done, moved, b.select(inside, move, b.constant(1.0)))],
+        "low": [low],
+        "high": [high],
+        "ytheta": state,
+        "gtheta": every,
+        "attention": [b.not_(done)],
+    }
 
 
 @cache

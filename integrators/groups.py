@@ -100,7 +100,7 @@ class Adaptive(Compiled):
         kernels = control.adaptive_kernels(rhs, method, **how, projection=projection, equal=equal)
         super().__init__(workspace, kernels, FIELDS)
         self.addresses = np.array(
-            [self.kernels.get(name, 0) for name in ("step", "prepare", "interpolate", "polynomials", "land")]
+            [self.kernels.get(name, 0) for name in ("step", "prepare", "interpolate", "polynomials", "land", "refine")]
         )
         self.degree = watch.degree(control.rows(method)) if watch else 0
         rows: list[int] = []
@@ -202,7 +202,7 @@ class AdaptiveGroup:
         self.slot = np.empty(width, dtype=np.int64)
         self.aside = compiled.memory(direction=self.direction) if events else self.work[:0]
         self.aside_slot, self.waiting = np.zeros(width, dtype=np.int64), np.zeros(1, dtype=np.int64)
-        self.scratch = np.empty(4 * width + 8 + 50 * (compiled.degree + 3))
+        self.scratch = np.empty(8 + 50 * (compiled.degree + 3))
         states = compiled.dimension if state_too else 0
         self.record = _Record(events, self.members, record_from, limits, states, self.direction, width)
         schedule, scheduled = events.schedule(p, self.direction) if events else (np.zeros((1, 1)), _NONE)
@@ -216,16 +216,18 @@ class AdaptiveGroup:
         c = self.compiled
         self._of("t")[:], self._of("stuck")[:] = t, 0.0
         if self.record.watched:
-            self._of("flag")[:] = self._of("over")[:] = 0.0
+            self._of("flag")[:] = 0.0
+            self.waiting[0] = 0
+        if self.record.acting:
+            self._of("over")[:] = 0.0
             self._of("due")[:] = 0.0
             self._of("fired")[:] = -self.direction * np.inf
             self._of("gap")[:] = self._of("widest")[:] = np.inf
             self._of("kick")[:, 0] = (self.direction * (self.schedule - t) <= 0.0).sum(axis=1)
-            self.waiting[0] = 0
         driver(DRIVERS, "begin")(
             *(c.kernels["start"], self.work, c.width, c.rows, len(c.rows), self.columns, self.members)
         )
-        if self.record.watched:
+        if self.record.located:
             g = self._of("g")
             g[np.abs(g) <= 2.0**-40 * np.abs(self._of("rate") * self._of("h"))] = 0.0
 
@@ -311,7 +313,7 @@ class AdaptiveGroup:
 
 _NONE = np.zeros((1, 1), dtype=np.int64)
 _UNLIMITED = 2**62
-LOGGED = 8192
+LOGGED = 16384
 """Events that are logged at most before they are fetched."""
 
 
@@ -340,33 +342,29 @@ class _Record:
         self.states, self.direction, self.logged = states, direction, np.zeros(1, dtype=np.int64)
         room = max(LOGGED, 2 * width) if events else 0
         self.log, self.entries = np.empty((room, 1 + states)), np.empty((room, 2), dtype=np.int64)
-        self._found: list[tuple[np.ndarray, np.ndarray]] = []
+        self._found = [np.empty((members, 0, 1 + states)) for _ in self.names]
+        self._filed = np.zeros_like(self.counts)
 
     def empty(self) -> None:
-        """Fetch what is in the log."""
-        count = int(self.logged[0])
-        if count:
-            self._found.append((self.entries[:count].copy(), self.log[:count].copy()))
-            self.logged[0] = 0
+        """File what is in the log, in the order of time."""
+        if not self.logged[0]:
+            return
+        for number, most in enumerate(self.counts.max(axis=0).tolist()):
+            found = self._found[number]
+            if most > found.shape[1]:
+                wider = np.full((self.members, min(max(2 * most, 8), int(self.limits[number])), found.shape[2]), np.nan)
+                wider[:, : found.shape[1]] = found
+                self._found[number] = wider
+        rooms = np.array([found.shape[1] for found in self._found])
+        places = np.array([found.ctypes.data for found in self._found])
+        driver(DRIVERS, "file")(
+            *(self.entries, self.log, self.logged, 1 + self.states, self.direction),
+            *(len(self.names), places, rooms, self._filed),
+        )
 
     def of(self, number: int) -> np.ndarray:
         """Times (and states) ``(members, most, 1 + states)`` of an event, padded with NaN."""
-        counts = self.counts[:, number]
-        padded = np.full((self.members, int(counts.max(initial=0)), 1 + self.states), np.nan)
-        if self._found:
-            entries = np.concatenate([entries for entries, _ in self._found])
-            values = np.concatenate([values for _, values in self._found])
-            if len(self.names) > 1:
-                mine = entries[:, 1] == number
-                entries, values = entries[mine], values[mine]
-            member = entries[:, 0].astype(np.uint16 if self.members < 2**16 else np.int64)  # which sort faster
-            order = np.argsort(member, kind="stable")
-            member, values = member[order], values[order]
-            falls = self.direction * np.diff(values[:, 0]) < 0.0
-            if (falls & (member[1:] == member[:-1])).any():
-                values = values[np.lexsort((self.direction * values[:, 0], member))]
-            padded[np.arange(padded.shape[1]) < counts[:, None]] = values
-        return padded
+        return self._found[number][:, : int(self.counts[:, number].max(initial=0))]
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,12 @@ class WindingNumbersFigure(OfOneGroup):
     kind = "winding_numbers"
 
 
+class KickMapFigure(OfOneGroup):
+    """Which attractor follows on kicks, over their phase and strength."""
+
+    kind = "kick_map"
+
+
 class CycleFigure(OfOneGroup):
     """A limit cycle in phase space."""
 
@@ -183,7 +189,7 @@ FIGURES: dict[str, type[FigureOptions]] = {
     for each in (
         *(TimeSeries, PhasePortrait, OrbitDiagramFigure, LyapunovFigure, BasinsFigure, MotionMapFigure),
         *(MetadynamicsFigure, LandscapeFigure, IsoperiodicDiagramFigure, TrackedAttractorsFigure),
-        *(WindingNumbersFigure, BranchesFigure, CycleFigure),
+        *(WindingNumbersFigure, KickMapFigure, BranchesFigure, CycleFigure),
     )
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,8 @@ def basins(data: xr.Dataset, axes: Axes | None = None) -> Figure:
 def kick_map(data: xr.Dataset, axes: Axes | None = None) -> Figure:
     """Draw which attractor follows on a kick: a colour for each, light for the one that is kicked, white for none.
 
+    Where blocks were named that tell the attractors apart, the legend has the range of the first of them.
+
     Parameters
     ----------
     data : Dataset
@@ -68,7 +71,7 @@ def kick_map(data: xr.Dataset, axes: Axes | None = None) -> Figure:
     from matplotlib.patches import Patch
 
     if axes is None:
-        axes = new_figure(data, (6.4, 4.6)).subplots()
+        axes = new_figure(data, (7.0, 4.6)).subplots()
     count = data.sizes["attractor"]
     colours = ["white", "0.88", *colours_of(max(count - 1, 1))]
     follows = data["follows"].transpose("strength", "phase")
@@ -76,12 +79,23 @@ def kick_map(data: xr.Dataset, axes: Axes | None = None) -> Figure:
         data["phase"], data["strength"], follows, cmap=ListedColormap(colours), vmin=-1.5, vmax=len(colours) - 1.5
     )
     shown = [k for k in range(count) if (follows == k).any()]
-    names = ["back to the same" if k == 0 else f"attractor {k}" for k in shown]
+    names = [("back to the same" if k == 0 else f"attractor {k}") + _range(data, k) for k in shown]
     patches = [Patch(facecolor=colours[k + 1], label=name) for k, name in zip(shown, names, strict=True)]
-    axes.figure.legend(handles=patches, loc="outside right upper")
+    axes.figure.legend(handles=patches, loc="outside right center")
     axes.set_xlabel(described(data["phase"]))
     axes.set_ylabel(described(data["strength"]))
     return axes.figure
+
+
+def _range(data: xr.Dataset, attractor: int) -> str:
+    """Of the elements of the first block that tells attractors apart."""
+    if "blocks" not in data.attrs:
+        return ""
+    block = json.loads(data.attrs["blocks"])[0]
+    own = data[block].sel(attractor=attractor)
+    ends = (np.atleast_1d(np.round(each, 1) + 0.0).ravel() for each in (own.min("point"), own.max("point")))
+    words = (f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in zip(*ends, strict=True))
+    return f"\n{block} {', '.join(words)}"
 
 
 @styled

@@ -13,7 +13,7 @@ from .equilibria import BifurcationCurve, BifurcationDiagram, FixedPointBranch, 
 from .landscapes import Landscape, Metadynamics
 from .learning import Discrimination
 from .motion import MotionMap
-from .oscillators import WindingNumbers
+from .oscillators import KickMap, SmallestKick, WindingNumbers
 from .planes import IsoperiodicDiagram, LyapunovDiagram, TrackAttractors
 
 __all__ = ["ANALYSES", "Analysis", "Work"]
@@ -36,6 +36,8 @@ ANALYSES: dict[str, type[Analysis]] = {
         Metadynamics,
         Landscape,
         WindingNumbers,
+        KickMap,
+        SmallestKick,
         IsoperiodicDiagram,
         LyapunovDiagram,
         TrackAttractors,

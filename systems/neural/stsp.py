@@ -99,10 +99,14 @@ def random_weights(n, links, seed=0):
 
     Excitation and inhibition are of strength 1 / ``links``, as in `clique_weights`; returned as there.
     """
-    upper = np.triu(np.random.default_rng(seed).random((n, n)) < links / (n - 1), 1)
-    w = (upper | upper.T).astype(float) / links
+    w = _random_links(n, links, seed) / links
     z = np.where((w == 0) & ~np.eye(n, dtype=bool), -1.0 / links, 0.0)
     return {"n": n, "w": w, "z": z}
+
+
+def _random_links(n, links, seed=0):
+    upper = np.triu(np.random.default_rng(seed).random((n, n)) < links / (n - 1), 1)
+    return (upper | upper.T).astype(float)
 
 
 NEURON = {
@@ -277,6 +281,76 @@ def stsp_ring(t, s, p):
     others = jnp.sum(released) - released - _both_sides(released)
     du, dphi = full_depletion(s.u, s.phi, y, p.U_max, p.T_u, p.T_phi)
     return {"x": (-s.x + p.w * _both_sides(y) + p.z * others) / p.tau_x, "u": du, "phi": dphi}
+
+
+@flow(
+    state={"x": ("n",), "u": ("n",), "phi": ("n",)},
+    parameters={
+        "n": parameter(60, "", "number of neurons"),
+        "links": parameter(6, "", "number of neurons that excite each one, on average"),
+        "linked": parameter(
+            lambda p: _random_links(p.n, p.links), "", "1 where neurons excite each other (default: a random graph)"
+        ),
+        "w": parameter(1.0, "", "sum of the excitatory weights of a neuron with as many links as the average"),
+        "z": parameter(-1.0, "", "weight of the plastic inhibition of all other pairs, times links"),
+        **NEURON,
+        **DEPLETION,
+    },
+    initial=START,
+    observables={"y": rate, "y_mean": lambda t, s, p: jnp.mean(rate(t, s, p))},
+    time_unit="ms",
+    source=STSP,
+    known=(
+        known(
+            "mean number of links",
+            6.0,
+            lambda ax, s: s.parameters["linked"].value.sum() / 60,
+            atol=0.6,
+            source="by construction: a random graph",
+        ),
+        known(
+            "change of x in the sixth second at gain 1",
+            0.0,
+            lambda ax, s: _drift(ax, s.with_parameters(a=1.0)),
+            atol=1e-6,
+            source=CLIQUE_NOTES,
+        ),
+        known(
+            "smallest rate of those with a link at w = 3 from x = 1, where the reservoirs are exhausted",
+            1.0,
+            lambda ax, s: _exhausted(ax, s.with_parameters(w=3.0)),
+            atol=0.01,
+            source="closed form: at full rate phi = 0, so that x = w times the number of links over its mean",
+        ),
+        known(
+            "number of neurons that are active at some time within 10 s, w = 2",
+            20,
+            lambda ax, s: (_late(ax, s.with_parameters(w=2.0)) > 0.7).any(axis=0).sum(),
+            atol=2,
+            source=OWN,
+        ),
+    ),
+)
+def stsp_random_network(t, s, p):
+    """Random network: neurons that are linked excite each other, all other pairs inhibit through plastic synapses.
+
+    x is the membrane potential, u the calcium level, phi the vesicle reservoir of each neuron; time is in ms. As the
+    excited groups overlap in all ways, the activity at high gain wanders irregularly; at low gain it freezes.
+    """
+    y = rate(t, s, p)
+    released = s.u * s.phi * y
+    others = jnp.sum(released) - released - p.linked @ released
+    du, dphi = full_depletion(s.u, s.phi, y, p.U_max, p.T_u, p.T_phi)
+    return {"x": (-s.x + (p.w * (p.linked @ y) + p.z * others) / p.links) / p.tau_x, "u": du, "phi": dphi}
+
+
+def _exhausted(ax, system):
+    full = ax.simulate(system.with_initial(x=1.0), 3000.0, sample="end").y[0]
+    return full.values[system.parameters["linked"].value.any(axis=0)].min()
+
+
+def _late(ax, system):
+    return ax.simulate(system, 20_000.0, transient=10_000.0, sample=5.0, seed=1).y.values
 
 
 def _drift(ax, system):

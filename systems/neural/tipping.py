@@ -20,18 +20,20 @@ SOURCE = (
     "M. Linkerhand, C. Gros, Math. Mech. Complex Syst. 1, 129 (2013), arXiv:1207.2928: the claim is recollected, "
     "lambda1 = -20 and the range of lambda2 too; the plasticity is derived"
 )
-OWN = "own computation"
-LOW, HIGH = 1.6, 0.8
-"""Thresholds b beyond which the neuron counts as tipped into the state of low or of high rates."""
+OWN = "own computation with steps of 0.01 and 0.05"
+LOW, HIGH = 1.6, 3.0
+"""Gains beyond which the neuron has tipped into the state of low or of high rates: nearly those of the two attractors
+of the averaged plasticity."""
 SPREAD = np.linspace(-8.0, 8.0, 161)
 """Nodes of the mean over the potential, in standard deviations."""
+
 
 TARGET = {
     "Q": parameter(1.0, "", "variance of the membrane potential"),
     "lambda1": parameter(-20.0, "", "linear exponent of the target distribution of the rate"),
     "lambda2": parameter(18.8, "", "quadratic exponent of the target distribution of the rate"),
-    "eps_a": parameter(0.1, "", "rate of adaptation of the gain"),
-    "eps_b": parameter(0.1, "", "rate of adaptation of the threshold"),
+    "eps_a": parameter(0.07, "", "rate of adaptation of the gain"),
+    "eps_b": parameter(0.07, "", "rate of adaptation of the threshold"),
 }
 
 
@@ -47,22 +49,23 @@ TARGET = {
         known(
             "variance of the membrane potential",
             1.0,
-            lambda ax, s: _long(ax, s).x.var(),
+            lambda ax, s: _long(ax, s, 400_000.0).x.var(),
             atol=0.03,
             source="closed form: Q",
         ),
-        *(
-            known(
-                f"mean time in the state of {which} rates at eps_a = eps_b = {eps}",
-                value,
-                lambda ax, s, eps=eps, which=which: dwell_times(
-                    _long(ax, s.with_parameters(eps_a=eps, eps_b=eps)).b.values, 0.5
-                )[which].mean(),
-                rtol=0.15,
-                source=OWN,
-            )
-            for eps, values in ((0.1, (247.0, 736.0)), (0.2, (63.0, 149.0)))
-            for which, value in zip(("low", "high"), values, strict=True)
+        known(
+            "gain for a uniform target under slow adaptation, mean over 16 neurons",
+            1.767,
+            lambda ax, s: _slow(ax, s).a.mean(),
+            rtol=0.02,
+            source=f"{OWN}: 1 % above the balance of the mean plasticity, 1.7488",
+        ),
+        known(
+            "mean time between tips into the state of low rates at eps_a = eps_b = 0.1",
+            5050.0,
+            lambda ax, s: sum(v.mean() for v in _stays(ax, s.with_parameters(eps_a=0.1, eps_b=0.1)).values()),
+            rtol=0.25,
+            source=OWN,
         ),
     ),
 )
@@ -71,39 +74,49 @@ def tipping_neuron(t, s, p):
 
     x is the membrane potential, an Ornstein-Uhlenbeck process of relaxation time 1; a is the gain, b the threshold.
     With a high threshold the rate is low nearly always, with a low threshold it is high half of the time; the neuron
-    stays in either for random times.
+    stays in either for random times, which grow exponentially as the adaptation slows down.
     """
     y = sigmoid(s.a * (s.x - s.b))
     da, db = intrinsic_plasticity(s.x, y, s.a, s.b, p.lambda1, p.lambda2)
     return {"x": -s.x, "a": p.eps_a * da, "b": p.eps_b * db}
 
 
-def dwell_times(b, step):
+def dwell_times(a, step):
     """How long the neuron stays in each state.
 
     Parameters
     ----------
-    b : array
-        Threshold, sampled evenly.
+    a : array
+        Gain, sampled evenly.
     step : float
         Time between samples.
 
     Returns
     -------
     dict
-        ``"low"`` and ``"high"``: times between tipping into the state of low (b above 1.6) or high (b below 0.8) rates
-        and tipping out of it; the first and the last stay, which are cut off, are left out.
+        ``"low"`` and ``"high"``: times between tipping into the state of low (gain below 1.6) or high (above 3) rates
+        and tipping into the other; the first and the last stay, which are cut off, are left out.
     """
-    there = np.flatnonzero((b > LOW) | (b < HIGH))
-    low = b[there] > LOW
+    there = np.flatnonzero((a < LOW) | (a > HIGH))
+    low = a[there] < LOW
     tips = np.flatnonzero(low[1:] != low[:-1]) + 1
     stays = np.diff(there[tips]) * step
     first = low[tips[0]] if len(tips) else True
     return {"low": stays[0 if first else 1 :: 2], "high": stays[1 if first else 0 :: 2]}
 
 
-def _long(ax, system):
-    return ax.simulate(system, 400_000.0, sample=0.5, dt=0.05, seed=1)
+def _stays(ax, system):
+    return dwell_times(_long(ax, system, 800_000.0).a.values, 0.5)
+
+
+def _long(ax, system, t_end):
+    return ax.simulate(system, t_end, sample=0.5, dt=0.05, seed=1)
+
+
+def _slow(ax, system):
+    uniform = system.with_parameters(lambda1=0.0, lambda2=0.0, eps_a=1e-3, eps_b=1e-3)
+    start = {"a": np.full(16, 1.7), "b": np.zeros(16)}
+    return ax.simulate(uniform, 40_000.0, transient=10_000.0, sample=10.0, dt=0.05, initial=start, seed=1)
 
 
 @flow(

@@ -102,7 +102,8 @@ def test_the_jacobian_is_the_slope_of_the_rhs(small, states):
 
 
 def test_observables_are_finite(small):
-    data = ax.simulate(small, 2.0, sample=1.0)
+    steps = {} if small.noise is None else {"dt": 0.1}
+    data = ax.simulate(small, 2.0, sample=1.0, **steps)
     for name in small.observables:
         assert np.isfinite(data[name]).all()
 
