@@ -14,14 +14,15 @@ from .collocation import LARGEST
 from .cycle_branches import CycleBranch
 from .cycle_continuation import continue_cycles
 from .cycles import Cycle, as_cycle, find_cycle, problem_at, rates_of, solved
+from .floquet import Multipliers
 
 STABILITY = ("LPC", "PD", "NS", "BPC")
 """Bifurcations at which a stable cycle vanishes or turns unstable."""
 CLOSE = 0.02
 """How near a cycle, relative to the range of the fast states, a state that has settled on it is."""
-INTERVALS = 30, 400
+INTERVALS = 30, 300
 """Least and most intervals of a mesh."""
-ERROR = 1e-9
+ERROR = 1e-6
 """Error of the states, relative to their range, that a mesh allows."""
 LEAP = 0.1
 """Largest change of the extent and of the period, as a fraction, from a sample to the next that is trusted."""
@@ -103,7 +104,8 @@ class FollowedCycles:
                 if branch is None:
                     changes = [(0.5, "", 0, "not located: the path between the samples could not be continued")]
                 else:
-                    after, changes = self._passed(branch, direction)
+                    passed, changes = self._passed(branch, direction)
+                    after = self._corrected(passed, k + direction) if passed else None
             counts = known[k].unstable, after.unstable if after else -1
             for position, label, degree, note in changes:
                 before, later = counts[::direction]
@@ -128,7 +130,7 @@ class FollowedCycles:
                 problem, u = fitted, run.u
         except NumericsError:
             return None
-        found = as_cycle(problem, u, run)
+        found = as_cycle(problem, u, run, Multipliers(problem.n)(run.factors))
         old, new = np.ptp(cycle.profile, axis=0), np.ptp(found.profile, axis=0)
         leap = max((np.abs(new - old) / np.maximum(old, 1e-3 * self.reach)).max(), abs(found.period / cycle.period - 1))
         return found if leap < LEAP else None

@@ -134,11 +134,12 @@ class Attractors:
                 self.periods.append(self._period(seen[new[0]]))
 
     def _settled(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Whether two windows look alike: a slow passage moves on by more than it spreads."""
+        """Whether two windows look alike: a slow passage moves on, or swings further, by more than it spreads."""
         with np.errstate(invalid="ignore"):
+            before, after = first.std(axis=1), second.std(axis=1)
+            tolerance = 0.25 * (before + after) + 0.5 * self.cell
             moved = np.abs(first.mean(axis=1) - second.mean(axis=1))
-            spread = first.std(axis=1) + second.std(axis=1)
-            return (moved <= 0.25 * spread + 0.5 * self.cell).all(axis=1)
+            return ((moved <= tolerance) & (np.abs(after - before) <= tolerance)).all(axis=1)
 
     def _groups(self, clouds: list[np.ndarray]) -> np.ndarray:
         """Number of the group of each cloud of states; clouds that share a cell are in one group."""

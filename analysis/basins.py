@@ -163,9 +163,7 @@ def starting_states(system: System, initial: Any, number: Any, seed: int) -> Mem
 class Search:
     """States on their way to attractors, and what was found."""
 
-    def __init__(
-        self, how: Motion, starts: Members, resolution: float, seed: int, blocks: Sequence[str] | None = None
-    ):
+    def __init__(self, how: Motion, starts: Members, resolution: float, seed: int, blocks: Sequence[str] | None = None):
         self.how, self.starts = how, starts
         self.told = telling(starts.system, blocks)
         self.generator = np.random.default_rng(seed)

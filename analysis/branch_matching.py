@@ -15,20 +15,26 @@ from .branches import Branch
 if TYPE_CHECKING:
     import xarray as xr
 
+NODES = 1000
+"""States of a cycle that an attractor is compared with."""
+MOSTLY = 0.9
+"""Fraction of an attractor's states that lie on its cycle."""
+
 
 def match_branches(tracked: xr.Dataset, branches: Sequence[Branch], *, tolerance: float = 0.02) -> xr.Dataset:
     """Which continued branch each attractor lies on, and which attractor lies on each stable part of a branch.
 
     At each value of the parameter, states of the branches are interpolated between their points. An attractor lies on a
-    branch if a state of the branch that is stable there is within the tolerance of one of the attractor's.
+    branch of fixed points if one that is stable there is within the tolerance of one of its states; on a branch of
+    cycles if nine tenths of its states are within the tolerance of a cycle that is stable there.
 
     Parameters
     ----------
     tracked : Dataset
         The result of :func:`track_attractors`.
     branches : sequence of Branch
-        Over the same parameter, as :func:`bifurcation_diagram` or :func:`continue_fixed_points` gives them: fixed
-        points, or those of an iterate.
+        Over the same parameter, as :func:`bifurcation_diagram`, :func:`continue_fixed_points` and
+        :func:`continue_cycles` give them: fixed points, those of an iterate, cycles.
     tolerance : float
         As a fraction of the range of all states of the attractors.
 
@@ -38,8 +44,8 @@ def match_branches(tracked: xr.Dataset, branches: Sequence[Branch], *, tolerance
         Over the parameter: ``branch`` of each ``attractor``, -1 where it lies on none; ``on_branch``, the (first)
         attractor on each ``branch_number``, -1 where the branch is stable and nothing was found on it, -2 where it is
         not stable or does not exist. ``without_branch`` and ``without_attractor`` count the attractors on no branch
-        and the stable states of branches that no attractor is at: an attractor without a branch is a cycle, a torus or
-        chaos, or a branch is missing; a stable branch without an attractor has a basin that no initial state was in, or
+        and the stable parts of branches that no attractor is at: an attractor without a branch is a torus or chaos, or
+        a branch is missing; a stable branch without an attractor has a basin that no initial state was in, or
         the search ended too early.
 
     Raises
@@ -69,12 +75,10 @@ def match_branches(tracked: xr.Dataset, branches: Sequence[Branch], *, tolerance
     on_branch, alone = np.full((len(values), len(branches)), -2), np.zeros(len(values), dtype=np.int64)
     for number, each in enumerate(branches):
         for k, value in enumerate(values):
-            stable = _stable_states(each, parameter, value)
+            stable = _stable_parts(each, parameter, value)
             if not len(stable):
                 continue
-            apart = np.abs(states[k][there[k]][:, :, None] - stable) / near  # attractor, point, state, component
-            with np.errstate(invalid="ignore"):
-                lies = (apart.max(axis=3) < 1).any(axis=1)
+            lies = np.array([[_lies(a, b, near) for b in stable] for a in states[k][there[k]]]).reshape(-1, len(stable))
             attractors = np.flatnonzero(there[k])
             belongs[k, attractors[lies.any(axis=1)]] = number
             alone[k] += (~lies.any(axis=0)).sum()
@@ -92,17 +96,36 @@ def match_branches(tracked: xr.Dataset, branches: Sequence[Branch], *, tolerance
     )
 
 
-def _stable_states(branch: Branch, parameter: str, value: float) -> np.ndarray:
-    """States ``(crossings, n)`` of the stable parts of a branch at a value of its parameter."""
+def _lies(attractor: np.ndarray, orbit: np.ndarray, near: np.ndarray) -> bool:
+    """Whether states ``(points, n)``, some of them NaN, lie on an orbit ``(nodes, n)``."""
+    seen = attractor[np.isfinite(attractor).all(axis=1)]
+    on = (np.abs(seen[:, None] - orbit) / near < 1).all(axis=2).any(axis=1)
+    return bool(on.any() if len(orbit) == 1 else on.mean() >= MOSTLY)
+
+
+def _stable_parts(branch: Branch, parameter: str, value: float) -> np.ndarray:
+    """Orbits ``(crossings, nodes, n)`` of the stable parts of a branch at a value of its parameter."""
     data = branch.data
     along = np.asarray(data[json.loads(data.attrs["continued"])[parameter]])
-    blocks = json.loads(data.attrs["blocks"]).values()
-    states = np.concatenate([np.asarray(data[key]).reshape(len(along), -1) for key in blocks], axis=1)
     stable = np.asarray(data["unstable"]) == 0
     first = np.flatnonzero((along[:-1] - value) * (along[1:] - value) <= 0)
     first = first[stable[first] & stable[first + 1]]
     width = along[first + 1] - along[first]
-    share = np.where(width != 0, (value - along[first]) / np.where(width != 0, width, 1.0), 0.0)[:, None]
-    found = states[first] + share * (states[first + 1] - states[first])
-    size = 1e-9 * np.maximum(np.abs(states).max(axis=0), 1e-300)
+    share = np.where(width != 0, (value - along[first]) / np.where(width != 0, width, 1.0), 0.0)[:, None, None]
+    before, after = _orbits(branch, first), _orbits(branch, first + 1)
+    found = before + share * (after - before)
+    size = 1e-9 * np.maximum(np.abs(found).max(axis=(0, 1), initial=0.0), 1e-300)
     return found[np.unique(np.round(found / size), axis=0, return_index=True)[1]]  # once if it is at a point itself
+
+
+def _orbits(branch: Branch, places: np.ndarray) -> np.ndarray:
+    """States ``(places, nodes, n)`` at points of a branch; of cycles, at equal times."""
+    data = branch.data
+    if "profile" not in data:
+        blocks = [np.asarray(data[key]) for key in json.loads(data.attrs["blocks"]).values()]
+        return np.concatenate([block.reshape(len(block), -1)[places] for block in blocks], axis=1)[:, None]
+    times = np.linspace(0.0, 1.0, NODES)
+    orbits = np.empty((len(places), NODES, data.sizes["component"]))
+    for orbit, phase, profile in zip(orbits, data["phase"].values[places], data["profile"].values[places], strict=True):
+        orbit[:] = np.stack([np.interp(times, phase, column) for column in profile.T], axis=1)
+    return orbits

@@ -174,15 +174,15 @@ class Record:
     points: list[Point] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
 
-    def add(self, events: Iterable[Event], point: Point) -> None:
-        """Append special points, and the ordinary one after them."""
+    def add(self, events: Iterable[Event], points: Iterable[Point]) -> None:
+        """Append special points, and the ordinary ones after them."""
         for event in events:
             before, after = event.sides or (event.point, event.point)
             verdict = (before.data.unstable, after.data.unstable)
             place = len(self.points)
             self.marks.append(Mark(place, event.kind, event.refined, event.coefficients, event.note, verdict))
             self.points.append(event.point)
-        self.points.append(point)
+        self.points += points
 
     def reversed(self) -> Record:
         """The same in the other direction."""

@@ -198,10 +198,11 @@ class Curve:
         """The point at ``u``, which solves the equations, with the tangent nearest to ``tangent``."""
         r, d = self.equations(u)
         scale, residual, d = self.scale, float(abs(r).max()), d.copy()
-        _, _, right = np.linalg.svd(d * scale)
-        unit = right[-1] * scale
-        if tangent is not None:
-            unit = unit * (1.0 if unit @ (tangent / scale**2) >= 0 else -1.0)
+        if tangent is None:
+            _, _, right = np.linalg.svd(d * scale)
+            return _point(self, u, right[-1] * scale, d, scale, residual)
+        unit = np.linalg.qr((d * scale).T, mode="complete")[0][:, -1] * scale
+        unit = unit * (1.0 if unit @ (tangent / scale**2) >= 0 else -1.0)
         return _point(self, u, unit, d, scale, residual)
 
     def ahead(self, here: Point, start: Point, length: float, stepping: Stepping, most: int) -> Stretch:
@@ -321,8 +322,8 @@ def begin(curve: Curve, u: Vector, tangent: Vector | None = None) -> Point:
 
 def follow(
     curve: Curve, start: Point, stepping: Stepping, *, fresh: bool = True
-) -> Generator[tuple[Point, list[Event]], None, str]:
-    """Points of a curve from ``start`` (not repeated) on, each with the events since the one before, in order.
+) -> Generator[tuple[list[Point], list[Event]], None, str]:
+    """Points of a curve from ``start`` (not repeated) on, one or some at a time, and the events before the first.
 
     ``fresh`` is False if ``start`` is itself a special point, whose test functions are zero. The generator
     returns a sentence that says why the curve ends.
@@ -333,9 +334,9 @@ def follow(
     while count < stepping.points:
         if fresh:
             stretch = curve.ahead(here, start, length, stepping, min(most, stepping.points - count))
-            for point in stretch.points:
-                yield point, []
-                here = point
+            if stretch.points:
+                yield stretch.points, []
+                here = stretch.points[-1]
             length = float(stretch.lengths[-1])
             travelled += float(stretch.lengths[:-1].sum())
             count += len(stretch.points)
@@ -370,15 +371,15 @@ def follow(
             reach = _distance(curve, here, end)
             if reach < 1e-10:
                 return ending
-            yield end, [e for e in events if _distance(curve, here, e.point) < reach]
+            yield [end], [e for e in events if _distance(curve, here, e.point) < reach]
             return ending
         travelled += length
         if travelled > 3 * length and curve.passes(here, there, start):
             reach = _distance(curve, here, start)
-            yield start, [e for e in events if _distance(curve, here, e.point) < reach - 1e-6]
+            yield [start], [e for e in events if _distance(curve, here, e.point) < reach - 1e-6]
             return "closed"
         curve.adopt(there)
-        yield there, events
+        yield [there], events
         if reason := curve.ends(there):
             return reason
         length = min(length * factor(effort, _cosine(curve, here, there)), stepping.largest)

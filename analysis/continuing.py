@@ -103,10 +103,10 @@ class Continuation(Iterator[Point]):
     def fraction(self) -> float:
         """Share of the largest number of points that has been computed; a direction that ended counts as whole."""
         done = [
-            len(record.points) / self.stepping.points if ending == "interrupted" else 1.0
+            min(1.0, len(record.points) / self.stepping.points) if ending == "interrupted" else 1.0
             for record, ending in zip(self.records, self.endings, strict=True)
         ]
-        return min(1.0, sum(done) / 2)
+        return sum(done) / 2
 
     @property
     def branch(self) -> Branch:
@@ -140,7 +140,7 @@ class Continuation(Iterator[Point]):
                 if first is None:
                     self.endings[side] = "no branch on this side"
                     continue
-                record.add((), first)
+                record.add((), [first])
                 yield first
                 steps = follow(curve, first, self.stepping)
             else:
@@ -150,12 +150,12 @@ class Continuation(Iterator[Point]):
                 steps = follow(curve, here, self.stepping, fresh=self.fresh)
             while True:
                 try:
-                    point, events = next(steps)
+                    points, events = next(steps)
                 except StopIteration as end:
                     self.endings[side] = end.value
                     break
-                record.add(events, point)
-                yield point
+                record.add(events, points)
+                yield from points
             if self._closed:
                 return
 

@@ -184,13 +184,13 @@ class CycleContinuation(Continuation):
             steps, known = follow(curve, here, self.stepping, fresh=self.fresh), 0
             while True:
                 try:
-                    point, events = next(steps)
+                    points, events = next(steps)
                 except StopIteration as end:
                     self.endings[side] = end.value
                     break
                 known = len(record.points)
-                record.add(events, point)
-                yield point
+                record.add(events, points)
+                yield from points
             if curve.shrunk:  # what came last lies beyond the point where the cycle vanishes
                 record.points = record.points[:known]
                 record.marks = [mark for mark in record.marks if mark.position < known]

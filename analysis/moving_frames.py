@@ -13,8 +13,9 @@ from ..engine.system import System
 
 Vector = np.ndarray
 
-STARTS = (0.0, 1.5, -1.5, 3.0)
-"""Way per period along the first symmetry (angles: in radians) from which the frame is looked for."""
+STARTS = (0.0, 1.5, -1.5, 3.0, -3.0, 4.5, -4.5, 6.0, -6.0, 7.5, -7.5)
+"""Ways per period along the first symmetry (angles: in radians; quaternions close after 4 pi) from which the frame is
+looked for."""
 
 
 def in_frame(system: System, generators: Sequence[Callable]) -> System:

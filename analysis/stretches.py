@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ def stretch(
     """Points of a curve from ``here`` on, until something happens: the step after them needs a closer look.
 
     Nothing happens while no test function changes sign and as many eigenvalues are unstable, no value asked for is
-    passed, and the curve keeps within its bounds and away from its start.
+    passed, and the curve keeps within its bounds and away from its start. Only the last point has its test functions.
     """
     n, N = curve.n, curve.n + 1
     out, derivatives = np.empty((most, 2 * N + 3)), np.empty((most, n, N))
@@ -42,14 +43,10 @@ def stretch(
     tests |= curve.crossings(values)
     count = _quiet(_changes(here, tests)[:count], np.diff(unstable, prepend=here.data.unstable) != 0)
     curve.adopt_many(u[:count], values[:count])
-    points = [
-        Point(x, tangent, dict(zip(tests, row, strict=True)), Spectrum(eigenvalues, number), residual)
-        for x, tangent, eigenvalues, number, residual, *row in zip(
-            *(u[:count], tangents, values, unstable.tolist(), residuals[:, 0].tolist()),
-            *(test.tolist() for test in tests.values()),
-            strict=False,
-        )
-    ]
+    data = map(Spectrum, values[:count], unstable.tolist())
+    points = list(map(Point, u, tangents, repeat({}), data, residuals[:, 0].tolist()))
+    if points:
+        points[-1].tests = {name: float(test[count - 1]) for name, test in tests.items()}
     return Stretch(points, np.append(length, lengths[:count, 0]))
 
 

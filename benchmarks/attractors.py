@@ -217,7 +217,7 @@ def _pendulum():
         for x, y in ((1.0, 0.0), (-0.5, np.sqrt(0.75)), (-0.5, -np.sqrt(0.75))):
             away = jnp.asarray([x, y]) - s.q
             square = away @ away + p.height**2
-            pull = pull + away / (square * jnp.sqrt(square))
+            pull = pull + away * (1 / (square * jnp.sqrt(square)))
         return {"q": s.v, "v": -p.spring * s.q - p.damping * s.v + pull}
 
     axis = np.linspace(-1.5, 1.5, 20)

@@ -1,14 +1,17 @@
 """Branches of fixed points: AUTO-07p's demo ab against AUTO itself, and a network of 100 neurons.
 
 AUTO (Debian: auto-07p, in /usr/lib/auto-07p, or in the folder that the environment variable AUTO_DIR names) is compiled
-with the equations of its demo, and runs as the bare executable, without its Python interface, which takes most of the
-time of the demo.
+with the equations of its demo. It runs as its users run it, by ``run("ab")`` of its Python interface, and as the bare
+executable.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -55,22 +58,31 @@ CONSTANTS = """NDIM=2, IPS=1, IRS=0, ILP=1, ICP=[1]
 NTST=50, NCOL=4, IAD=3, ISP=1, ISW=1, IPLT=0, NBC=0, NINT=0
 NMX=100000, NPR=100000, MXBF=0, IID=0, ITMX=8, ITNW=5, NWTN=3, JAC=1
 EPSL=1e-7, EPSU=1e-7, EPSS=1e-5
-DS=0.002, DSMIN=0.0001, DSMAX=0.004, IADS=1
+DS={first}, DSMIN=1e-06, DSMAX={longest}, IADS=1
 NPAR=3, RL0=-1, RL1=0.5
 """
 
 
 def tables() -> list[Table]:
     return [
-        Table(
-            "Demo ab of AUTO-07p: a branch of about 870 fixed points",
-            "p2 = 14, p1 from 0 to 0.5 in equal steps, folds and Hopf points located. Error: of p1 at the first Hopf "
-            "point.",
-            [
-                Contender("attrax", lambda _: _attrax(), adapts=False),
-                Contender("AUTO-07p, bare executable", lambda _: _auto(), adapts=False),
-            ],
-            [Ratio("AUTO-07p", "attrax", 1.0), Limit("attrax", 870 / 4500)],
+        *(
+            Table(
+                f"Demo ab of AUTO-07p: a branch of about {870 * finer} fixed points",
+                "p2 = 14, p1 from 0 to 0.5 in equal steps, folds and Hopf points located. Error: of p1 at the first "
+                "Hopf point.",
+                [
+                    Contender("attrax", lambda _, finer=finer: _attrax(finer), adapts=False),
+                    Contender("AUTO-07p, from Python", lambda _, finer=finer: _auto_from_python(finer), adapts=False),
+                    Contender("AUTO-07p, bare executable", lambda _, finer=finer: _auto(finer), adapts=False),
+                ],
+                [
+                    Ratio("AUTO-07p, from Python", "attrax", 1.0),
+                    Ratio("AUTO-07p, bare executable", "attrax", 1.0),
+                    Limit("attrax", 870 * finer / 4500),
+                ],
+                rounds=15,
+            )
+            for finer in (1, 10)
         ),
         Table(
             "A branch of a network of 100 neurons: about 1000 points",
@@ -82,7 +94,7 @@ def tables() -> list[Table]:
     ]
 
 
-def _attrax() -> Work:
+def _attrax(finer: int) -> Work:
     import jax.numpy as jnp
 
     import attrax as ax
@@ -93,23 +105,19 @@ def _attrax() -> Work:
         return {"u1": -s.u1 + rate, "u2": -s.u2 + p.p2 * rate - p.p3 * s.u2}
 
     def run():
-        return ax.analysis.continue_fixed_points(ab, "p1", (0, 0.5), max_step=0.00255, step=0.00255)
+        step = 0.00255 / finer
+        return ax.analysis.continue_fixed_points(ab, "p1", (0, 0.5), max_step=step, step=step, max_points=10_000)
 
     branch = run()
-    if not 840 < len(branch) < 900:
-        raise RuntimeError(f"{len(branch)} points instead of 870")
+    if not 840 * finer < len(branch) < 900 * finer:
+        raise RuntimeError(f"{len(branch)} points instead of {870 * finer}")
     return Work(run, lambda: abs(branch["H1"].parameters["p1"] - HOPF))
 
 
-def _auto() -> Work:
-    library = Path(os.environ.get("AUTO_DIR", "/usr/lib/auto-07p")) / "lib"
-    objects = sorted(map(str, library.glob("*.o")))
-    if not objects:
-        raise ModuleNotFoundError("auto-07p", name="auto-07p")
-    folder = tempfile.TemporaryDirectory(prefix="auto-")
+def _auto(finer: int) -> Work:
+    objects = sorted(map(str, (_auto_directory() / "lib").glob("*.o")))
+    folder = _demo(finer, "fort.2")
     here = Path(folder.name)
-    (here / "ab.f90").write_text(EQUATIONS)
-    (here / "fort.2").write_text(CONSTANTS)
     compiler = ["gfortran", "-O3", "-fopenmp", "ab.f90", *objects, "-o", "ab"]
     subprocess.run(compiler, cwd=here, check=True, capture_output=True)
 
@@ -122,6 +130,36 @@ def _auto() -> Work:
         return abs(float(hopf[4]) - HOPF)
 
     return Work(run, error)
+
+
+def _auto_from_python(finer: int) -> Work:
+    os.environ["AUTO_DIR"] = str(_auto_directory())
+    sys.path.insert(0, str(_auto_directory() / "python"))
+    import auto.AUTOclui  # type: ignore[import-not-found]
+
+    folder = _demo(finer, "c.ab")
+
+    def run():
+        with contextlib.chdir(folder.name), contextlib.redirect_stdout(io.StringIO()):
+            return auto.run("ab", c="ab")
+
+    return Work(run, lambda: abs(run()("HB1")["PAR(1)"] - HOPF))
+
+
+def _auto_directory() -> Path:
+    found = Path(os.environ.get("AUTO_DIR", "/usr/lib/auto-07p"))
+    if not (found / "lib").is_dir():
+        raise ModuleNotFoundError("auto-07p", name="auto-07p")
+    return found
+
+
+def _demo(finer: int, constants: str) -> tempfile.TemporaryDirectory:
+    """A folder with the equations and the constants of the demo, with finer steps."""
+    folder = tempfile.TemporaryDirectory(prefix="auto-")
+    (Path(folder.name) / "ab.f90").write_text(EQUATIONS)
+    steps = {"first": 0.002 / finer, "longest": 0.004 / finer}
+    (Path(folder.name) / constants).write_text(CONSTANTS.format(**steps))
+    return folder
 
 
 def _network() -> Work:

@@ -30,8 +30,8 @@ def tables() -> Iterator[Table]:
         for count in INTERVALS:
             yield Table(
                 title=f"Limit cycles, AUTO's demo {name}, {count} intervals",
-                work=f"{POINTS} cycles from the Hopf point on, with 4 collocation points in each interval (attrax takes "
-                "more intervals where it needs them), meshes adapted every third step, corrections to 1e-7, Floquet "
+                work=f"{POINTS} cycles from the Hopf point on, with 4 collocation points in each interval (attrax "
+                "takes more intervals where it needs them), meshes adapted every third step, corrections to 1e-7, Floquet "
                 "multipliers, folds, period doublings and tori located; times are of 1000 cycles. Error: of the "
                 "period, median over the branch.",
                 contenders=[
@@ -283,7 +283,7 @@ DEMOS = {
   dfdp(2, 1) = 0""",
         "  par(1) = 0.5\n  u(1:2) = (/ 1d0 / 3, 2 - 1.5d0 * (1 - exp(-5d0 / 3)) /)",
         (0.01, 0.001, 0.02),
-        (0.01, 0.001, 0.02),
+        (0.002, 0.0002, 0.005),
     ),
     "lor": Demo(
         _lor,
@@ -299,6 +299,6 @@ DEMOS = {
   dfdp(1:3, 1) = (/ 0d0, u(1), 0d0 /)""",
         "  par(1) = 10\n  u(1:3) = (/ sqrt(24d0), sqrt(24d0), 9d0 /)",
         (0.1, 0.01, 0.5),
-        (0.1, 0.01, 0.5),
+        (0.1, 0.01, 0.3),
     ),
 }

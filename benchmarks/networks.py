@@ -99,6 +99,13 @@ def _weights(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
+def _matrices(n: int, single: bool = False) -> Any:
+    import attrax as ax
+
+    return tuple(ax.coupling.dense(matrix, single=single) for matrix in _weights(n))
+
+
+@cache
 def _links(n: int, single: bool = False) -> Any:
     import attrax as ax
 
@@ -156,10 +163,7 @@ def _run_attrax(kind: str, n: int, members: int = 1, single: bool = False) -> Ca
     import attrax as ax
     from attrax.systems.neural.stsp import full_depletion
 
-    if kind == "dense":
-        couplings = {k: ax.coupling.dense(v, single=single) for k, v in zip("wz", _weights(n), strict=True)}
-    else:
-        couplings = {"z": _links(n, single)}
+    couplings = dict(zip("wz", _matrices(n, single), strict=True)) if kind == "dense" else {"z": _links(n, single)}
 
     @ax.flow(state={k: ("n",) for k in ("x", "u", "phi")}, parameters={"n": n, **NUMBERS, **couplings})
     def network(t, s, p):
@@ -188,7 +192,7 @@ def _run_cpp(kind: str, n: int) -> Callable[[int], np.ndarray]:
         return ctypes.c_void_p(a.ctypes.data)
 
     if kind == "dense":
-        arrays = _weights(n)
+        arrays = tuple(matrix.weights for matrix in _matrices(n))
     else:
         links = _links(n)
         arrays = (links.arrays["weights"], links.arrays["pre"], links.arrays["rows"])

@@ -61,10 +61,14 @@ def tables() -> Iterator[Table]:
     for problem in PROBLEMS:
         yield Table(
             title=f"{problem.name}, error 1e-06",
-            work=f"{RUNS} runs to t = {problem.t_end:g}, at once where that can be; the final states. The error is the "
-            "largest relative one of a component.",
+            work=f"{RUNS} runs to t = {problem.t_end:g}, at once or, as single runs, one by one; the final states. The "
+            "error is the largest relative one of a component.",
             contenders=[_contender(name, problem) for name in SOLVERS],
-            goals=[Ratio(("numbalsoda", "SciPy"), "attrax", 1.0), Ratio("diffrax", "attrax")],
+            goals=[
+                Ratio(("numbalsoda", "SciPy"), "attrax", 1.0),
+                Ratio("diffrax", "attrax"),
+                *(Ratio("numbalsoda", f"attrax {method}, single") for method in ("rodas5p", "radau5")),
+            ],
             error=1e-6,
         )
     yield Table(
@@ -84,8 +88,8 @@ def tables() -> Iterator[Table]:
 
 def _contender(name: str, problem: Problem) -> Contender:
     """The whole ensemble at once, or as many single runs as are bearable."""
-    together = name.startswith("attrax")
-    count = RUNS if together or name.startswith("numbalsoda") else 1
+    together = _together(name)
+    count = RUNS if name.startswith(("attrax", "numbalsoda")) else 1
 
     def prepare(tolerance: float) -> Work:
         solve = SOLVERS[name](problem, tolerance)
@@ -93,6 +97,11 @@ def _contender(name: str, problem: Problem) -> Contender:
         return Work(run, lambda: _error(solve(), problem))
 
     return Contender(name, prepare, share=count / RUNS)
+
+
+def _together(name: str) -> bool:
+    """Whether a call of a solver does all the runs."""
+    return name.startswith("attrax") and "single" not in name
 
 
 def _error(found: Array, problem: Problem) -> float:
@@ -186,12 +195,12 @@ def _callbacks() -> SimpleNamespace:
 # ---- the contenders ----------------------------------------------------------------------------------------
 
 
-def _attrax(method: str) -> Callable[[Problem, float], Solve]:
+def _attrax(method: str, runs: int = RUNS) -> Callable[[Problem, float], Solve]:
     def make(problem: Problem, tolerance: float) -> Solve:
         import attrax as ax
 
         options = {"method": method, "rtol": tolerance, "atol": tolerance * problem.scale, "sample": "end"}
-        start = np.tile(problem.start, (RUNS, 1))
+        start = np.tile(problem.start, (runs, 1))
         return lambda: ax.simulate(system(problem.name), problem.t_end, initial=start, workers=1, **options).y.values[
             0, 0
         ]
@@ -256,6 +265,8 @@ def _diffrax_solver(name: str) -> Callable[..., Any]:
 SOLVERS: dict[str, Callable[[Problem, float], Solve]] = {
     "attrax rodas5p": _attrax("rodas5p"),
     "attrax radau5": _attrax("radau5"),
+    "attrax rodas5p, single runs": _attrax("rodas5p", 1),
+    "attrax radau5, single runs": _attrax("radau5", 1),
     "numbalsoda LSODA": _numbalsoda,
     "SciPy LSODA": _scipy("LSODA"),
     "SciPy Radau": _scipy("Radau"),
@@ -370,11 +381,11 @@ def draw(path: str) -> None:
 
     figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
     for problem, panel in zip(PROBLEMS, axes.flat, strict=True):
-        for (name, make), mark in zip(SOLVERS.items(), "osv^D<", strict=True):
+        for (name, make), mark in zip(SOLVERS.items(), "ososv^D<", strict=True):
             points = []
             for tolerance in 10.0 ** -np.arange(3, 11):
                 solve = make(problem, tolerance)
-                error, runs = _error(solve(), problem), RUNS if name.startswith("attrax") else 1
+                error, runs = _error(solve(), problem), RUNS if _together(name) else 1
                 time = _shortest(solve)
                 if error < 1:
                     points.append((error, time / runs))
@@ -382,10 +393,11 @@ def draw(path: str) -> None:
                     break
             print(problem.name, name, *(f"{error:.0e} {1e3 * time:.3g} ms;" for error, time in points), flush=True)
             if points:
-                panel.loglog(*zip(*points, strict=True), mark + "-", label=name, markersize=4)
+                line = mark + ("--" if "single" in name else "-")
+                panel.loglog(*zip(*points, strict=True), line, label=name, markersize=4)
         panel.set(title=problem.name.replace("_", " "), xlabel="relative error", ylabel="CPU time of a run (s)")
         panel.invert_xaxis()
-    axes.flat[0].legend(fontsize=8)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     figure.savefig(path, dpi=100)
 
 

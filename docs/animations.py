@@ -1,4 +1,4 @@
-"""Draw the animations of the robots page: ``python docs/animations.py [sphere barrel train arm]``, in docs/gallery."""
+"""Draw the animations of the robots page into docs/gallery: ``python docs/animations.py [sphere car ...]``."""
 
 from __future__ import annotations
 
@@ -90,6 +90,41 @@ def barrel(panels: list[Axes]) -> tuple[int, Callable[[int], None]]:
     return frames, draw
 
 
+def car(panels: list[Axes]) -> tuple[int, Callable[[int], None]]:
+    """From above, five times slower: a kick on a wheel, and a wall. Wheels are red when they turn backwards."""
+    from attrax.systems.robots import car, kick
+
+    frames, runs = 105, []
+    slow = car.with_parameters(k=0.5).with_initial(r=np.array([-0.9, 0.0]), omega=44.7, phi=0.0, x=0.0)
+    kicked, walled = kick(slow, 0, -8.0, start=0.4, length=0.12), slow.with_parameters(wall=0.7)
+    for panel, system, title in zip(panels, (kicked, walled), ("a kick on the left wheel", "a wall"), strict=True):
+        data = ax.simulate(system, frames / 75, sample=1 / 75, method="rk4", dt=2e-4)
+        panel.set_title(title, fontsize=9)
+        panel.set(xlim=(-1.1, 0.9), ylim=(-1.0, 1.0))
+        body = plt.Circle((0, 0), 0.08, fill=False, color=BLUE)
+        panel.add_patch(body)
+        (trace,) = panel.plot([], [], color="0.7", linewidth=0.8)
+        (nose,) = panel.plot([], [], color=BLUE, linewidth=1.2)
+        wheels = [panel.plot([], [], linewidth=3)[0] for _ in range(2)]
+        if system is walled:
+            panel.axvspan(0.7, 0.9, color="0.8")
+        runs.append((data, body, trace, nose, wheels))
+
+    def draw(k: int) -> None:
+        for data, body, trace, nose, wheels in runs:
+            place, theta = data.r.values[k], float(data.theta[k])
+            ahead, left = np.array([np.cos(theta), np.sin(theta)]), np.array([-np.sin(theta), np.cos(theta)])
+            body.center = place
+            trace.set_data(*data.r.values[: k + 1].T)
+            nose.set_data(*np.transpose([place, place + 0.08 * ahead]))
+            for side, wheel, omega in zip((1, -1), wheels, data.omega.values[k], strict=True):
+                middle = place + side * 0.085 * left
+                wheel.set_data(*np.transpose([middle - 0.04 * ahead, middle + 0.04 * ahead]))
+                wheel.set_color(RED if omega < 0 else BLUE)
+
+    return frames, draw
+
+
 def train(panels: list[Axes]) -> tuple[int, Callable[[int], None]]:
     """From above: five cars that wiggle, in the frame of the middle car."""
     frames, runs = 75, []
@@ -157,7 +192,7 @@ def arm(panels: list[Axes]) -> tuple[int, Callable[[int], None]]:
 
 def main() -> None:
     """Draw those that are named, or all."""
-    makers = {each.__name__: each for each in (sphere, barrel, train, arm)}
+    makers = {each.__name__: each for each in (sphere, barrel, car, train, arm)}
     for name in sys.argv[1:] or makers:
         figure, panels = plt.subplots(1, 2, figsize=(6.0, 3.1), dpi=80, layout="constrained")
         for panel in panels:

@@ -276,7 +276,7 @@ class ArrayLowering(Lowering):
                     loops.Product(1, matrix.narrow),
                     shape,
                     rows,
-                    max(loops.ROWS * 3, CHUNK // max(columns, 1) // 24 * 24),
+                    max(24, CHUNK // max(columns, 1) // 24 * 24),
                     (
                         access(matrix, 0),
                         access(vectors, vectors.probe.strides[0]),

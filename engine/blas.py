@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,16 +17,28 @@ def one_thread() -> Iterator[None]:
     """Let the linear algebra of NumPy and SciPy run in the calling thread alone.
 
     Eigenvalues of a 400 x 400 matrix take a fifth of the time so, those of smaller ones on a busy machine a fiftieth.
-    Does nothing where NumPy and SciPy bring other libraries than OpenBLAS.
+    Does nothing where NumPy and SciPy bring other libraries than OpenBLAS. The number of threads is one for all
+    callers, and comes back when the last of them leaves.
     """
-    before = [(write, read()) for write, read in _libraries()]
+    with _lock:
+        if not _before:
+            _before.append([(write, read()) for write, read in _libraries()])
+            for write, _ in _before[0]:
+                write(1)
+        else:
+            _before.append([])
     try:
-        for write, _ in before:
-            write(1)
         yield
     finally:
-        for write, count in before:
-            write(count)
+        with _lock:
+            own = _before.pop()
+            for write, count in own:
+                write(count)
+
+
+_lock = threading.Lock()
+_before: list[list[tuple[Callable[[int], None], int]]] = []
+"""For each caller within, what it has to put back: the first entered has all, the last to leave pops it."""
 
 
 @cache

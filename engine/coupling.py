@@ -29,6 +29,10 @@ from .errors import InputError
 __all__ = ["all_to_all", "dense", "edges", "random", "ring_star", "small_world", "sparse"]
 
 
+CACHED = 2**25
+"""Bytes of a matrix from which on it does not matter that its rows begin with a line of the cache."""
+
+
 def dense(weights: Any, *, single: bool = False) -> Dense:
     """A coupling of all neurons with all, ``weights[i, j]`` from neuron j to neuron i.
 
@@ -42,6 +46,11 @@ def dense(weights: Any, *, single: bool = False) -> Dense:
     if matrix.ndim != 2 or not matrix.size:
         raise InputError(f"the weights of a dense coupling are a matrix, not an array of shape {matrix.shape}")
     _check_finite(matrix)
+    if matrix.ctypes.data % 64 and matrix.nbytes < CACHED:
+        raw = np.empty(matrix.nbytes + 64, dtype=np.uint8)
+        start = -raw.ctypes.data % 64
+        matrix = raw[start : start + matrix.nbytes].view(matrix.dtype).reshape(matrix.shape)
+        matrix[:] = weights
     return Dense(matrix.shape, matrix=matrix)
 
 

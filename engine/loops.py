@@ -20,7 +20,7 @@ from . import native
 from .program import BOOL, FLOAT, INT, Instruction, Program
 
 WIDTH = 8
-ROWS, MEMBERS = 8, 4
+ROWS, MEMBERS = 4, 4
 """Rows of a matrix that are multiplied at a time with one vector, and vectors that are multiplied together."""
 
 AHEAD = 256

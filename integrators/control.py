@@ -86,7 +86,9 @@ def adaptive_workspace(
         .lanes(stop=acting, kick=acting, **(searching if acting else {}))
         .lanes(told=1, hold=1, yold=n, kold=n if again else 0, K=scheme.kept(method) * n if dense else 0)
         .lanes(theta=1, **({} if acting else searching), ytheta=n, Q=rows(method) * n if dense or again else 0)
-        .lanes(gtheta=events, which=watched, when=watched, lands=acting, gone=acting * events, gone_rate=acting * events)
+        .lanes(
+            gtheta=events, which=watched, when=watched, lands=acting, gone=acting * events, gone_rate=acting * events
+        )
         .lanes(bernstein=coefficients, residual=events)
         .lanes(passages=watched, low=watched, high=watched, rising=watched, moved=watched)
         .shared(t_end=1, direction=1, rtol=1, atol=1, max_steps=1, dt=1, t_start=1)

@@ -12,9 +12,11 @@ from math import inf, nan
 from numba.extending import register_jitable
 
 from ..engine.memory import Doubles, Integers, at, call, doubles, lowest
-from .event_drivers import FLAGGED, IDLE, STANDING, begin_search, kicked, next_stop, settle
+from .event_drivers import FLAGGED, IDLE, STANDING, begin_search, kicked, next_stop, settle, settle_passages
 from .fields import (
+    BEGIN,
     DONE,
+    END,
     FLAG,
     HOLD,
     INDEX,
@@ -184,7 +186,7 @@ def adaptive(
             bits = attention
             while bits != 0 or flush or queue[0] == everywhere:
                 if flush or queue[0] == everywhere:
-                    queue[0] = settle(aside, aside_slot, queue[0], how)
+                    queue[0] = settle_passages(aside, aside_slot, queue[0], how)
                     flush = queue[0] != 0
                     if flush:
                         break
@@ -197,7 +199,7 @@ def adaptive(
                     place = lowest(~queue[0])
                     for r in range(taken_count):
                         aside[taken_rows[r] + place] = work[taken_rows[r] + lane]
-                    begin_search(aside, field, place)
+                    aside[field[BEGIN] + place], aside[field[END] + place] = 0.0, 1.0
                     aside_slot[place] = slot[lane]
                     queue[0] |= 1 << place
                 flag[lane] = IDLE

@@ -88,6 +88,72 @@ def begin_search(work, field, lane):
 
 
 @register_jitable
+def settle_passages(work, slot, pending, how):
+    """The same as :func:`settle` for lanes that have begun no search, where no event acts on the trajectory.
+
+    Most steps hold one passage, or none, which the signs of the polynomials tell.
+    """
+    kernels, field, _, dimension, direction = how[:5]
+    width, room, logged = how[2], how[20], how[19]
+    passages, flag = at(work, field[PASSAGES]), at(work, field[FLAG])
+    which, ytheta = at(work, field[WHICH]), at(work, field[YTHETA])
+    if flag[lowest(pending)] != IDLE or logged[0] + width > room:
+        return settle(work, slot, pending, how)
+    call(kernels[1], work, work, pending, 0)
+    call(kernels[3], work, work, pending, 0)
+    found = unclear = 0
+    while pending != 0:
+        lane = lowest(pending)
+        pending &= pending - 1
+        if passages[lane] == 1.0:
+            found |= 1 << lane
+        elif passages[lane] != 0.0:
+            begin_search(work, field, lane)
+            unclear |= 1 << lane
+    _refine(kernels[5], work, found)
+    while found != 0:
+        lane = lowest(found)
+        found &= found - 1
+        _record(lane, int(which[lane]), slot[lane], _time(work, field, lane, direction), ytheta, how)
+    return settle(work, slot, unclear, how) if unclear != 0 else 0
+
+
+@register_jitable
+def _refine(refine, work, open):
+    """Lead lanes to the zeros that they are near to."""
+    rounds = 0
+    while open != 0 and rounds < 60:
+        open &= call(refine, work, work, open, 0)
+        rounds += 1
+
+
+@register_jitable
+def _time(work, field, lane, direction):
+    """The time at THETA of the step of a lane."""
+    t, theta = work[field[T] + lane], work[field[THETA] + lane]
+    when = work[field[TOLD] + lane] + theta * work[field[HOLD] + lane]
+    return t if direction * (when - t) > 0.0 or theta == 1.0 else when
+
+
+@register_jitable
+def _record(lane, e, member, when, state, how):
+    """Log event ``e``; returns whether it is the last one that is asked for."""
+    _, _, width, dimension, direction = how[:5]
+    _, _, row, record_from, limits, counts, log, entries, state_too, logged, _, _ = how[10:]
+    count = e + member * row[1]
+    if direction * (when - record_from[0]) < 0.0 or counts[count] == limits[e]:
+        return False
+    counts[count] += 1
+    entry = at(log, logged[0] * (1 + state_too * dimension))
+    entry[0] = when
+    for j in range(state_too * dimension):
+        entry[1 + j] = state[j * width + lane]
+    entries[2 * logged[0]], entries[2 * logged[0] + 1] = member, e
+    logged[0] += 1
+    return counts[count] == limits[e]
+
+
+@register_jitable
 def settle(work, slot, pending, how):
     """Work off the events of the steps of the lanes in ``pending``; returns the lanes that are not finished.
 
@@ -95,10 +161,10 @@ def settle(work, slot, pending, how):
     event in it that changes the state or ends the trajectory, or has the ending ``over``.
     """
     kernels, field, width, dimension, direction, events, degree, acting, sides, actions = how[:10]
-    schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch = how[10:]
+    schedule, scheduled, row, logged, room, scratch = how[10], how[11], how[12], how[19], how[20], how[21]
     prepare, polynomials, land, refine = kernels[1], kernels[3], kernels[4], kernels[5]
     t, y, g, rate = at(work, field[T]), at(work, field[Y]), at(work, field[G]), at(work, field[RATE])
-    gold, told, hold = at(work, field[GOLD]), at(work, field[TOLD]), at(work, field[HOLD])
+    gold = at(work, field[GOLD])
     flag, begin, end = at(work, field[FLAG]), at(work, field[BEGIN]), at(work, field[END])
     after, last, over = at(work, field[AFTER]), at(work, field[LAST]), at(work, field[OVER])
     stop, kick, due = at(work, field[STOP]), at(work, field[KICK]), at(work, field[DUE])
@@ -177,10 +243,7 @@ def settle(work, slot, pending, how):
                 which[lane], when[lane] = e, t[lane]
                 landing |= 1 << lane
 
-        open, rounds = found, 0
-        while open != 0 and rounds < 60:
-            open &= call(refine, work, work, open, 0)
-            rounds += 1
+        _refine(refine, work, found)
         bits = found | landing
         while bits != 0:
             lane = lowest(bits)
@@ -189,22 +252,12 @@ def settle(work, slot, pending, how):
             if found >> lane & 1:
                 e = _earlier(lane, e, width, sides, actions, gtheta, gold, g, rate, t)
                 which[lane] = e
-                when[lane] = told[lane] + theta[lane] * hold[lane]
-                if direction * (when[lane] - t[lane]) > 0.0 or theta[lane] == 1.0:
-                    when[lane] = t[lane]
+                when[lane] = _time(work, field, lane, direction)
             else:
                 for j in range(dimension):
                     ytheta[j * width + lane] = y[j * width + lane]
-            if direction * (when[lane] - record_from[0]) >= 0.0 and counts[e + member * row[1]] < limits[e]:
-                counts[e + member * row[1]] += 1
-                entry = at(log, logged[0] * (1 + state_too * dimension))
-                entry[0] = when[lane]
-                for j in range(state_too * dimension):
-                    entry[1 + j] = ytheta[j * width + lane]
-                entries[2 * logged[0]], entries[2 * logged[0] + 1] = member, e
-                logged[0] += 1
-                if counts[e + member * row[1]] == limits[e]:
-                    over[lane] = 1 + DONE
+            if _record(lane, e, member, when[lane], ytheta, how):
+                over[lane] = 1 + DONE
             if actions[e] & TERMINAL:
                 over[lane] = 1 + EVENT
             if actions[e] & RESET and e < events:
@@ -327,7 +380,24 @@ def _sign(value):
 
 @register_jitable
 def _next(
-    lane, width, events, degree, sides, bernstein, gold, g, begin, end, after, last, theta, low, high, rising, moved, scratch
+    lane,
+    width,
+    events,
+    degree,
+    sides,
+    bernstein,
+    gold,
+    g,
+    begin,
+    end,
+    after,
+    last,
+    theta,
+    low,
+    high,
+    rising,
+    moved,
+    scratch,
 ):
     """The next event within BEGIN and END of a lane, -1 if there is none, which lies near THETA in LOW and HIGH."""
     out, stack = at(scratch, 0), at(scratch, 8)

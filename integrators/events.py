@@ -105,6 +105,8 @@ class Happenings:
 
         Raises an InputError if times that are a parameter do not increase.
         """
+        if not self.at:
+            return np.full((len(p), 1), direction * np.inf), np.zeros((len(p), 1), dtype=np.int64)
         times, numbers = [np.full((len(p), 1), direction * np.inf)], [np.zeros((len(p), 1), dtype=np.int64)]
         for number, at in enumerate(self.at, self.watch.count):
             mine = p[:, at] if isinstance(at, slice) else np.tile(at, (len(p), 1))

@@ -148,13 +148,14 @@ def map_kernels(rhs: Program, record: Program | None = None) -> dict[str, Kernel
     return {"advance": Loop(step, record or _identity(len(y)))}
 
 
-def fixed_workspace(width: int, dimension: int, parameters: int) -> Workspace:
-    """The memory of :func:`fixed_kernels`."""
-    return (
-        Workspace(width)
-        .lanes(y=dimension, p=parameters, ytheta=dimension)
-        .shared(t0=1, dt=1, index=1, strides=2, theta=1)
-    )
+def fixed_workspace(width: int, dimension: int, parameters: int, alike: bool = False) -> Workspace:
+    """The memory of :func:`fixed_kernels`; ``p`` is shared where all lanes have the same parameters (``alike``).
+
+    What depends on the time and shared parameters alone, such as a drive, is then computed once for all lanes.
+    """
+    workspace = Workspace(width).lanes(y=dimension, ytheta=dimension)
+    workspace = workspace.shared(p=parameters) if alike else workspace.lanes(p=parameters)
+    return workspace.shared(t0=1, dt=1, index=1, strides=2, theta=1)
 
 
 def _fixed_stages(b: Builder, rhs: Program, tableau: Tableau) -> tuple[Stages, Values]:

@@ -116,19 +116,31 @@ class Adaptive(Compiled):
 
 
 class Fixed(Compiled):
-    """Kernels of equal steps (or iterates): ``advance``, and ``sample`` where there is a dense output."""
+    """Kernels of equal steps (or iterates): ``advance``, and ``sample`` where there is a dense output.
 
-    def __init__(self, kernels: Mapping[str, Kernel], width: int, dimension: int, parameters: int, outputs: int):
-        super().__init__(explicit.fixed_workspace(width, dimension, parameters), kernels, STEP_FIELDS)
+    They may be for members whose parameters are all ``alike``.
+    """
+
+    def __init__(
+        self,
+        kernels: Mapping[str, Kernel],
+        width: int,
+        dimension: int,
+        parameters: int,
+        outputs: int,
+        alike: bool = False,
+    ):
+        super().__init__(explicit.fixed_workspace(width, dimension, parameters, alike), kernels, STEP_FIELDS)
         self.kernels = {"sample": 0, **self.kernels}
-        self.dimension, self.parameters, self.outputs = dimension, parameters, outputs
+        self.dimension, self.outputs = dimension, outputs
+        self.parameters, self.alike = 0 if alike else parameters, alike
 
 
-def _fixed(rhs: Program, tableau: Tableau | None, width: int, record: Program | None) -> Fixed:
+def _fixed(rhs: Program, tableau: Tableau | None, width: int, record: Program | None, alike: bool = False) -> Fixed:
     kernels = explicit.fixed_kernels(rhs, tableau, record) if tableau else explicit.map_kernels(rhs, record)
     dimension, parameters = rhs.inputs["y"], rhs.inputs["p"]
     outputs = sum(len(v) for v in record.outputs.values()) if record else dimension
-    return Fixed(kernels, width, dimension, parameters, outputs)
+    return Fixed(kernels, width, dimension, parameters, outputs, alike)
 
 
 def _stochastic(rhs: Program, noise: Program, interpretation: str, method: Stochastic, width: int) -> Fixed:
@@ -313,7 +325,7 @@ class AdaptiveGroup:
 
 _NONE = np.zeros((1, 1), dtype=np.int64)
 _UNLIMITED = 2**62
-LOGGED = 16384
+LOGGED = 8192
 """Events that are logged at most before they are fetched."""
 
 
@@ -436,6 +448,9 @@ class FixedGroup:
         self.every = _regular(positions)
         self.segment, self.whole = 0, np.zeros(0, dtype=np.int64)
         self.work = compiled.memory(t0=t_start, dt=dt)
+        if compiled.alike:
+            start = compiled.workspace.offset("p")
+            self.work[start : start + self.p.shape[1]] = self.p[0]
         record = compiled.width * max(compiled.outputs, compiled.dimension)
         self.chunk = max(1, 4096 // record)
         self.buffer = np.empty(record * self.chunk)

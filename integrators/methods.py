@@ -31,3 +31,8 @@ def right_hand_side(system: System, method: str) -> Program:
             "use radau5, or an explicit method"
         )
     return system.program("linearisation")
+
+
+def methods(kind: str = "flow") -> tuple[str, ...]:
+    """Names of the methods for ``"flow"`` or ``"map"``."""
+    return tuple(METHODS) if kind == "flow" else ("iterate",)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from ..engine import cache
 from ..engine.array_quantities import operations
+from ..engine.blas import one_thread
 from ..engine.driver import driver
 from ..engine.evaluation import evaluate
 from ..engine.native import Straight, Workspace, aligned, load
@@ -31,6 +33,9 @@ from .times import Times
 
 SMALL = 64
 """Largest dimension whose matrices are eliminated by the driver."""
+
+SHARED = 500
+"""Dimension from which on threads share the work of a factorisation; in smaller ones they only wait for each other."""
 
 UNROLLED = 10_000
 """Operations of a right-hand side above which it is computed by JAX, which compiles it faster."""
@@ -132,8 +137,9 @@ class RadauGroup:
         """
         self.status[self.status == PAUSED] = RUNNING
         times = np.ascontiguousarray(self.times[first : last + 1])
-        for member in map(int, np.flatnonzero(self.status == RUNNING)):
-            self._advance(member, times, (first, last, len(self.times)), out[member], tick)
+        with one_thread() if self.algebra and self.dimension < SHARED else nullcontext():
+            for member in map(int, np.flatnonzero(self.status == RUNNING)):
+                self._advance(member, times, (first, last, len(self.times)), out[member], tick)
 
     def _advance(self, member: int, times: np.ndarray, which: tuple, out: np.ndarray, tick: Tick) -> None:
         c, run = self.compiled, driver("attrax.integrators.radau_drivers", "radau")

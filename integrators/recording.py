@@ -15,6 +15,9 @@ from ..engine.system import System
 
 MEMORY = Path("/proc/meminfo")
 
+ALWAYS = 2**20
+"""Numbers for which there is always room."""
+
 
 def recorded(system: System, record: Any) -> tuple[System, tuple[str, ...]]:
     """The system with what is to be recorded among its observables, and the names of all that is recorded."""
@@ -58,6 +61,8 @@ def kept(layout: Layout, system: System, names: Sequence[str]) -> Layout:
 
 def check_room(numbers: int) -> None:
     """Raise an InputError if so many 64-bit numbers do not fit into the memory that is free."""
+    if numbers < ALWAYS:
+        return
     try:
         lines = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
         free = int(lines["MemAvailable"].split()[0]) * 1024

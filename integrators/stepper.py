@@ -14,7 +14,7 @@ from ..engine.trajectory import STATUS
 from .ensemble import Ensemble, check_system, members, numbers
 from .fields import DONE, RUNNING
 from .groups import FixedGroup
-from .simulate import _events, _method, _Plan
+from .planning import Plan, chosen_events, chosen_method
 from .times import number, positive, whole
 
 
@@ -64,15 +64,15 @@ def stepper(
     if system.kind == "flow" and dt is None:
         raise InputError("give dt, the length of a step")
     fixed = system.kind == "map" or system.noise is not None or method in FIXED
-    method = _method(system, method, dt if fixed else None, "numba")
+    method = chosen_method(system, method, dt if fixed else None, "numba")
     length = 1.0 if dt is None else positive("dt", dt)
     start, seed = number("t_start", t_start), whole("seed", seed, 0)
     rtol, atol = positive("rtol", rtol), positive("atol", atol)
     ensemble = members(system, parameters, initial, seed)
-    events = _events(ensemble.system, (), method, "numba", forward=True)
+    events = chosen_events(ensemble.system, (), method, "numba", forward=True)
     if events and fixed:
         raise InputError(f"system {system.name!r} has events; choose a method with error control")
-    plan = _Plan(
+    plan = Plan(
         members=ensemble,
         method=method,
         step=length if fixed and system.kind == "flow" else None,
@@ -111,11 +111,11 @@ class Stepper:
         How each member is: 1 (running), or the code of what ended it (see ``attrax.simulate``).
     """
 
-    def __init__(self, plan: _Plan, dt: float):
+    def __init__(self, plan: Plan, dt: float):
         self.system = plan.members.system
         self.dt = dt
         self._dims = tuple(plan.members.dims.values())
-        self._group = plan.group(slice(0, len(plan.members.y)))
+        self._group = plan.group(slice(0, len(plan.members.y)), own=True)
         self._nothing = np.empty((len(plan.members.y), 0, self.system.dimension))
         self._anchor, self._count, self._length = plan.start, 0, dt
         self._changed = False

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ORDERS = {0: ("0.6", "undecided"), 1: ("#d1495b", "first order"), 2: ("#edae49", "second order")}
 STATE = "#1f5a94"
+CYCLE = "#3c9d6b"
+MOST_NAMES = 12
+"""Slow variables that a legend names."""
 MOST_ARROWS = 16
 """Arrows of the slow flow along each axis."""
 
@@ -26,8 +29,8 @@ MOST_ARROWS = 16
 def metadynamics(data: xr.Dataset, axes: Sequence[Axes] | None = None, *, variable: str | None = None) -> Figure:
     """Draw the state among the adiabatic attractors, its distance from its target, and the slow variables.
 
-    Stable fixed points of the fast subsystem are dark, unstable ones light; lines mark the changes of the attractor
-    that the state was on its way to.
+    Stable fixed points of the fast subsystem are dark, unstable ones light, the ends of cycles green; lines mark the
+    changes of the attractor that the state was on its way to.
 
     Parameters
     ----------
@@ -55,6 +58,12 @@ def metadynamics(data: xr.Dataset, axes: Sequence[Axes] | None = None, *, variab
         values = branch[(slice(None), *index)]
         above.plot(time, np.where(unstable > 0, values, np.nan), ":", color="0.6", linewidth=0.9)
         above.plot(time, np.where(unstable == 0, values, np.nan), "-", color="0.15", linewidth=1.1)
+    if data.sizes.get("cycle", 0):
+        for end in ("low", "high"):
+            for cycle, unstable in zip(data[f"{name}_{end}"].values, data["cycle_unstable"].values, strict=True):
+                values = cycle[(slice(None), *index)]
+                above.plot(time, np.where(unstable > 0, values, np.nan), ":", color=CYCLE, linewidth=0.9)
+                above.plot(time, np.where(unstable == 0, values, np.nan), "-", color=CYCLE, linewidth=1.1)
     above.plot(time, data[name].values[(slice(None), *index)], color=STATE, linewidth=1.2)
     _legend(above, data)
     middle.plot(time, data["distance"], color=STATE)
@@ -66,7 +75,8 @@ def metadynamics(data: xr.Dataset, axes: Sequence[Axes] | None = None, *, variab
             shown = columns[:, k] - (columns[:, k].mean() if len(slow) > 1 else 0.0)
             below.plot(time, shown, color=colour, label=f"{block}[{k}]" if columns.shape[1] > 1 else block)
     below.set_ylabel("slow, less means" if len(slow) > 1 else slow[0])
-    below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.0)
+    if len(below.lines) <= MOST_NAMES:
+        below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.0)
     above.set_ylabel(f"{name}[{', '.join(map(str, index))}]" if index else name)
     below.set_xlabel(described(data["time"]))
     for panel in axes:
@@ -83,6 +93,8 @@ def _legend(axes: Axes, data: xr.Dataset) -> None:
         Line2D([], [], color="0.15", label="attractors"),
         Line2D([], [], color="0.6", linestyle=":", label="unstable"),
     ]
+    if data.sizes.get("cycle", 0):
+        handles.insert(2, Line2D([], [], color=CYCLE, label="cycles, from low to high"))
     visited = data["visited"].values.astype(bool)
     for order, (colour, meaning) in ORDERS.items():
         times = data["change_time"].values[visited & (data["order"].values == order)]

@@ -125,10 +125,17 @@ def phase_portrait(
         for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
             axis.pane.set_visible(False)
         axes.set_box_aspect(None, zoom=1.0)
+    elif _alike(names):
+        axes.set_aspect("equal", adjustable="datalim")
     if len(labels) > 1:
         axes.legend(loc="best")
         say_how_many(axes, count, len(labels))
     return axes.figure
+
+
+def _alike(names: Sequence[str]) -> bool:
+    """Whether they are elements of one block, such as the coordinates of a position."""
+    return all("[" in name for name in names) and len({name.partition("[")[0] for name in names}) == 1
 
 
 def pick(data: xr.Dataset, name: str) -> xr.DataArray:

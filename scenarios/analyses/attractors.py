@@ -122,6 +122,8 @@ class Basins(Analysis):
     """When to give up; 8 transients by default."""
     period: Positive | None = None
     """Of the forcing, for flows that depend on time."""
+    blocks: list[StateName] | None = Field(default=None, min_length=1)
+    """The state blocks that tell attractors apart, without those that go on for ever; all by default."""
     resolution: Positive = 0.01
     """Size of a cell in which attractors are told apart, as a fraction of the range of the states."""
 

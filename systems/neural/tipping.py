@@ -4,6 +4,9 @@ A membrane potential that fluctuates as an Ornstein-Uhlenbeck process is seen th
 whose target is a distribution of the rate with two peaks, exp(lambda1 y + lambda2 y^2) with lambda1 < 0 < lambda2. Both
 peaks cannot be had at once from one peak of the potential. Where the mean of the plasticity over the potential,
 `averaged_tipping_neuron`, has two attractors, the neuron stays near one and tips to the other by chance.
+
+The claim of the paper is recollected, lambda1 = -20 and the range of lambda2 too; the plasticity and its mean are
+derived.
 """
 
 from __future__ import annotations
@@ -16,10 +19,7 @@ from ...engine.declaration import known, parameter
 from ...engine.system import flow
 from .metadynamics import intrinsic_plasticity
 
-SOURCE = (
-    "M. Linkerhand, C. Gros, Math. Mech. Complex Syst. 1, 129 (2013), arXiv:1207.2928: the claim is recollected, "
-    "lambda1 = -20 and the range of lambda2 too; the plasticity is derived"
-)
+SOURCE = "M. Linkerhand, C. Gros, Math. Mech. Complex Syst. 1, 129 (2013), arXiv:1207.2928, reconstructed"
 OWN = "own computation with steps of 0.01 and 0.05"
 LOW, HIGH = 1.6, 3.0
 """Gains beyond which the neuron has tipped into the state of low or of high rates: nearly those of the two attractors
@@ -123,7 +123,7 @@ def _slow(ax, system):
     state={"a": (), "b": ()},
     parameters=TARGET,
     initial={"a": 1.5469, "b": 2.0239},
-    source=SOURCE + "; the mean over the potential is derived",
+    source=SOURCE,
     known=(
         *(
             known(
@@ -155,13 +155,23 @@ def _slow(ax, system):
             )
             for gain, Q in ((1.7488, 1.0), (5.5302, 0.1))
         ),
+        *(
+            known(
+                f"lambda2 at which the state of {which} rates vanishes in a fold",
+                value,
+                lambda ax, s, k=k: _folds(ax, s)[k],
+                atol=1e-5,
+                source="root of the mean plasticity and of the determinant of its slope, Gauss-Hermite quadrature",
+            )
+            for k, (which, value) in enumerate((("high", 18.711052), ("low", 19.421759)))
+        ),
     ),
 )
 def averaged_tipping_neuron(t, s, p):
     """Mean of the plasticity of `tipping_neuron` over its potential: what remains where the adaptation is slow.
 
     a is the gain, b the threshold. For lambda1 = -20 and Q = 1 there is one attractor, of low rates, below lambda2 =
-    18.7, and one, of high rates, above 19.3; between the two folds there are both.
+    18.71, and one, of high rates, above 19.42; between the two folds there are both.
     """
     x = jnp.sqrt(p.Q) * SPREAD
     weight = np.exp(-(SPREAD**2) / 2)
@@ -173,3 +183,8 @@ def averaged_tipping_neuron(t, s, p):
 def _rest(ax, system, lambda2, start):
     initial = {"a": start[0] + 0.02, "b": start[1] - 0.02}
     return ax.simulate(system.with_parameters(lambda2=lambda2), 5000.0, sample="end", initial=initial)
+
+
+def _folds(ax, system):
+    branch = ax.analysis.continue_fixed_points(system.with_parameters(lambda2=18.0), "lambda2", (18.0, 20.0))
+    return sorted(point.parameters["lambda2"] for point in branch.special("LP"))

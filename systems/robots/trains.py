@@ -115,7 +115,7 @@ def kick(system: System, wheels: Any, force: float, *, start: float = 0.0, lengt
     Raises
     ------
     InputError
-        If there is no such wheel, or the length is not positive.
+        If there is no such wheel, the force is not finite, or the length not positive.
 
     Examples
     --------
@@ -123,6 +123,8 @@ def kick(system: System, wheels: Any, force: float, *, start: float = 0.0, lengt
     """
     if "push" not in system.parameters:
         raise InputError(f"system {system.name!r} has no wheels that could be kicked")
+    if not np.isfinite(force):
+        raise InputError(f"the force of a kick must be a number of newtons, not {force:g}")
     if not length > 0:
         raise InputError(f"the length of a kick must be positive, not {length:g}")
     push = np.zeros(system.numeric["push"])

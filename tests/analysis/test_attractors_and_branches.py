@@ -133,6 +133,30 @@ def test_attractors_and_branches_of_a_hysteresis():
     np.testing.assert_array_equal(matched.without_attractor, 1)
 
 
+@ax.flow(state={"x": (), "y": ()}, parameters={"mu": 0.2})
+def subcritical_hopf(t, s, p):
+    """In polar coordinates r' = r (mu + r^2 - r^4): cycles of two sizes between the fold mu = -1/4 and mu = 0."""
+    q = s.x**2 + s.y**2
+    rate = p.mu + q - q**2
+    return {"x": rate * s.x - s.y, "y": rate * s.y + s.x}
+
+
+def test_attractors_and_branches_of_cycles():
+    mu = np.linspace(-0.5, 0.25, 16)
+    box = {"x": ax.uniform(-1.5, 1.5), "y": ax.uniform(-1.5, 1.5)}
+    tracked = track_attractors(subcritical_hopf, "mu", mu, box, number=100, transient=100)
+    points = continue_fixed_points(subcritical_hopf, "mu", (-0.6, 0.4))
+    cycles = ax.analysis.continue_cycles(subcritical_hopf, "mu", (-0.6, 0.4), start={"x": 1.0, "y": 0.0})
+    matched = match_branches(tracked, [points, cycles])
+    clear = (mu != 0) & (mu != -0.25)
+    np.testing.assert_array_equal(matched.without_branch[clear], 0)
+    np.testing.assert_array_equal(matched.without_attractor[clear], 0)
+    assert (matched.on_branch.values[mu > 0.01] == [-2, tracked.attractor.values[-1]]).all()
+    assert (matched.on_branch.values[mu < -0.26, 1] == -2).all()
+    alone = match_branches(tracked, [points])
+    np.testing.assert_array_equal(alone.without_branch[clear], (mu > -0.25)[clear])
+
+
 def test_wrong_results_are_refused():
     tracked = track_attractors(cubic, "h", [0.0, 0.1], {"x": [-1.0, 1.0]}, transient=50)
     branch = continue_fixed_points(cubic.with_initial(x=1.0), "r", (0.5, 1.5))

@@ -473,7 +473,7 @@ class Ellipse(Curve):
 def test_any_curve_can_be_followed():
     curve = Ellipse()
     start = begin(curve, np.array([3.0, 0.0]), np.array([0.0, 1.0]))
-    points = [point for point, _ in follow(curve, start, Stepping(largest=0.1))]
+    points = [point for (point,), _ in follow(curve, start, Stepping(largest=0.1))]
     u = np.array([point.u for point in points])
     np.testing.assert_allclose(u[:, 0] ** 2 / 9 + u[:, 1] ** 2, 1, rtol=1e-14)
     assert points[-1] is start
@@ -485,7 +485,7 @@ def test_a_curve_is_followed_up_to_its_bounds():
     curve = Ellipse()
     curve.bounds = [(0, -1.0, 2.0)]
     start = begin(curve, np.array([0.0, 1.0]), np.array([1.0, 0.0]))
-    u = np.array([point.u for point, _ in follow(curve, start, Stepping())])
+    u = np.array([point.u for (point,), _ in follow(curve, start, Stepping())])
     assert u[-1, 0] == 2.0
     assert (u[:, 0] <= 2).all()
 

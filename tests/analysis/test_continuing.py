@@ -46,7 +46,7 @@ def test_it_can_be_left_and_taken_up_again(monkeypatch):
 def test_checkpoints_grow(monkeypatch):
     monkeypatch.setattr(continuing, "CHECKPOINT", 0.0)
     seen, told = [], []
-    whole = continue_fixed_points(snake, "a", (-2, 2), max_points=100, checkpoint=seen.append, progress=told.append)
+    whole = continue_fixed_points(snake, "a", (-2, 2), checkpoint=seen.append, progress=told.append)
     sizes = [len(part) for part in seen]
     assert len(sizes) > 3 and sizes == sorted(sizes) and sizes[-1] <= len(whole)
     assert told == sorted(told) and told[-1] == 1.0

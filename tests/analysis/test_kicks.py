@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -23,13 +24,7 @@ def rings(t, s, p):
 @ax.flow(state={"x": (), "y": ()}, parameters={"push": 0.0, "drive": 0.1}, initial={"x": 1.0})
 def wells(t, s, p):
     """A driven damped particle in a double well: two small oscillations."""
-    return {"x": s.y, "y": s.x - s.x**3 - 0.5 * s.y + p.drive * ax_cos(t) + p.push}
-
-
-def ax_cos(t):
-    import jax.numpy as jnp
-
-    return jnp.cos(t)
+    return {"x": s.y, "y": s.x - s.x**3 - 0.5 * s.y + p.drive * jnp.cos(t) + p.push}
 
 
 SETTINGS = {"period": TURN, "transient": 60.0}
@@ -90,6 +85,27 @@ def test_pulses_on_a_driven_system_count_from_the_phase_of_its_drive():
             assert mapped["follows"][i, j] == (after["x"][-1] < 0)
 
 
+@ax.flow(state={"x": (), "y": (), "way": (2,)}, parameters={"c": 0.05}, initial={"x": 1.0})
+def travelling(t, s, p):
+    """The rings, carried away at an ever changing velocity."""
+    q = s.x**2 + s.y**2
+    growth = -p.c * (q - 1) * (q - 4) * (q - 9)
+    return {"x": growth * s.x - s.y, "y": growth * s.y + s.x, "way": jnp.stack([1.0 + s.x, 0.1 * s.y])}
+
+
+def test_what_travels_is_told_apart_by_what_does_not(circles):
+    strengths = circles["strength"].values
+    told = {"blocks": ["x", "y"], "phases": 17, **SETTINGS}
+    moving = kick_map(travelling, {"x": 1.0}, {"x": 1.0}, strengths, **told)
+    assert np.array_equal(moving["follows"], circles["follows"])
+    found = ax.analysis.find_attractors(
+        travelling, {"x": ax.uniform(-4, 4), "y": ax.uniform(-4, 4)}, number=100, transient=60.0, blocks=["x", "y"]
+    )
+    assert found.sizes["attractor"] == 2
+    least = smallest_kick(travelling, {"x": 1.0}, {"x": 3.0, "way": 7.0}, {"x": 1.0}, strengths, **told)
+    assert abs(least["strength"]) == pytest.approx(1.0, rel=1e-2)
+
+
 def test_the_map_is_drawn(circles):
     figure = ax.plot(circles)
     assert drawing.kinds(circles) == ["kick_map"]
@@ -110,6 +126,10 @@ def test_the_map_is_drawn(circles):
         ({"period": None}, "the cycle itself"),
         ({"strengths": []}, "strengths"),
         ({"start": {"q": 1.0}}, "'q'"),
+        ({"start": {"x": [1.0, 2.0, 3.0]}}, "'x'"),
+        ({"blocks": ["q"]}, "blocks names 'q'"),
+        ({"blocks": []}, "blocks must be a list"),
+        ({"blocks": "x"}, "blocks must be a list"),
     ],
 )
 def test_wrong_arguments_are_named(changed, said):

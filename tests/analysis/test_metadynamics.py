@@ -105,6 +105,30 @@ def test_hopf_is_of_second_order_and_gives_oscillating_targets():
     assert set(late.target_kind.values) == {"oscillating"}
     radius = np.hypot(late.x, late.y)  # the cycle of the frozen system is a circle of radius sqrt(r)
     np.testing.assert_allclose(late.distance, np.abs(radius - np.sqrt(late.r)), atol=0.02)
+    (period, high), r = (found[name].values[0] for name in ("cycle_period", "x_high")), found.r.values
+    there = np.isfinite(period)
+    np.testing.assert_array_equal(there[r > 0.02], True)
+    np.testing.assert_allclose(high[there], np.sqrt(r[there]), rtol=1e-3)
+
+
+def test_cycles_of_the_fast_subsystem_end_at_a_saddle():
+    """Square-wave bursting: rest ends at the fold z = 1 + I - 32 / 27, spiking at a homoclinic connection."""
+    system = ax.systems.neural.hindmarsh_rose.with_parameters(I=2.0, r=0.002)
+    found = metadynamics(system, 800.0, transient=600.0, sample=4.0)
+    told = [str(each) for each in found.label.values]
+    assert told == ["LP", "LP", "homoclinic"]
+    assert [str(each) for each in found.event.values] == ["vanishes", "appears", "vanishes"]
+    np.testing.assert_allclose(found.z_change[:2], 3.0 - 32 / 27, rtol=1e-10)
+    fast = system.freeze("z").with_parameters(z=1.9)
+    branch = ax.analysis.continue_cycles(fast, "z", (1.85, 2.3), start={"x": 1.0, "y": 0.0})
+    assert found.z_change[2].item() == pytest.approx(branch.data["z"].values.max(), abs=1e-8)
+    on = found.target_cycle.values == 0
+    assert on.sum() > 20 and (found.target_kind.values[on] == "oscillating").all()
+    k = int(np.flatnonzero(on)[5])
+    one = ax.analysis.find_cycle(fast.with_parameters(z=found.z.values[k]), {"x": 1.0, "y": 0.0})
+    assert found.cycle_period.values[0, k] == pytest.approx(one.period, rel=1e-6)
+    assert found.x_high.values[0, k] == pytest.approx(one.data.x.values.max(), abs=1e-3)
+    assert drawing.plot(found).axes[0].get_legend() is not None
 
 
 def test_delayed_pitchfork_and_its_slow_flow():

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -293,16 +292,25 @@ def test_ctrl_c_keeps_what_was_found():
 
 
 def test_ctrl_c_of_a_script():
-    code = (
-        "import numpy as np, attrax as ax\n"
-        "print('going', flush=True)\n"
-        "ax.analysis.orbit_diagram(ax.systems.maps.logistic, 'r', np.linspace(2, 4, 10**6), transient=10**6)"
-    )
+    code = """
+import sys, numpy as np, attrax as ax
+begun = []
+
+def progress(fraction):
+    if fraction > 0 and not begun:
+        begun.append(print("going", flush=True))
+
+ax.analysis.orbit_diagram(
+    ax.systems.maps.logistic, "r", np.linspace(2, 4, 10**6), transient=10**6, progress=progress
+)
+"""
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "going\n"
-    time.sleep(2.0)
-    os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    try:
+        assert process.stdout.readline() == "going\n"
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert "Interrupted" in err
 
 

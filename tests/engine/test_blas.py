@@ -18,6 +18,18 @@ def test_the_number_of_threads_comes_back():
     assert [read() for _, read in libraries] == before
 
 
+def test_callers_may_overlap():
+    libraries = blas._libraries()
+    before = [read() for _, read in libraries]
+    first, second = blas.one_thread(), blas.one_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert [read() for _, read in libraries] == [1] * len(libraries)
+    second.__exit__(None, None, None)
+    assert [read() for _, read in libraries] == before
+
+
 def test_other_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr(blas, "_libraries", list)
     with blas.one_thread():

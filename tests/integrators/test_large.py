@@ -16,7 +16,7 @@ from attrax.integrators import large
 from attrax.integrators.tableaux import TABLEAUX
 
 RNG = np.random.default_rng(3)
-SIMULATE = import_module("attrax.integrators.simulate")
+PLANNING = import_module("attrax.integrators.planning")
 STSP = ax.systems.get("neural.stsp_network")
 
 
@@ -31,7 +31,7 @@ def unrolled(monkeypatch):
 
     def simulate(system, *arguments, **options):
         with monkeypatch.context() as patch:
-            patch.setattr(SIMULATE, "is_large", lambda _: False)
+            patch.setattr(PLANNING, "is_large", lambda _: False)
             return ax.simulate(system, *arguments, **options)
 
     return simulate
@@ -48,7 +48,7 @@ def test_equal_steps_agree_with_straight_line_code(method, unrolled):
     system = stsp(10)
     options = dict(method=method, dt=0.5, sample=[0.0, 0.2, 0.4, 3.0, 7.77, 20.0], rtol=1e-6)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SIMULATE, "is_large", lambda _: True)
+        patch.setattr(PLANNING, "is_large", lambda _: True)
         found = ax.simulate(system, 20.0, **options)
     expected = unrolled(system, 20.0, **options)
     assert int(found.steps) == int(expected.steps) == 40

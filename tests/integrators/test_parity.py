@@ -13,7 +13,7 @@ import attrax as ax
 from attrax.integrators import groups
 from attrax.integrators.tableaux import TABLEAUX
 
-simulation = import_module("attrax.integrators.simulate")
+planning = import_module("attrax.integrators.planning")
 LORENZ, ROESSLER, VAN_DER_POL = ax.systems.chaos.lorenz, ax.systems.chaos.roessler, ax.systems.chaos.van_der_pol
 RHO = np.linspace(0.5, 60.0, 41)
 
@@ -67,7 +67,7 @@ def test_width_of_lanes(how, sample, width, monkeypatch):
     given = {"sample": SAMPLES[sample], "parameters": {"rho": RHO}, "workers": 1, **how}
     alone = [ax.simulate(LORENZ, 3.0, **{**given, "parameters": {"rho": rho}}) for rho in RHO[::10]]
     for name in ("lanes", "fixed_lanes"):
-        monkeypatch.setattr(simulation, name, lambda *sizes, **more: width)
+        monkeypatch.setattr(planning, name, lambda *sizes, **more: width)
     together = ax.simulate(LORENZ, 3.0, **given)
     for one, rho in zip(alone, RHO[::10], strict=True):
         same(one, together.sel(rho=rho))

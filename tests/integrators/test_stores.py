@@ -20,7 +20,7 @@ import attrax as ax
 from attrax.engine.errors import Interrupted
 from attrax.engine.storage import Writer
 
-simulation = import_module("attrax.integrators.simulate")
+running = import_module("attrax.integrators.running")
 
 
 @ax.flow(
@@ -75,7 +75,7 @@ def test_file_equals_memory(ensemble, how, buffer, tmp_path, monkeypatch):
     given = ENSEMBLES[ensemble] | {"sample": 0.1} | HOW[how]
     memory = ax.simulate(system, 5.0, **given)
     if buffer:
-        monkeypatch.setattr(simulation, "BUFFER", buffer)
+        monkeypatch.setattr(running, "BUFFER", buffer)
     stored = ax.simulate(system, 5.0, store=tmp_path / "run.h5", **given)
     same(memory, stored)
     assert np.isfinite(stored.x.values[..., -1][stored.status.values == 0]).all()
@@ -91,7 +91,7 @@ def test_file_equals_memory(ensemble, how, buffer, tmp_path, monkeypatch):
 def test_maps(buffer, tmp_path, monkeypatch):
     given = {"parameters": {"a": np.linspace(0.1, 1.4, 35)}, "transient": 7, "sample": 3}
     memory = ax.simulate(henon, 200, **given)
-    monkeypatch.setattr(simulation, "BUFFER", buffer)
+    monkeypatch.setattr(running, "BUFFER", buffer)
     same(memory, ax.simulate(henon, 200, store=tmp_path / "run.h5", **given))
 
 
@@ -99,7 +99,7 @@ def test_blow_ups_in_small_segments(tmp_path, monkeypatch):
     given = {"parameters": {"a": np.linspace(0.1, 3.0, 35)}}
     memory = ax.simulate(henon, 60, **given)
     assert {0, 2} == set(memory.status.values)
-    monkeypatch.setattr(simulation, "BUFFER", 40)
+    monkeypatch.setattr(running, "BUFFER", 40)
     same(memory, ax.simulate(henon, 60, store=tmp_path / "run.h5", **given))
 
 

@@ -44,6 +44,21 @@ def test_the_car_turns_back_and_spins():
     np.testing.assert_allclose(omega, [-97.4, 97.4], rtol=0.02)
 
 
+def test_a_push_leads_the_barrel_from_one_to_three_moves_in_a_turn():
+    file = run("barrel_kick_map")
+    data = ax.load(file, "kick_map")
+    assert (data.follows.sel(strength=slice(-1.2, 0.0)) == 0).all()
+    fastest, slowest = data.omega.max("point").values, data.omega.min("point").values
+    assert data.sizes["attractor"] == 10  # 1:1 and back; 3:1, back, standing, rocking, each with its mirror image
+    assert np.sum(slowest > 0) == np.sum(fastest < 0) == 3
+    np.testing.assert_allclose(np.sort(-slowest), np.sort(fastest), atol=0.05)
+    found = ax.load(file, "smallest_kick")
+    assert -1.4 < float(found.strength) < float(found.too_weak) < -1.2
+    start = {name: found[name].sel(time=0.0).values[-1] for name in ax.systems.robots.barrel.state}
+    later = ax.simulate(ax.systems.robots.barrel.with_initial(**start), 400.0, transient=200.0, rtol=1e-9, sample=0.02)
+    assert float(later.omega.mean()) == pytest.approx(1.77, abs=0.01)
+
+
 def test_the_train_begins_to_wiggle():
     bend = ax.load(run("train_wiggling"), "orbit_diagram").bend.max("point")[0]
     assert 0.24 < float(bend.k[bend > 0.01].min()) < 0.26

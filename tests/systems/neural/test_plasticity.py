@@ -96,3 +96,63 @@ def test_the_map_oscillates_above_its_critical_gain(lambda_, critical):
     for factor, oscillates in ((0.97, False), (1.03, True)):
         y = ax.simulate(system.with_parameters(a=factor * critical), 20_000, transient=18_000).y
         assert (float(y.max() - y.min()) > 0.1) == oscillates
+
+
+def turns(system, t_end):
+    """Times between the rises of the first rate through 1/2, in the second half of a run."""
+    data = ax.simulate(system, t_end, transient=t_end / 2, sample=0.1, rtol=1e-8, atol=1e-10)
+    y = data.y.values[:, 0]
+    return np.diff(data.time.values[1:][(y[1:] >= 0.5) & (y[:-1] < 0.5)])
+
+
+@pytest.mark.parametrize(("lambda1", "irregular"), [(0.0, False), (2.0, True), (-2.0, True)])
+def test_three_sites_turn_regularly_for_the_symmetric_target_alone(lambda1, irregular):
+    system = systems.get("neural.three_site_network").with_parameters(lambda1=lambda1, eps_a=0.01, eps_b=0.01)
+    times = turns(system, 4000.0)
+    spread = times.std() / times.mean()
+    assert (spread > 0.1) if irregular else (spread < 0.02)
+
+
+def test_three_sites_run_away_to_the_target_mean():
+    """lambda1 = -3.6, eps = 0.01: all rates rest at y = 0.206, where Theta = 0, while the gains grow."""
+    system = systems.get("neural.three_site_network").with_parameters(lambda1=-3.6, eps_a=0.01, eps_b=0.01)
+    data = ax.simulate(system, 8000.0, transient=7000.0, sample=10.0)
+    np.testing.assert_allclose(data.y, 0.206, atol=0.001)
+    assert (np.diff(data.a.values, axis=0) > 0).all()
+
+
+# mean distance from the target points, by gain, at these rates of adaptation: independent computation with rk4
+RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+DISTANCES = {4.5: (0.534, 0.651, 0.630, 0.602, 0.583, 0.569), 10.0: (1.106, 1.023, 0.570, 0.245, 0.140, 0.084)}
+
+
+@pytest.mark.parametrize("a", DISTANCES)
+def test_the_distance_from_target_points_shrinks_in_the_adiabatic_state_alone(a):
+    """As the square root of eps at gain 10, slowly or not at all at gain 4.5."""
+    network = systems.get("neural.target_point_network").with_parameters(a=a)
+    found = []
+    for eps in RATES:
+        system = network.with_parameters(eps=eps)
+        period = turns(system, 4000.0 + 12 / eps).mean()
+        near = ax.analysis.metadynamics(
+            system, 4000.0 + 2 * period, transient=4000.0, sample=period / 500, starts=1
+        ).distance
+        found.append(float(near.mean()))
+    np.testing.assert_allclose(found, DISTANCES[a], rtol=0.05)
+    slope = np.log(found[-1] / found[-3]) / np.log(RATES[-1] / RATES[-3])
+    assert slope == pytest.approx(0.5 if a == 10.0 else 0.0, abs=0.1)
+
+
+@pytest.mark.slow
+def test_stress_silences_the_latching_network_more_and_more():
+    quiet = []
+    for mean, exponent in ((0.3, -2.672), (0.25, -3.594), (0.2, -4.801), (0.15, -6.607), (0.05, -20.0)):
+        system = systems.get("neural.latching_network").with_parameters(lambda1=exponent)
+        data = ax.simulate(system, 8000.0, transient=3000.0, sample=0.2, method="euler", dt=0.05)
+        speed = np.abs(np.gradient(data.y.values, data.time.values, axis=0)).mean(axis=1)
+        quiet.append(float(np.mean(speed < 0.01)))
+        assert float(data.y.mean()) == pytest.approx(mean, abs=0.03)
+    assert (np.diff(quiet) > 0).all()
+    assert quiet[0] < 0.06
+    assert quiet[3] > 0.4
+    assert quiet[4] == 1.0

@@ -126,6 +126,22 @@ def test_a_kick_turns_wheels_round_if_it_is_strong(cruising, wheels, force, end)
     assert {tuple(pair) for pair in signs(system, initial=cruising)} == {end}
 
 
+def test_the_map_of_kicks_says_what_simulations_of_kicks_do(cruising):
+    start, period = {name: values[0] for name, values in cruising.items()}, 2 * np.pi / 97.42
+    told = {"period": period, "duration": 0.5, "transient": 80.0, "blocks": ["omega"], "phases": 4}
+    for wheels, push, strengths in (("all", [1.0, 1.0], (-6.0, -5.0)), (0, [1.0, 0.0], (-8.0, -3.0))):
+        mapped = ax.analysis.kick_map(car, start, {"push": push}, strengths, **told)
+        kicked = [kick(car, wheels, strength, start=1.0, length=0.5) for strength in strengths]
+        ends = [signs(system, initial=cruising)[0] for system in kicked]
+        found = mapped.omega.isel(point=0).values[mapped.follows.values]
+        assert np.array_equal(np.sign(np.round(found / 97)), [ends] * 4)
+    least = ax.analysis.smallest_kick(
+        car, start, {"omega": -97.0}, {"push": [1.0, 1.0]}, [-6.0, -5.5, -5.0], accuracy=0.01, **told | {"phases": 8}
+    )
+    assert -5.5 <= least.strength < least.too_weak <= -5.0
+    np.testing.assert_allclose(least.omega.values[-1], -97.4, atol=0.5)
+
+
 @pytest.mark.parametrize("D", [0.0, 30.0, 100.0])
 def test_a_wall_turns_the_car_back(cruising, D):
     ahead = cruising["r"] + 10.0 * np.stack([np.cos(cruising["theta"]), np.sin(cruising["theta"])], axis=-1)
@@ -200,6 +216,8 @@ def test_other_mistakes_are_told():
         train.with_parameters(n=0)
     with pytest.raises(ax.errors.InputError, match="the length of a kick must be positive, not 0"):
         kick(car, 0, 1.0, length=0.0)
+    with pytest.raises(ax.errors.InputError, match="the force of a kick must be a number of newtons, not nan"):
+        kick(car, 0, float("nan"))
     with pytest.raises(ax.errors.InputError, match="restitution of a bounce lies between 0 and 1, not at 2"):
         trains.bounce(2.0)
     with pytest.raises(ax.errors.InputError, match="has no wheels that could be kicked"):

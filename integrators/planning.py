@@ -1,0 +1,265 @@
+"""What is to be integrated, and how: the arguments of `simulate` and `stepper`, checked and put together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..engine.array_quantities import is_huge, is_large
+from ..engine.declaration import suggest
+from ..engine.errors import InputError
+from ..engine.events import Event, named
+from ..engine.system import System
+from .ensemble import Members
+from .events import Happenings, happenings
+from .groups import AdaptiveGroup, FixedGroup, Positions, adaptive, fixed, fixed_lanes, lanes, stochastic
+from .methods import METHODS, methods, right_hand_side
+from .radau import Radau, RadauGroup
+from .rosenbrock import Rosenbrock
+from .stochastic import Stochastic, check
+from .tableaux import Tableau
+from .times import INTERVALS, Times, positive
+
+Group = AdaptiveGroup | FixedGroup | RadauGroup
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be integrated, and how."""
+
+    members: Members
+    method: str
+    step: float | None
+    start: float
+    end: float
+    times: Times
+    only_end: bool
+    rtol: float
+    atol: float
+    max_steps: float
+    seed: tuple[int, int]
+    names: tuple[str, ...]
+    workers: int
+    keep: float = 0.0
+    events: dict[str, Event] = field(default_factory=dict)
+    dtype: str = "float64"
+
+    @cached_property
+    def large(self) -> bool:
+        """Whether members are advanced by loops over arrays (`large`), not by straight-line code."""
+        system, method = self.members.system, METHODS.get(self.method)
+        if isinstance(method, Radau) and not self.events:
+            return False
+        if self.events or not (method is None or isinstance(method, Tableau)):
+            refuse_huge(system, f"method {self.method!r}" if not self.events else "events")
+            return False
+        return is_large(system)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a sample of a member has."""
+        system = self.members.system
+        if not self.large:
+            return system.dimension
+        shapes = {**system.state, **system.observable_shapes}
+        return sum(math.prod(shapes[name]) for name in self.names)
+
+    @cached_property
+    def dt(self) -> float | None:
+        """Length of equal steps."""
+        if self.step is None:
+            return 1.0 if self.method == "iterate" else None
+        return (self.end - self.start) / self.steps
+
+    @cached_property
+    def steps(self) -> int:
+        """Number of equal steps."""
+        whole = abs(self.end - self.start) / abs(self.step or 1.0)
+        return max(1, math.ceil(whole - 1e-9 * max(1.0, whole)))
+
+    @property
+    def width(self) -> int:
+        """Number of lanes."""
+        if self.large:
+            return 1
+        members, dimension = self.members.y.shape
+        if self.events:
+            return lanes(members, dimension, self.members.p.shape[1], dense=True)
+        if self.dt is not None:
+            return fixed_lanes(members, dimension, self.members.p.shape[1])
+        if isinstance(METHODS[self.method], Radau):
+            return 1
+        return lanes(members, dimension, self.members.p.shape[1], dense=not self.only_end)
+
+    @cached_property
+    def happenings(self) -> Happenings | None:
+        """The events, ready for a group."""
+        return happenings(self.members.system, self.events)
+
+    def positions(self) -> Positions:
+        """When to sample, in equal steps."""
+        assert self.dt is not None
+        return Positions(self.times, self.start, self.dt)
+
+    def on_steps(self, sample: Any) -> np.ndarray:
+        """The times of the samples of a noisy system, which lie on its steps."""
+        assert self.dt is not None
+        positions = self.positions()[:]
+        if sample is None:
+            every = max(1, self.steps // INTERVALS)
+            return self.start + self.dt * np.arange(math.ceil(positions[0]), self.steps + 1, every)
+        if (positions != np.rint(positions)).any():
+            raise InputError(
+                f"samples of a system with noise lie on its steps: choose times that are multiples of {self.dt:g}"
+            )
+        return self.times[:]
+
+    def group(self, part: slice, own: bool = False) -> Group:
+        """The members of ``part``, ready to go; with parameters of their ``own``, that may be changed on the way."""
+        system, y, p = self.members.system, self.members.y[part], self.members.p[part]
+        times: Times = np.zeros(0) if self.only_end else self.times
+        if self.large:
+            return self._large(y, p, times)
+        if isinstance(METHODS.get(self.method), Radau):
+            return RadauGroup(
+                *(system, y, p, self.start, self.end),
+                times=times,
+                rtol=self.rtol,
+                atol=self.atol,
+                max_steps=self.max_steps,
+            )
+        if self.dt is None or self.events:
+            rule = METHODS[self.method]
+            assert isinstance(rule, Tableau | Rosenbrock)
+            happenings, dense = self.happenings, not self.only_end
+            watch, equal = happenings.watch if happenings else None, self.dt is not None
+            return AdaptiveGroup(
+                adaptive(right_hand_side(system, self.method), rule, self.width, dense, watch, None, equal),
+                y,
+                p,
+                self.start,
+                self.end,
+                times=times,
+                rtol=self.rtol,
+                atol=self.atol,
+                max_steps=self.max_steps,
+                dt=self.dt or 0.0,
+                events=happenings,
+                record_from=self.keep,
+            )
+        method, rhs = METHODS.get(self.method), system.program("rhs")
+        if isinstance(method, Stochastic):
+            compiled = stochastic(rhs, system.program("noise"), system.interpretation, method, self.width)
+            numbers = self.seed[1] + np.arange(part.start, part.stop)
+            p = np.column_stack([p, np.full(len(p), self.seed[0]), numbers])
+        else:
+            assert not isinstance(method, Rosenbrock | Radau)
+            compiled = fixed(rhs, method, self.width, None, not own and self._alike)
+        return FixedGroup(
+            compiled,
+            y,
+            p,
+            t_start=self.start,
+            dt=self.dt,
+            steps=self.steps,
+            positions=np.zeros(0) if self.only_end else self.positions(),
+            origin=int(self.start) if self.method == "iterate" else 0,
+        )
+
+    @cached_property
+    def _alike(self) -> bool:
+        """Whether there are many members and all have the same parameters."""
+        p = self.members.p
+        return len(p) > 1 and (p.strides[0] == 0 or bool((p == p[0]).all()))
+
+    def _large(self, y: np.ndarray, p: np.ndarray, times: Times) -> Any:
+        """The same for a system of many states."""
+        from . import large
+
+        system, tableau = self.members.system, METHODS.get(self.method)
+        assert tableau is None or isinstance(tableau, Tableau)
+        threads = max(1, self.workers // len(self.members.y))
+        scheme = large.large(system, tableau, self.dt is None, self.names)
+        if self.dt is None:
+            limits = dict(rtol=self.rtol, atol=self.atol, max_steps=self.max_steps)
+            return large.LargeAdaptiveGroup(
+                scheme, system, y, p, self.start, self.end, times=times, workers=threads, **limits
+            )
+        return large.LargeFixedGroup(
+            scheme,
+            system,
+            y,
+            p,
+            t_start=self.start,
+            dt=self.dt,
+            steps=self.steps,
+            positions=np.zeros(0) if self.only_end else self.positions(),
+            origin=int(self.start) if self.method == "iterate" else 0,
+            workers=threads,
+        )
+
+
+def chosen_method(system: System, method: str | None, dt: Any, backend: str) -> str:
+    """The name of the method of a run, checked against what it is for."""
+    if backend not in ("numba", "jax"):
+        raise InputError(f"backend {backend!r} does not exist; known: numba, jax")
+    known = methods(system.kind)
+    if backend == "jax" and system.kind == "flow":
+        from .diffrax_backend import SOLVERS
+
+        known = tuple(SOLVERS)
+    if method is None:
+        default = "tsit5" if system.noise is None else "stochastic_heun"
+        method = default if system.kind == "flow" else "iterate"
+    if method not in known:
+        other = methods("map" if system.kind == "flow" else "flow")
+        why = f"it is for {'maps' if system.kind == 'flow' else 'flows'}; " if method in other else ""
+        raise InputError(
+            f"method {method!r} does not exist for a {system.kind} with backend {backend!r}: "
+            f"{why}{suggest(str(method), known)}"
+        )
+    if system.kind == "map" and dt is not None:
+        raise InputError("a map has no dt; leave it out")
+    if dt is not None:
+        positive("dt", dt)
+    rule = METHODS.get(method)
+    if isinstance(rule, Stochastic) != (system.noise is not None):
+        fitting = [name for name, m in METHODS.items() if isinstance(m, Stochastic) != isinstance(rule, Stochastic)]
+        has = "no noise" if system.noise is None else "noise"
+        raise InputError(f"system {system.name!r} has {has}; use {', '.join(fitting)}, not {method!r}")
+    if isinstance(rule, Stochastic):
+        check(system, rule)
+    if isinstance(rule, Rosenbrock | Radau) and dt is not None:
+        raise InputError(f"method {method!r} chooses its steps by rtol and atol; leave out dt")
+    if dt is None and rule is not None and not rule.adaptive:
+        raise InputError(f"method {method!r} has steps of equal length; give dt")
+    return method
+
+
+def chosen_events(system: System, given: Any, method: str, backend: str, *, forward: bool) -> dict[str, Event]:
+    """The events of a run, checked against how it is to be computed."""
+    events = named(system, given)
+    if not events:
+        return events
+    if backend == "jax":
+        raise InputError("backend='jax' does not follow events; use backend='numba'")
+    if system.noise is not None:
+        raise InputError(f"system {system.name!r} has noise; events are for flows without noise")
+    if not isinstance(METHODS[method], Tableau | Rosenbrock):
+        raise InputError(f"method {method!r} does not follow events; use tsit5, dop853 or rodas5p")
+    if not forward and (resets := [name for name, event in events.items() if event.reset is not None]):
+        raise InputError(f"event {resets[0]!r} resets the state, which cannot be undone: integrate forwards in time")
+    return events
+
+
+def refuse_huge(system: System, what: str) -> None:
+    """Raise an InputError if a system is too large for what needs straight-line code."""
+    if is_huge(system):
+        raise InputError(
+            f"{what} is for systems whose function is some thousand operations, but that of {system.name!r} "
+            f"({system.dimension} states) has more; large systems take explicit methods, without noise and events"
+        )

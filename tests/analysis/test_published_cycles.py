@@ -1,0 +1,229 @@
+"""Limit cycles of published models: periods and bifurcations against shooting with SciPy, which shares nothing.
+
+The other method integrates the variational equations with DOP853 at a relative tolerance of 1e-13. At a bifurcation it
+finds the cycles at parameter values on either side and interpolates the function of their multipliers that vanishes; at
+a fold it finds the parameter for given periods and takes the vertex.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import attrax as ax
+from attrax.analysis import continue_cycles, find_cycle
+
+from .test_published_bifurcations import (
+    brusselator,
+    carbon_monoxide,
+    chua,
+    fitzhugh_nagumo,
+    hindmarsh_rose,
+    lorenz84,
+    morris_lecar,
+    rosenzweig_macarthur,
+    sel_kov,
+)
+
+
+def steinmetz_larter(m, y, p):
+    """Peroxidase and oxidase (Steinmetz & Larter, J. Chem. Phys. 94, 1388, 1991)."""
+    a, b, x, y = y
+    k7, k8 = p
+    first, second, third = 0.1631021 * a * b * x, 1250 * x**2, 0.046875 * a * b * y
+    return [
+        -first - third + k7 - 0.1175 * a,
+        -first - third + k8,
+        first - 2 * second + 2 * third - 20 * x + 0.001,
+        -third + 2 * second - 1.104 * y,
+    ]
+
+
+def seasonal(m, y, p):
+    """Predators and prey, with seasons from an oscillator (Kuznetsov, Muratori & Rinaldi, IJBC 2, 117, 1992)."""
+    x, y, v, w = y
+    strength, saturation = p
+    eaten = 4 * np.pi * x * y / (saturation * (1 + strength * v) + x)
+    r2 = v**2 + w**2
+    return [
+        2 * np.pi * x * (1 - x) - eaten,
+        eaten - 2 * np.pi * y,
+        v - 2 * np.pi * w - v * r2,
+        2 * np.pi * v + w - w * r2,
+    ]
+
+
+def langford(m, y, p):
+    x, y, z = y
+    r2 = x**2 + y**2
+    return [
+        (z - 0.7) * x - 3.5 * y,
+        3.5 * x + (z - 0.7) * y,
+        0.6 + p[0] * z - z**3 / 3 - r2 * (1 + 0.25 * z) + 0.05 * z * x**3,
+    ]
+
+
+def adaptive_dissipation(m, y, p):
+    """A particle whose dissipation depends on the potential, x^4/4 - x^2/2 here (double well)."""
+    potential = y[0] ** 4 / 4 - y[0] ** 2 / 2
+    return [y[1], (p[0] - potential) * y[1] - y[0] ** 3 + y[0]]
+
+
+def ring(m, y, p):
+    """Three rate neurons that inhibit each other through synapses with short-term depression."""
+    x, phi = y[:3], y[3:]
+    rates = [1 / (1 + m.exp(-p[0] * a)) for a in x]
+    sent = [r * d for r, d in zip(rates, phi, strict=True)]
+    drive = [0.6 - 2.4 * sent[k - 1] - 0.3 * sent[(k + 1) % 3] for k in range(3)]
+    return [d - a for d, a in zip(drive, x, strict=True)] + [
+        (1 - d) / 6 - 0.3 * s for d, s in zip(phi, sent, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model, a start close to a cycle, and what is followed."""
+
+    rhs: Callable
+    parameters: dict[str, float]
+    start: list[float]
+    along: str
+    bounds: tuple[float, float]
+    expected: str = ""
+    """Kinds of special points along the branch, without its ends."""
+    options: dict = field(default_factory=dict)
+
+    @cached_property
+    def system(self):
+        n, names = len(self.start), list(self.parameters)
+
+        def function(t, s, p):
+            return {"y": jnp.stack(self.rhs(jnp, [s.y[k] for k in range(n)], [getattr(p, name) for name in names]))}
+
+        declared = ax.flow(state={"y": (n,)}, parameters=self.parameters, initial={"y": np.array(self.start)})
+        return declared(function)
+
+    @cached_property
+    def shooting(self) -> Shooting:
+        """The other method."""
+        return Shooting(self)
+
+
+class Shooting:
+    """Newton's method on the ends of trajectories."""
+
+    def __init__(self, model: Model):
+        self.n = len(model.start)
+        names = list(model.parameters)
+        place = names.index(model.along)
+        values = np.array(list(model.parameters.values()))
+
+        def f(y, parameter):
+            p = [parameter if k == place else v for k, v in enumerate(values)]
+            return jnp.stack(model.rhs(jnp, list(y), p))
+
+        def extended(u, parameter):
+            y, moved = u[: self.n], u[self.n :].reshape(self.n, self.n + 1)
+            right = jax.jacfwd(f)(y, parameter) @ moved
+            right = right.at[:, -1].add(jax.jacfwd(f, 1)(y, parameter))
+            return jnp.concatenate([f(y, parameter), right.ravel()])
+
+        self.f, self.extended = jax.jit(f), jax.jit(extended)
+
+    def end(self, y, T, parameter):
+        """The state a time T later, with its derivatives by the beginning and by the parameter."""
+        start = np.concatenate([y, np.eye(self.n, self.n + 1).ravel()])
+        right = lambda t, u: np.asarray(self.extended(u, parameter))  # noqa: E731
+        u = solve_ivp(right, (0, T), start, method="DOP853", rtol=1e-13, atol=1e-14).y[:, -1]
+        return u[: self.n], u[self.n :].reshape(self.n, self.n + 1)
+
+    def cycle(self, parameter, y, T, fixed=False):
+        """State, period, parameter, monodromy matrix; the parameter is that given, or the period is ``fixed``."""
+        reference = y.copy()
+        along = np.asarray(self.f(y, parameter))
+        for _ in range(12):
+            end, moved = self.end(y, T, parameter)
+            last = np.asarray(self.f(end, parameter)) if not fixed else moved[:, -1]
+            matrix = np.block([[moved[:, :-1] - np.eye(self.n), last[:, None]], [along[None], np.zeros((1, 1))]])
+            step = np.linalg.solve(matrix, -np.append(end - y, along @ (y - reference)))
+            y = y + step[:-1]
+            T, parameter = (T + step[-1], parameter) if not fixed else (T, parameter + step[-1])
+            if (abs(step) < 1e-10 * np.maximum(1.0, abs(np.append(y, T)))).all():
+                break
+        return y, T, parameter, moved[:, :-1]
+
+
+MODELS = {
+    "FitzHugh-Nagumo": Model(fitzhugh_nagumo, {"I": 0.5, "b": 0.8}, [-1.0, 0.2], "I", (0.4, 0.6)),
+    "Morris-Lecar": Model(morris_lecar, {"I": 90.0, "g": 4.4}, [10.0, 0.3], "I", (88.0, 120.0), "LPC"),
+    "Brusselator": Model(brusselator, {"A": 1.0, "B": 2.5}, [1.5, 2.0], "B", (2.3, 2.7)),
+    "Sel'kov": Model(sel_kov, {"a": 0.08, "b": 0.6}, [0.7, 1.2], "b", (0.5, 0.7)),
+    "Rosenzweig-MacArthur": Model(rosenzweig_macarthur, {"K": 3.5, "d": 0.3}, [1.2, 1.2], "K", (3.3, 3.7)),
+    "Chua": Model(chua, {"alpha": 8.3, "beta": 14.0}, [1.0, 0.1, -1.0], "alpha", (8.0, 9.2), "PD"),
+    "Langford": Model(langford, {"a": 0.6}, [1.0, 0.0, 0.7], "a", (0.5, 1.0), "NS"),
+    "Steinmetz-Larter": Model(
+        steinmetz_larter, {"k7": 1.5, "k8": 0.8}, [6.7, 8.5, 0.001, 0.4], "k7", (0.8, 2.0), "LPC NS"
+    ),
+    "Lorenz 1984": Model(lorenz84, {"F": 6.0, "G": 0.5}, [1.0, 1.0, 0.0], "G", (0.1, 2.0), "NS"),
+    "seasonal": Model(
+        seasonal, {"e": 0.3, "b": 0.4}, [0.4, 0.4, 1.0, 0.0], "e", (0.1, 1.45), "PD PD LPC", {"max_points": 80}
+    ),
+    "carbon monoxide": Model(carbon_monoxide, {"q2": 1.05, "k": 0.4}, [0.1, 0.3, 0.4], "q2", (1.0, 1.1)),
+    "Hindmarsh-Rose": Model(hindmarsh_rose, {"I": 4.0}, [0.0, 0.0, 3.0], "I", (3.3, 5.0), "PD"),
+    "adaptive dissipation": Model(adaptive_dissipation, {"mu": -0.1}, [1.2, 0.0], "mu", (-0.24, -0.05)),
+    "depressing ring": Model(ring, {"a": 8.0}, [0.5, -0.5, 0.0, 0.8, 0.8, 0.8], "a", (7.0, 9.0)),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_periods_and_multipliers(name):
+    model = MODELS[name]
+    cycle = find_cycle(model.system)
+    _, T, _, monodromy = model.shooting.cycle(model.parameters[model.along], cycle.profile[0], cycle.period)
+    assert cycle.period == pytest.approx(T, rel=1e-9)
+    values = np.linalg.eigvals(monodromy)
+    values = values[np.argsort(-abs(values))]
+    large = abs(values) > 1e-6
+    assert np.sort(abs(cycle.multipliers[large])) == pytest.approx(np.sort(abs(values[large])), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.expected])
+def test_bifurcations(name):
+    model = MODELS[name]
+    branch = continue_cycles(model.system, model.along, model.bounds, **model.options)
+    points = [point for point in branch.special() if point.kind in ("PD", "NS", "LPC", "BPC")]
+    assert sorted(point.kind for point in points) == sorted(model.expected.split())
+    for point in points[:2]:
+        found = point.parameters[model.along]
+        assert point.refined
+        assert found == pytest.approx(independent(model, point), rel=1e-6)
+
+
+def independent(model, point) -> float:
+    """The parameter value of a bifurcation by the other method."""
+    value, y, T = point.parameters[model.along], point.cycle.profile[0], point.period
+    if point.kind == "LPC":
+        h = 1e-3 * T
+        values = [model.shooting.cycle(value, y, T + k * h, fixed=True)[2] for k in (-2, -1, 0, 1, 2)]
+        a, b, middle, c, d = values
+        slope, bend = (a - 8 * b + 8 * c - d) / (12 * h), (-a + 16 * b - 30 * middle + 16 * c - d) / (12 * h**2)
+        return middle - slope**2 / (2 * bend)
+
+    def test(parameter):
+        monodromy = model.shooting.cycle(parameter, y, T)[3]
+        values = np.linalg.eigvals(monodromy)
+        if point.kind == "PD":
+            return values[np.argmin(abs(values + 1))].real + 1
+        turning = values[abs(values.imag) > 1e-6]
+        return abs(turning[np.argmin(abs(abs(turning) - 1))]) - 1
+
+    aside = value + 1e-5 * (model.bounds[1] - model.bounds[0])
+    here, there = test(value), test(aside)
+    return value - here * (aside - value) / (there - here)
