@@ -21,6 +21,10 @@ SCOUTS = 500
 """Most members that are observed at once in search of new attractors."""
 SHIFTS = (0.0, 1 / 3, 2 / 3)
 """Grids of cells are laid in three positions, so that states closer than a third of a cell share one of them."""
+FEW = 24
+"""Most points of all attractors whose distances are computed one by one; of more, the nearest is looked up."""
+TOGETHER = 4096
+"""States whose distances are computed at a time."""
 KEPT = 1000
 """Most points of an attractor that a result keeps."""
 
@@ -103,16 +107,32 @@ class Attractors:
 
     def label(self, states: np.ndarray) -> np.ndarray:
         """Number of the attractor within a cell of each state ``(members, n)``; -1 where there is none."""
+        if not len(self):
+            return np.full(len(states), -1)
+        owners = np.repeat(np.arange(len(self)), [len(p) for p in self.points])
+        if len(owners) <= FEW:
+            return self._among_few(states, owners)
         from scipy.spatial import cKDTree
 
         labels = np.full(len(states), -1)
         there = np.isfinite(states).all(axis=1)
-        if not len(self) or not there.any():
+        if not there.any():
             return labels
-        owners = np.repeat(np.arange(len(self)), [len(p) for p in self.points])
         tree = cKDTree(np.concatenate(self.points) / self.cell)
         distance, nearest = tree.query(states[there] / self.cell, p=np.inf, distance_upper_bound=1.0)
         labels[there] = np.where(np.isfinite(distance), owners[np.minimum(nearest, len(owners) - 1)], -1)
+        return labels
+
+    def _among_few(self, states: np.ndarray, owners: np.ndarray) -> np.ndarray:
+        """What `label` says, by distances from all points."""
+        labels, points = np.full(len(states), -1), np.concatenate(self.points) / self.cell
+        for first in range(0, len(states), TOGETHER):
+            scaled = np.ascontiguousarray((states[first : first + TOGETHER] / self.cell).T)
+            label, nearest = labels[first : first + TOGETHER], np.ones(scaled.shape[1])
+            for owner, point in zip(owners, points, strict=True):
+                distance = np.abs(scaled - point[:, None]).max(axis=0)
+                closer = distance < nearest
+                label[closer], nearest[closer] = owner, distance[closer]
         return labels
 
     def learn(self, first: np.ndarray, second: np.ndarray) -> None:

@@ -17,7 +17,8 @@ from .branches import Branch, SpecialPoint
 from .continuation import Curve, Point, Stepping, advance, begin, measured, newton
 from .continuing import Continuation, Starts
 from .derivatives import LARGEST_DENSE, Equations, check
-from .equilibria import CURVES, FixedPoints, Orbits, state_scale
+from .equilibria import CURVES, FixedPoints, state_scale
+from .families import Orbits
 from .large import LargeFixedPoints, regular
 
 Bounds = tuple[float, float]
@@ -436,7 +437,15 @@ def _regular(equations: Equations, u: np.ndarray, bounds: Bounds) -> Point:
     point = begin(curve, u, up)
     critical = abs(curve.growth(point)).min(initial=np.inf) < 1e-8 * abs(point.data.eigenvalues).max()
     if critical or abs(point.tests["LP"]) < 1e-3 * width:
-        return advance(curve, point, 0.003)[0] or point
+        point = advance(curve, point, 0.003)[0] or point
+        if not bounds[0] <= point.u[n] <= bounds[1]:
+            back = replace(point, tangent=-point.tangent)
+            point = advance(curve, back, 0.006)[0] or point
+    if not bounds[0] <= point.u[n] <= bounds[1]:
+        raise NumericsError(
+            f"no fixed point of {equations.system.name!r} near the start: the nearest ones are beyond the bounds, at "
+            f"{equations.active[0]} = {point.u[n]:.6g}; find a start with fixed_points"
+        )
     return point
 
 

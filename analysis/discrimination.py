@@ -83,6 +83,7 @@ def discrimination(
         probes,
         parameters=zip(**states, **_repeated(together, at.size, leave=test)),
         seed=seed + 1,
+        record=[score, truth],
     )
     scores, labels = tests[score].values, tests[truth].values > 0.5
     measured = np.array([_measures(x, true) for x, true in builtins.zip(scores, labels, strict=True)])

@@ -30,6 +30,8 @@ TOGETHER = 1e-6
 """Eigenvalues closer than this to the stability boundary (relative to the largest) are on it together."""
 ASYMPTOTIC = 1e-9
 """A parameter this close to a bound (relative to their distance) has reached it."""
+VERTICAL = 1e-12
+"""Parts of the unit tangent (scaled) below this are rounding."""
 MOST_PAIRS = 24
 """Neutral saddles are looked for in systems of no more states: in large ones there are many, and nothing happens."""
 CLOSE = 2e-3
@@ -114,7 +116,11 @@ class FixedPoints(_Fixed):
         found = spectrum(derivative[: self.n, : self.n], self.eq.map)
         values = self.across(found.eigenvalues)
         crossings = {name: float(test) for name, test in self.crossings(values).items()}
-        return {"LP": float(tangent[self.n]), "BP": orientation} | crossings, found
+        return {"LP": float(self.turning(tangent[self.n])), "BP": orientation} | crossings, found
+
+    def turning(self, slopes: Vector) -> Vector:
+        """The parameter's part of tangents, 0 up to rounding where the branch is vertical."""
+        return np.where(abs(slopes) > VERTICAL * self.scale[self.n], slopes, 0.0)
 
     def crossings(self, eigenvalues: Vector) -> dict[str, Vector]:
         """The test functions of eigenvalues (..., n)."""
@@ -180,7 +186,8 @@ class FixedPoints(_Fixed):
         point = measured(self, z, near.tangent)
         with np.errstate(all="ignore"):
             event = _classified(self, name, point, refined, run.u)
-            if event and not refined and (switches := kinks(self.eq, z)):
+            unclear = event and (not refined or "degenerate" in event.note)
+            if event and unclear and (switches := kinks(self.eq, z)):
                 return replace(event, note=f"not smooth here: {', '.join(switches[:2])}", coefficients={})
             return event
 
@@ -251,7 +258,8 @@ def _fold(curve: FixedPoints, point: Point, refined: bool) -> Event | None:
     _, left = normal_forms.null_vectors(d[:, :n] / curve.scale[:n])
     if abs(left[:, 0] @ d[:, n]) < 1e-7 * np.linalg.norm(d):
         return None
-    return Event("LP", point, refined, normal_forms.fold(curve.eq, point.u))
+    form = normal_forms.fold(curve.eq, point.u)
+    return Event("LP", point, refined, form, "" if refined or form["a"] else "degenerate: a vanishes")
 
 
 def _hopf(eq: Equations, point: Point, refined: bool, omega: float, size: float) -> Event:
@@ -259,6 +267,8 @@ def _hopf(eq: Equations, point: Point, refined: bool, omega: float, size: float)
     pairs = int(((abs(values.real) < TOGETHER * size) & (values.imag > 0)).sum())
     if pairs > 1:
         return Event("H", point, refined, {"omega": omega}, f"degenerate: {pairs} pairs cross")
+    if (abs(values) < TOGETHER * size).any():
+        return Event("H", point, refined, {"omega": omega}, "degenerate: an eigenvalue vanishes, too")
     return Event("H", point, refined, *normal_forms.hopf(eq, point.u, omega))
 
 
@@ -269,65 +279,6 @@ def _critical(point: Point) -> complex:
     if not complex_ones.size:
         return 0j
     return complex(complex_ones[np.argmin(abs(complex_ones.real))])
-
-
-class Orbits(FixedPoints):
-    """Fixed points that are never isolated, as under a continuous symmetry: one of each family is followed.
-
-    The parts of a step within the family are kept zero, and unfolding parameters (which stay zero) make up for
-    the equations that depend on the others. Events are bracketed along the curve, not refined.
-    """
-
-    def __init__(self, eq: Equations, u: Vector, ranges: Sequence[tuple[float, float]], families: int):
-        super().__init__(eq, u, ranges)
-        self.families = families
-        self.extras = tuple(f"beta{k}" for k in range(families))
-        self.reference = u[: self.n].copy()
-        _, d = self.eq.values(self.z(u))
-        self.right, self.left = normal_forms.null_vectors(d[:, : self.n], families)
-
-    def adopt(self, point):
-        super().adopt(point)
-        self.reference = point.u[: self.n].copy()
-        _, d = self.eq.values(self.z(point.u))
-        right, left = normal_forms.null_vectors(d[:, : self.n], self.families)
-        self.right, self.left = _aligned(right, self.right), _aligned(left, self.left)
-
-    def equations(self, u):
-        n, k = self.n, self.families
-        r, d = self.eq.values(self.z(u))
-        out, derivative = np.empty(n + k), np.zeros((n + k, len(u)))
-        out[:n], out[n:] = r + self.left @ u[n + 1 :], self.right.T @ (u[:n] - self.reference)
-        derivative[:n, : n + 1], derivative[:n, n + 1 :] = d, self.left
-        derivative[n:, :n] = self.right.T
-        return out, derivative
-
-    def across(self, eigenvalues):
-        steady = eigenvalues - 1 if self.eq.map else eigenvalues
-        return np.delete(eigenvalues, np.argsort(abs(steady))[: self.families])
-
-    def refine(self, name, near, locate):
-        point = locate()
-        if point is None:
-            return None
-        if name in ("H", "NS") and not _oscillates(self.across(point.data.eigenvalues), self.eq.map):
-            return Event("NSE", point, False, {}, "neutral saddle")
-        point = replace(point, u=np.append(self.z(point.u), np.zeros(self.families)))
-        return Event(name, point, False, {}, "of a family of fixed points")
-
-
-def _oscillates(eigenvalues: Vector, is_map: bool) -> bool:
-    """Whether the pair nearest to adding up to zero (multiplying to one) is complex."""
-    first, second = np.triu_indices(len(eigenvalues), 1)
-    a, b = eigenvalues[first], eigenvalues[second]
-    k = np.argmin(abs(a * b - 1) if is_map else abs(a + b))
-    return bool(a[k].imag != 0)
-
-
-def _aligned(basis: Matrix, old: Matrix) -> Matrix:
-    """The orthonormal basis of the same space that is nearest to the old one."""
-    left, _, right = np.linalg.svd(basis.T @ old)
-    return basis @ left @ right
 
 
 class _Bifurcation(_Fixed):

@@ -59,8 +59,8 @@ def floquet(system: System, cycle: Cycle) -> xr.Dataset:
     InputError
         An argument is wrong.
     """
-    T = cycle.period
     _check(system, cycle)
+    T = cycle.period
     if any(event.reset is not None for event in system.events.values()):
         from .shooting import along
 

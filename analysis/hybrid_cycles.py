@@ -31,6 +31,7 @@ Matrix = np.ndarray
 
 CONVERGED = 1e-9
 """Newton's method ends with the first update below this, relative to the sizes of the unknowns."""
+GRAZES = "the cycle begins to graze event"
 NEAR = 0.1
 """Pieces are cut anew where an event comes this close to the beginning of one, in units of its length."""
 
@@ -150,21 +151,25 @@ class HybridCycles(Curve):
         rows, targets = np.concatenate([rows, row[None]]), np.append(targets, row @ guess)
         right = np.zeros((len(u), 2))
         right[-1, 1] = 1.0
+        grazed = ""
         for effort in range(1, iterations + 1):
             try:
-                gaps, matrix, _ = problem.linear(u)
+                gaps, matrix, run = problem.linear(u)
                 right[:, 0] = np.concatenate([-gaps, targets - rows @ u])
                 full = np.concatenate([matrix, rows]) * self.sizes
                 step, _ = (np.linalg.solve(full, right) * self.sizes[:, None]).T
             except (NumericsError, np.linalg.LinAlgError) as trouble:
                 return None, str(trouble), effort
             u = u + step
+            grazed = next((name for name, count in run.counts.items() if count != self.counts[name]), grazed)
             residuals.append(float((abs(gaps.reshape(-1, problem.n)) / self.size).max()))
             update = float((abs(step) / self.sizes).max())
             if not update < 1e3:
                 break
             if update < CONVERGED:
                 return self.measured(u, rows, near), "", effort
+        if grazed:
+            return None, f"{GRAZES} {grazed!r}", effort
         told = ", ".join(f"{r:.1e}" for r in residuals[:6])
         return None, f"Newton's method does not converge (gaps {told})", effort
 
@@ -196,8 +201,8 @@ class HybridCycles(Curve):
             if count != self.counts[name]:
                 value = float(point.u[-1])
                 return (
-                    f"the cycle grazes: event {name!r} happens {count} instead of {self.counts[name]} times in a "
-                    f"period from {self.rates.active[-1]} = {value:.6g} on"
+                    f"{GRAZES} {name!r}, which happens {count} instead of {self.counts[name]} times in a period from "
+                    f"{self.rates.active[-1]} = {value:.6g} on"
                 )
         return None
 
@@ -297,6 +302,11 @@ def _doubled(once: Point) -> Point:
 
 class _Continuation(CycleContinuation):
     """As of smooth cycles; the branch is made of samples along the cycles."""
+
+    def _sentence(self, ending: str) -> str:
+        if ending.startswith(f"failed: {GRAZES}"):
+            return ending.removeprefix("failed: ").partition(";")[0]
+        return super()._sentence(ending)
 
     @property
     def branch(self) -> CycleBranch:  # type: ignore[override]

@@ -87,7 +87,8 @@ def branch_point(equations: Equations, z: Vector, scale: Vector) -> BranchPoint:
         return BranchPoint((), {}, "isolated point or degenerate")
     if any(abs(t[n] / scale[n]) < 1e-6 for t in tangents):
         coefficient = cubic(equations, z)
-        return BranchPoint(tangents, {"c": coefficient}, f"pitchfork, {_criticality(coefficient)}")
+        verdict = _criticality(coefficient) if coefficient else "degenerate: c vanishes"
+        return BranchPoint(tangents, {"c": coefficient}, f"pitchfork, {verdict}")
     return BranchPoint(tangents, {"a": abs(fold(equations, z)["a"])}, "transcritical")
 
 
@@ -210,7 +211,7 @@ def period_doubling(equations: Equations, z: Vector) -> tuple[dict[str, float], 
     q, p = _real_pair(jacobian + 2 * np.eye(equations.n))
     h = -np.linalg.solve(jacobian, equations.directional(z, q, q))
     c = float(p @ (equations.directional(z, q, q, q) + 3 * equations.directional(z, q, h))) / 6
-    return {"c": c}, _criticality(-c)
+    return {"c": c}, _criticality(-c) if c else "degenerate: c vanishes"
 
 
 def neimark_sacker(equations: Equations, z: Vector, theta: float) -> tuple[dict[str, float], str]:

@@ -55,6 +55,8 @@ class Pieces:
         How often each event with a reset happens.
     times : ndarray
         When, in periods, in order.
+    befores : ndarray
+        (events, n) states just before them.
     samples : ndarray
         (pieces, samples, n) along them.
     volume : float
@@ -65,6 +67,7 @@ class Pieces:
     derivatives: np.ndarray
     counts: dict[str, int]
     times: Vector
+    befores: Matrix
     samples: np.ndarray
     volume: float
 
@@ -138,6 +141,7 @@ class Shooting:
             atol=TOLERANCE * 1e-2,
             max_steps=10**5,
             events=events,
+            state_too=True,
         )
         out = np.empty((self.pieces, samples, self.tangent.size))
         group.advance(0, samples, out, lambda _: None)
@@ -156,13 +160,15 @@ class Shooting:
         scalars[:, :, 0 if driven else 1 :] = moved[:, :, first:]
         scalars += by_period[:, :, None] * slopes
         names = events.names if events else ()
-        passed = [group.record.of(k)[:, :, 0] for k in range(len(names))]
-        places = [(self.beginnings[:, None] + self.lengths[:, None] * t).ravel() for t in passed]
-        every = np.concatenate(places) if places else np.zeros(0)
+        passed = [group.record.of(k) for k in range(len(names))]
+        places = [(self.beginnings[:, None] + self.lengths[:, None] * each[:, :, 0]).ravel() for each in passed]
+        when = np.concatenate(places) if places else np.zeros(0)
+        order = np.argsort(when)[: int(np.isfinite(when).sum())]
+        befores = np.concatenate([each[:, :, 1 : 1 + n].reshape(-1, n) for each in passed] or [np.zeros((0, n))])
         counts = dict(zip(names, group.record.counts.sum(axis=0).tolist(), strict=True))
         volume = float(y[:, self.tangent.growth.stop - 1].sum())
         derivatives = np.concatenate([moved[:, :, :n], scalars], axis=2)
-        return Pieces(gaps, derivatives, counts, np.sort(every[np.isfinite(every)]), out[:, :, :n], volume)
+        return Pieces(gaps, derivatives, counts, when[order], befores[order], out[:, :, :n], volume)
 
     def linear(self, u: Vector) -> tuple[Vector, Matrix, Pieces]:
         """Gaps (pieces * n,), and their derivatives by all unknowns."""
@@ -354,12 +360,16 @@ def as_cycle(problem: Shooting, u: Vector, run: Pieces | None = None, **attrs: A
 
 
 def sampled(problem: Shooting, u: Vector, run: Pieces) -> tuple[Vector, Matrix]:
-    """Phases and states along the cycle, its end included."""
+    """Phases and states along the cycle, its end included; the last samples before events are moved up to them."""
     count = run.samples.shape[1]
     inside = problem.beginnings[:, None] + problem.lengths[:, None] * np.arange(count) / count
     end = problem.states(u)[0] + run.gaps[-1]
     phase = np.append(inside.ravel(), problem.beginnings[0] + 1)
     states = np.concatenate([run.samples.reshape(-1, problem.n), end[None]])
+    for when, before in zip(run.times, run.befores, strict=True):
+        k = int(np.searchsorted(phase, when)) - 1
+        if k > 0:
+            phase[k], states[k] = when, before
     return phase if problem.rates.driven else phase - phase[0], states
 
 

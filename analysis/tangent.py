@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from ..engine import events
+from ..engine.cache import remembered
 from ..engine.events import Event
 from ..engine.program import Builder, Program
 from ..engine.system import System
@@ -76,18 +77,8 @@ class Tangent:
     @cached_property
     def rhs(self) -> Program:
         """The extended right-hand side (flows), or the extended map, whose vectors are not made orthonormal."""
-        system, n, k = self.system, self.system.dimension, self.k
-        b = Builder()
-        t, p, y = b.input("t", 1), b.input("p", system.parameter_vector.size), b.input("y", self.size)
-        state = y[:n]
-        moved = b.inline(system.program("rhs"), {"t": t, "y": state, "p": p})["f"]
-        for i in range(k):
-            given = {"t": t, "y": state, "p": p, "v": y[n * (i + 1) : n * (i + 2)]}
-            moved = moved + b.inline(system.program("jvp"), given)["Jv"]
-        volume = b.inline(_volume(system), {"t": t, "y": state, "p": p})["volume"]
-        if system.kind == "flow":
-            return b.program({"f": moved + [b.constant(0.0)] * k + volume})
-        return b.program({"f": moved + y[self.growth] + [b.mul(y[-1], volume[0])]})
+        system = self.system
+        return _extended(system.program("rhs"), system.program("jvp"), _volume(system), self.k, system.kind == "map")
 
     @cached_property
     def projection(self) -> Program:
@@ -95,29 +86,7 @@ class Tangent:
 
         Their derivatives ``k`` (flows) undergo the same linear change.
         """
-        n, count = self.system.dimension, self.k
-        b = Builder()
-        y, slope = b.input("y", self.size), b.input("k", self.size)
-        vectors = [y[n * (i + 1) : n * (i + 2)] for i in range(count)]
-        slopes = [slope[n * (i + 1) : n * (i + 2)] for i in range(count)]
-        grown, rest = y[self.growth], y[self.growth.stop :]
-        one, tiny = b.constant(1.0), b.constant(1e-300)
-        for i in range(count):
-            square = b.dot(vectors[i], vectors[i])
-            length = b.sqrt(square)
-            grown[i] = b.add(grown[i], b.mul(b.constant(0.5), b.log(square)))
-            scale = b.div(one, b.select(b.gt(length, tiny), length, tiny))
-            vectors[i] = [b.mul(scale, v) for v in vectors[i]]
-            slopes[i] = [b.mul(scale, v) for v in slopes[i]]
-            for j in range(i + 1, count):
-                part = b.neg(b.dot(vectors[i], vectors[j]))
-                vectors[j] = [b.add(b.mul(part, u), v) for u, v in zip(vectors[i], vectors[j], strict=True)]
-                slopes[j] = [b.add(b.mul(part, u), v) for u, v in zip(slopes[i], slopes[j], strict=True)]
-        if rest:
-            grown[-1], rest = b.add(grown[-1], b.log(rest[0])), [one]
-        state = {"y": y[:n] + [v for row in vectors for v in row] + grown + rest}
-        rates = {"k": slope[:n] + [v for row in slopes for v in row] + slope[self.growth.start :]}
-        return b.program(state | rates)
+        return _projection(self.system.dimension, self.k, self.size)
 
     @cached_property
     def happenings(self) -> Happenings | None:
@@ -149,15 +118,60 @@ class Tangent:
         return after + growth
 
 
+@remembered
+def _extended(rhs: Program, jvp: Program, volume: Program, k: int, is_map: bool) -> Program:
+    n = jvp.inputs["y"]
+    b = Builder()
+    t, p, y = b.input("t", 1), b.input("p", rhs.inputs["p"]), b.input("y", n * (1 + k) + k + 1 + is_map)
+    state = {"t": t, "y": y[:n], "p": p}
+    moved = b.inline(rhs, state)["f"]
+    for i in range(k):
+        moved = moved + b.inline(jvp, {**state, "v": y[n * (i + 1) : n * (i + 2)]})["Jv"]
+    grown = b.inline(volume, state)["volume"]
+    if is_map:
+        return b.program({"f": moved + y[n * (1 + k) : -1] + [b.mul(y[-1], grown[0])]})
+    return b.program({"f": moved + [b.constant(0.0)] * k + grown})
+
+
+@remembered
+def _projection(n: int, k: int, size: int) -> Program:
+    first = n * (1 + k)
+    b = Builder()
+    y, slope = b.input("y", size), b.input("k", size)
+    vectors = [y[n * (i + 1) : n * (i + 2)] for i in range(k)]
+    slopes = [slope[n * (i + 1) : n * (i + 2)] for i in range(k)]
+    grown, rest = y[first : first + k + 1], y[first + k + 1 :]
+    one, tiny = b.constant(1.0), b.constant(1e-300)
+    for i in range(k):
+        square = b.dot(vectors[i], vectors[i])
+        length = b.sqrt(square)
+        grown[i] = b.add(grown[i], b.mul(b.constant(0.5), b.log(square)))
+        scale = b.div(one, b.select(b.gt(length, tiny), length, tiny))
+        vectors[i] = [b.mul(scale, v) for v in vectors[i]]
+        slopes[i] = [b.mul(scale, v) for v in slopes[i]]
+        for j in range(i + 1, k):
+            part = b.neg(b.dot(vectors[i], vectors[j]))
+            vectors[j] = [b.add(b.mul(part, u), v) for u, v in zip(vectors[i], vectors[j], strict=True)]
+            slopes[j] = [b.add(b.mul(part, u), v) for u, v in zip(slopes[i], slopes[j], strict=True)]
+    if rest:
+        grown[-1], rest = b.add(grown[-1], b.log(rest[0])), [one]
+    state = {"y": y[:n] + [v for row in vectors for v in row] + grown + rest}
+    rates = {"k": slope[:n] + [v for row in slopes for v in row] + slope[first:]}
+    return b.program(state | rates)
+
+
+@remembered
+def _divergence(jacobian: Program) -> Program:
+    b = Builder()
+    given = {name: b.input(name, size) for name, size in jacobian.inputs.items()}
+    return b.program({"volume": [b.sum(b.inline(jacobian, given)["J"][:: jacobian.inputs["y"] + 1])]})
+
+
 def _volume(system: System) -> Program:
     """Rate at which volumes grow: the divergence of a flow, ``|det J|`` of a map."""
     n = system.dimension
     if system.kind == "flow":
-        jacobian = system.program("jacobian")
-        b = Builder()
-        given = {name: b.input(name, size) for name, size in jacobian.inputs.items()}
-        rows = b.inline(jacobian, given)["J"]
-        return b.program({"volume": [b.sum(rows[:: n + 1])]})
+        return _divergence(system.program("jacobian"))
 
     if n > LARGEST_DETERMINANT:
         b = Builder()

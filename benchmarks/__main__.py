@@ -20,7 +20,7 @@ NAMES = (
     *("ensembles", "trajectories", "orbit_diagrams", "attractors", "networks", "events"),
     *("stiff", "robots", "continuation", "cycles", "felt"),
 )
-PEERS = ("numpy", "numba", "llvmlite", "jax", "diffrax", "scipy", "heyoka", "numbalsoda", "pynamicalsys")
+PEERS = ("numpy", "numba", "llvmlite", "jax", "diffrax", "scipy", "heyoka", "numbalsoda", "pynamicalsys", "brian2")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -31,9 +31,9 @@ def tables() -> Iterator[Table]:
             yield Table(
                 title=f"Limit cycles, AUTO's demo {name}, {count} intervals",
                 work=f"{POINTS} cycles from the Hopf point on, with 4 collocation points in each interval (attrax "
-                "takes more intervals where it needs them), meshes adapted every third step, corrections to 1e-7, Floquet "
-                "multipliers, folds, period doublings and tori located; times are of 1000 cycles. Error: of the "
-                "period, median over the branch.",
+                "takes more intervals where it needs them), meshes adapted every third step, corrections to 1e-7, "
+                "Floquet multipliers, folds, period doublings and tori located; times are of 1000 cycles. Error: of "
+                "the period, median over the branch.",
                 contenders=[
                     Contender("attrax", _attrax(name, count), share=POINTS / 1000, adapts=False),
                     Contender("AUTO-07p, bare executable", _auto(name, count), share=POINTS / 1000, adapts=False),

@@ -16,6 +16,7 @@ NUMBERS = {"a": 10.0, "b": 0.0, "tau_x": 20.0, "U_max": 4.0, "T_u": 30.0, "T_phi
 STEP = 0.1
 DENSE = {100: 5000, 1000: 200, 4000: 15}
 SPARSE = {10_000: 100, 100_000: 10}
+SIMULATED = {10_000: 1000}
 SYNAPSES, MEMBERS = 100, 64
 
 
@@ -68,11 +69,34 @@ def tables() -> Iterator[Table]:
             contenders=[Contender(k, _timed(f, steps), adapts=False) for k, f in contenders.items()],
             goals=[Ratio("C++", "attrax, double", 1.0), Ratio("JAX jit", "attrax, double", 1.0)],
         )
+    for n, steps in SIMULATED.items():
+        yield Table(
+            title=f"STSP network, sparse, N = {n}, simulators",
+            work=f"{steps} steps of Euler's method, {SYNAPSES} synapses onto each neuron. brian2 runs as a compiled "
+            "program of its own, whose start is part of the time and whose compilation is not.",
+            contenders=[
+                Contender("attrax", _timed(_attrax_sparse(n, method="euler"), steps), adapts=False),
+                Contender("brian2, C++ standalone", partial(_brian2, n, steps), adapts=False),
+            ],
+            goals=[Ratio("brian2", "attrax", 1.0)],
+        )
+
+
+def _brian2(n: int, steps: int, _: float) -> Work:
+    from .simulators import brian2
+
+    run = brian2(_links(n), _start(n), NUMBERS, STEP, steps)
+    expected = _attrax_sparse(n, method="euler")()(steps)
+    if (apart := np.abs(run() - expected).max()) > 1e-9:
+        raise RuntimeError(f"the states differ by {apart:.1e} from attrax's")
+    return Work(run)
 
 
 def _timed(make: Callable[[], Callable[[int], Any]], steps: int) -> Callable[[float], Work]:
     def prepare(_: float) -> Work:
         go = make()
+        if make.keywords.get("method", "rk4") != "rk4":  # type: ignore[attr-defined]
+            return Work(partial(go, steps))  # by itself the measure of others
         found, expected = go(3), _expected(make)
         if np.abs(found - expected).max() > (1e-4 if make.keywords.get("single") else 1e-9):  # type: ignore[attr-defined]
             raise RuntimeError(f"the states differ by {np.abs(found - expected).max():.1e} from NumPy's")
@@ -129,8 +153,8 @@ def _attrax_dense(n: int, members: int = 1, single: bool = False) -> Any:
     return partial(_run_attrax, "dense", n, members=members, single=single)
 
 
-def _attrax_sparse(n: int, single: bool = False) -> Any:
-    return partial(_run_attrax, "sparse", n, single=single)
+def _attrax_sparse(n: int, single: bool = False, method: str = "rk4") -> Any:
+    return partial(_run_attrax, "sparse", n, single=single, method=method)
 
 
 def _cpp_dense(n: int) -> Any:
@@ -157,7 +181,9 @@ def _scipy_sparse(n: int) -> Any:
     return partial(_run_scipy, "sparse", n)
 
 
-def _run_attrax(kind: str, n: int, members: int = 1, single: bool = False) -> Callable[[int], np.ndarray]:
+def _run_attrax(
+    kind: str, n: int, members: int = 1, single: bool = False, method: str = "rk4"
+) -> Callable[[int], np.ndarray]:
     import jax
 
     import attrax as ax
@@ -176,7 +202,7 @@ def _run_attrax(kind: str, n: int, members: int = 1, single: bool = False) -> Ca
 
     def go(steps: int) -> np.ndarray:
         run = ax.simulate(
-            network, steps * STEP, method="rk4", dt=STEP, initial=start, sample="end", record=("x",), workers=1
+            network, steps * STEP, method=method, dt=STEP, initial=start, sample="end", record=("x",), workers=1
         )
         return run.x.values.reshape(members, n)[0]
 

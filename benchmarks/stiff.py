@@ -389,7 +389,7 @@ def draw(path: str) -> None:
                 time = _shortest(solve)
                 if error < 1:
                     points.append((error, time / runs))
-                if time > 0.3:
+                if time > 0.1 * runs:
                     break
             print(problem.name, name, *(f"{error:.0e} {1e3 * time:.3g} ms;" for error, time in points), flush=True)
             if points:

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from . import room
 from .declaration import Draw
 from .errors import InputError
 
@@ -108,6 +109,7 @@ def random(n: int, k: int, *, weights: Any = 1.0, seed: int = 0, single: bool = 
     count, degree = _count("n", n, 2), _count("k", k, 1)
     if degree > count - 1:
         raise InputError(f"each of {count} neurons has at most {count - 1} others, not k = {degree}")
+    _check_room(count * degree)
     generator = np.random.default_rng(seed)
     found = np.empty((count, degree), dtype=np.int32)
     if degree > count // 8:
@@ -136,6 +138,7 @@ def small_world(n: int, k: int, p: float, *, weights: Any = 1.0, seed: int = 0, 
         raise InputError(f"k must be even and less than n = {count}, not {degree}")
     if not 0 <= p <= 1:
         raise InputError(f"p is a probability, not {p!r:.40}")
+    _check_room(count * degree)
     generator = np.random.default_rng(seed)
     reach = np.concatenate([np.arange(-(degree // 2), 0), np.arange(1, degree // 2 + 1)])
     found = (np.arange(count)[:, None] + reach) % count
@@ -398,6 +401,10 @@ def _count(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value < 2**31:
         raise InputError(f"{name} must be a whole number of at least {least}, not {value!r:.40}")
     return int(value)
+
+
+def _check_room(synapses: int) -> None:
+    room.check(4 * synapses, f"to draw {synapses} synapses", "draw fewer")
 
 
 def _check_finite(values: np.ndarray) -> None:

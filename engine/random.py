@@ -107,8 +107,8 @@ _LOG = (
     -0.10636542375579953,
     0.058456713350896375,
 )
-"""sin(pi/2 x) / x and cos(pi/2 x) for abs(x) < 1/2, in x**2; -log(1 + x) / x: interpolated where Chebyshev's polynomials
-are zero."""
+"""Of sin(pi/2 x) / x and cos(pi/2 x), abs(x) < 1/2, in x**2; of -log(1 + x) / x, 1 + x between sqrt(1/2) and sqrt(2):
+interpolated at the zeros of Chebyshev's polynomials."""
 
 
 def normal_pair(b: Any, first: Any, second: Any) -> tuple[Any, Any]:

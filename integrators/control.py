@@ -43,8 +43,8 @@ def adaptive_kernels(
     as tangent vectors are made orthonormal. With ``equal``, all steps have length ``dt``.
 
     With ``watch``, ``step`` flags steps in which an event may lie, ``polynomials`` describes the event functions in
-    such a step, ``refine`` leads ``theta`` to a zero of one of them, and ``land`` takes lanes with ``lands`` to the state
-    after event ``which`` at time ``when`` in state ``ytheta``, and tells the event functions just before.
+    such a step, ``refine`` leads ``theta`` to a zero of one of them, and ``land`` takes lanes with ``lands`` to the
+    state after event ``which`` at time ``when`` in state ``ytheta``, and tells the event functions just before.
     """
     kernels: dict[str, Kernel] = {
         "start": Straight(_start(rhs, method, watch, equal)),

@@ -246,7 +246,7 @@ def adaptive(
             ending = RUNNING
             complete = False
             for e in range(limited * events):
-                complete = complete or counts[member * row[1] + e] == limits[e]
+                complete = complete or counts[member * row[1] + e] >= limits[e]
             if complete:
                 ending = DONE
             elif acting and over[lane] != 0.0:
@@ -281,14 +281,23 @@ def file(
     events: int,
     places: Integers,
     rooms: Integers,
+    limits: Integers,
     filed: Integers,
 ) -> int:
-    """Empty the log: each event goes to its member's row in the memory of its kind, behind those before it in time."""
+    """Empty the log: each event goes to its member's row in the memory of its kind, behind those before it in time.
+
+    Of more events than the limit the first remain.
+    """
     for k in range(logged[0]):
         member, e = entries[2 * k], entries[2 * k + 1]
         entry, count = at(log, k * length), filed[member * events + e]
         row = at(doubles(places[e]), member * rooms[e] * length)
-        filed[member * events + e] += 1
+        if count < limits[e]:
+            filed[member * events + e] += 1
+        elif direction * (row[(count - 1) * length] - entry[0]) > 0.0:
+            count -= 1
+        else:
+            continue
         while count > 0 and direction * (row[(count - 1) * length] - entry[0]) > 0.0:
             for j in range(length):
                 row[count * length + j] = row[(count - 1) * length + j]

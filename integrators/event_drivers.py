@@ -137,11 +137,11 @@ def _time(work, field, lane, direction):
 
 @register_jitable
 def _record(lane, e, member, when, state, how):
-    """Log event ``e``; returns whether it is the last one that is asked for."""
+    """Log event ``e``; returns whether there are as many as are asked for."""
     _, _, width, dimension, direction = how[:5]
     _, _, row, record_from, limits, counts, log, entries, state_too, logged, _, _ = how[10:]
     count = e + member * row[1]
-    if direction * (when - record_from[0]) < 0.0 or counts[count] == limits[e]:
+    if direction * (when - record_from[0]) < 0.0:
         return False
     counts[count] += 1
     entry = at(log, logged[0] * (1 + state_too * dimension))
@@ -150,7 +150,7 @@ def _record(lane, e, member, when, state, how):
         entry[1 + j] = state[j * width + lane]
     entries[2 * logged[0]], entries[2 * logged[0] + 1] = member, e
     logged[0] += 1
-    return counts[count] == limits[e]
+    return counts[count] >= limits[e]
 
 
 @register_jitable
@@ -256,7 +256,7 @@ def settle(work, slot, pending, how):
             else:
                 for j in range(dimension):
                     ytheta[j * width + lane] = y[j * width + lane]
-            if _record(lane, e, member, when[lane], ytheta, how):
+            if _record(lane, e, member, when[lane], ytheta, how) and acting:
                 over[lane] = 1 + DONE
             if actions[e] & TERMINAL:
                 over[lane] = 1 + EVENT

@@ -268,7 +268,7 @@ class AdaptiveGroup:
                     *(r.log, r.entries, int(r.states > 0), r.logged, len(r.log)),
                     *(self.max_steps, self.slot, self.scratch, self.pace.amount),
                 )
-            r.empty()
+            r.empty(more=bool(left))
             if left:
                 tick(self.fraction)
             else:
@@ -325,7 +325,7 @@ class AdaptiveGroup:
 
 _NONE = np.zeros((1, 1), dtype=np.int64)
 _UNLIMITED = 2**62
-LOGGED = 8192
+LOGGED = 2**15
 """Events that are logged at most before they are fetched."""
 
 
@@ -357,21 +357,23 @@ class _Record:
         self._found = [np.empty((members, 0, 1 + states)) for _ in self.names]
         self._filed = np.zeros_like(self.counts)
 
-    def empty(self) -> None:
-        """File what is in the log, in the order of time."""
+    def empty(self, more: bool) -> None:
+        """File what is in the log, in the order of time; with ``more`` to come there will be room for that."""
         if not self.logged[0]:
             return
+        np.minimum(self.counts, self.limits, out=self.counts)
         for number, most in enumerate(self.counts.max(axis=0).tolist()):
             found = self._found[number]
             if most > found.shape[1]:
-                wider = np.full((self.members, min(max(2 * most, 8), int(self.limits[number])), found.shape[2]), np.nan)
+                room = min(2 * most, int(self.limits[number])) if more else most
+                wider = np.full((self.members, room, found.shape[2]), np.nan)
                 wider[:, : found.shape[1]] = found
                 self._found[number] = wider
         rooms = np.array([found.shape[1] for found in self._found])
         places = np.array([found.ctypes.data for found in self._found])
         driver(DRIVERS, "file")(
             *(self.entries, self.log, self.logged, 1 + self.states, self.direction),
-            *(len(self.names), places, rooms, self._filed),
+            *(len(self.names), places, rooms, self.limits, self._filed),
         )
 
     def of(self, number: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import room
 from ..engine.array_quantities import is_huge, is_large
 from ..engine.declaration import suggest
 from ..engine.errors import InputError
@@ -55,7 +56,7 @@ class Plan:
         if isinstance(method, Radau) and not self.events:
             return False
         if self.events or not (method is None or isinstance(method, Tableau)):
-            refuse_huge(system, f"method {self.method!r}" if not self.events else "events")
+            refuse_huge(system, f"method {self.method!r}" if not self.events else "following events")
             return False
         return is_large(system)
 
@@ -67,6 +68,13 @@ class Plan:
             return system.dimension
         shapes = {**system.state, **system.observable_shapes}
         return sum(math.prod(shapes[name]) for name in self.names)
+
+    def check_room(self) -> None:
+        """Raise an InputError if what is computed with does not fit into the memory that is free."""
+        tableau, (members, dimension) = METHODS.get(self.method), self.members.y.shape
+        if self.large:
+            blocks = 5 + (len(tableau.b) + len(tableau.extra_c) if isinstance(tableau, Tableau) else 0)
+            room.check(blocks * members * dimension, "the states and their derivatives", "run fewer members at a time")
 
     @cached_property
     def dt(self) -> float | None:
@@ -90,7 +98,7 @@ class Plan:
         if self.events:
             return lanes(members, dimension, self.members.p.shape[1], dense=True)
         if self.dt is not None:
-            return fixed_lanes(members, dimension, self.members.p.shape[1])
+            return fixed_lanes(members, dimension, 0 if self._alike else self.members.p.shape[1])
         if isinstance(METHODS[self.method], Radau):
             return 1
         return lanes(members, dimension, self.members.p.shape[1], dense=not self.only_end)

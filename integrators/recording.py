@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from ..engine import room
 from ..engine.declaration import suggest
 from ..engine.errors import InputError
 from ..engine.expressions import Formula
 from ..engine.layout import Layout
 from ..engine.system import System
-
-MEMORY = Path("/proc/meminfo")
-
-ALWAYS = 2**20
-"""Numbers for which there is always room."""
 
 
 def recorded(system: System, record: Any) -> tuple[System, tuple[str, ...]]:
@@ -60,16 +55,6 @@ def kept(layout: Layout, system: System, names: Sequence[str]) -> Layout:
 
 
 def check_room(numbers: int) -> None:
-    """Raise an InputError if so many 64-bit numbers do not fit into the memory that is free."""
-    if numbers < ALWAYS:
-        return
-    try:
-        lines = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return
-    if 8 * numbers > free:
-        raise InputError(
-            f"the samples would take {8 * numbers / 1e9:.1f} GB, but {free / 1e9:.1f} GB of memory are free; "
-            'record less (record=...), sample less often (sample=..., or "end"), or write to a file (store=...)'
-        )
+    """Raise an InputError if so many 64-bit numbers of samples do not fit into the memory that is free."""
+    less = 'record less (record=...), sample less often (sample=..., or "end"), or write to a file (store=...)'
+    room.check(numbers, "the samples", less)

@@ -174,6 +174,7 @@ def simulate(
         ),
     )
     layout = kept(layout, system, names)
+    plan.check_room()
     if store is None:
         check_room(len(ensemble.y) * len(plan.times) * plan.numbers)
     if backend == "jax":

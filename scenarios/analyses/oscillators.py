@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -50,7 +50,7 @@ class KickMap(AtParameters):
     """Which attractor follows on kicks of a limit cycle, over their phase and strength."""
 
     function = "kick_map"
-    figures = ("kick_map",)
+    figures: ClassVar[tuple[str, ...]] = ("kick_map",)
 
     direction: dict[KickedName, NumberOrArray] = Field(min_length=1)
     """What a kick of strength 1 adds: amounts by state block, or by parameter."""

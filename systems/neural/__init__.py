@@ -2,7 +2,7 @@
 
 from .comparator import comparator, comparator_network
 from .excitable import fitzhugh_nagumo, hindmarsh_rose, hodgkin_huxley, morris_lecar
-from .hebbian import fisher_hebbian, fisher_hebbian_bars
+from .hebbian import averaged_hebbian, fisher_hebbian, fisher_hebbian_bars
 from .hopfield import hopfield_map, hopfield_network, modern_hopfield, modern_hopfield_map
 from .latching import latching_network, random_patterns
 from .metadynamics import intrinsic_plasticity, self_coupled_neuron, target_point_network, three_site_network
@@ -23,6 +23,7 @@ from .stsp import (
 from .tipping import averaged_tipping_neuron, dwell_times, tipping_neuron
 
 __all__ = [
+    "averaged_hebbian",
     "averaged_tipping_neuron",
     "clique_weights",
     "comparator",

@@ -21,7 +21,7 @@ from jax.nn import sigmoid
 
 from ...engine import stream
 from ...engine.declaration import known, parameter, uniform
-from ...engine.system import map
+from ...engine.system import flow, map
 
 SOURCE = "R. Echeveste, C. Gros, Front. Robot. AI 1, 1 (2014)"
 BARS = "R. Echeveste, S. Eckmann, C. Gros, Entropy 17, 3838 (2015)"
@@ -227,3 +227,56 @@ def fisher_hebbian_bars(t, s, p):
 def _bars(ax, system):
     w = np.random.default_rng(0).uniform(-0.005, 0.005, (32, system.structure["pixels"]))
     return ax.simulate(system, 100_000, seed=1, initial={"w": w}, sample="end").bar_alignment
+
+
+@flow(
+    state={"w": ("n",)},
+    parameters={
+        "n": parameter(2, "", "number of inputs"),
+        "x0": parameter(2.3994, "", "root of the limiting factor"),
+        "sigma": parameter(lambda p: np.ones(p.n), "", "standard deviation of each input"),
+        "kurtosis": parameter(lambda p: np.linspace(-1.2, 3.0, p.n), "", "excess kurtosis of each input"),
+    },
+    initial={"w": lambda p: np.linspace(0.1, 0.2, p.n)},
+    source=f"{BARS}: the cubic rule is found in fragments of the paper, its mean is derived",
+    known=(
+        known(
+            "weight of the only input that is seen, of excess kurtosis -1.2",
+            2.3994 / np.sqrt(1.8),
+            lambda ax, s: ax.simulate(s, 20.0, sample="end", rtol=1e-10).w[0, 0],
+            rtol=1e-6,
+            source="closed form: w^2 sigma^2 = x0^2 / (3 + K)",
+        ),
+        known(
+            "growth rate of the other weight there",
+            2.3994**2 * -1.2 / 1.8,
+            lambda ax, s: s.jacobian([2.3994 / np.sqrt(1.8), 0.0])[1, 1],
+            rtol=1e-12,
+            source="closed form: x0^2 K / (3 + K), stable for K < 0 alone",
+        ),
+        known(
+            "its growth rate where the seen input has excess kurtosis 3",
+            2.3994**2 * 3 / 6,
+            lambda ax, s: s.with_parameters(kurtosis=[3.0, 3.0]).jacobian([2.3994 / np.sqrt(6.0), 0.0])[1, 1],
+            rtol=1e-12,
+            source="the same",
+        ),
+        known(
+            "weight of each of two inputs of excess kurtosis 3",
+            2.3994 / 3,
+            lambda ax, s: ax.simulate(s.with_parameters(kurtosis=[3.0, 3.0]), 200.0, sample="end", rtol=1e-10).w[0, 1],
+            rtol=1e-6,
+            source="closed form: w^2 sigma^2 = x0^2 / (6 + K)",
+        ),
+    ),
+)
+def averaged_hebbian(t, s, p):
+    """Mean of the cubic rule x (x0^2 - x^2) (y - <y>) over independent symmetric inputs.
+
+    w are the weights, time is in units of the inverse learning rate. The cubic rule resembles that of `fisher_hebbian`
+    and is exact for a neuron whose rate is an error function of x. One input alone is seen in a stable state if its
+    excess kurtosis is negative; inputs of positive excess kurtosis are mixed; for Gaussian inputs of equal variance all
+    directions are alike.
+    """
+    flux = (s.w * p.sigma) ** 2
+    return {"w": s.w * p.sigma**2 * (p.x0**2 - 3 * jnp.sum(flux) - p.kurtosis * flux)}

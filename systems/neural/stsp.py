@@ -322,7 +322,7 @@ def stsp_ring(t, s, p):
             source=CLIQUE_NOTES,
         ),
         known(
-            "smallest rate of those with a link at w = 3 from x = 1, where the reservoirs are exhausted",
+            "smallest rate of those with a link at w = 3, if all are active at first and their reservoirs exhausted",
             1.0,
             lambda ax, s: _exhausted(ax, s.with_parameters(w=3.0)),
             atol=0.01,
@@ -351,7 +351,7 @@ def stsp_random_network(t, s, p):
 
 
 def _exhausted(ax, system):
-    full = ax.simulate(system.with_initial(x=1.0), 3000.0, sample="end").y[0]
+    full = ax.simulate(system.with_initial(x=1.0, u=4.0, phi=0.0), 3000.0, sample="end").y[0]
     return full.values[_random_links(60, 6).any(axis=0)].min()
 
 

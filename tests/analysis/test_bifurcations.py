@@ -342,6 +342,29 @@ def test_a_start_without_a_fixed_point_is_explained():
         continue_fixed_points(none, "mu", (0, 2), start={"x": 1.0})
 
 
+def test_fixed_points_beyond_the_bounds_are_explained():
+    @ax.flow(state={"x": ()}, parameters={"mu": 1.0})
+    def fold(t, s, p):
+        return {"x": p.mu + s.x**2}
+
+    with pytest.raises(NumericsError, match="the nearest ones are beyond the bounds"):
+        continue_fixed_points(fold, "mu", (0, 2))
+
+
+def test_a_hopf_point_where_an_eigenvalue_vanishes_too_is_degenerate():
+    """Rossler's equations with a = b have a zero-Hopf point at c = 2 a."""
+
+    @ax.flow(state={"x": (), "y": (), "z": ()}, parameters={"a": 0.2, "b": 0.2, "c": 5.7})
+    def roessler(t, s, p):
+        return {"x": -s.y - s.z, "y": s.x + p.a * s.y, "z": p.b + s.z * (s.x - p.c)}
+
+    branch = continue_fixed_points(roessler, "c", (0.1, 6), start={"x": 0.007, "y": -0.035, "z": 0.035})
+    point = only(branch, "H")
+    assert point.note == "degenerate: an eigenvalue vanishes, too"
+    assert point.parameters["c"] == pytest.approx(0.4, rel=1e-9)
+    assert point.coefficients["omega"] == pytest.approx(1.4, rel=1e-9)
+
+
 def test_a_parameter_that_does_not_occur_is_refused():
     with pytest.raises(InputError, match="parameter 'D' does not occur"):
 

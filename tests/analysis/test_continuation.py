@@ -171,6 +171,39 @@ def test_bifurcations_of_maps_do_not_depend_on_coordinates(change, extra):
         assert points(rule, np.array(change, float), start, bounds) == expected
 
 
+@ax.map(state={"x": (), "y": ()}, parameters={"a": 0.1}, initial={"x": 0.9, "y": 0.3})
+def henon(t, s, p):
+    return {"x": 1 - p.a * s.x**2 + s.y, "y": 0.3 * s.x}
+
+
+def doublings(branch, parameter=lambda a: a):
+    """Kinds, notes, verdicts (without direction) and parameter values of the special points, by parameter."""
+    points = [p for p in branch.special() if p.kind not in ("EP", "NSE")]
+    points.sort(key=lambda p: parameter(p.parameters["a"]))
+    return [(p.kind, p.note, sorted(p.unstable)) for p in points], [parameter(p.parameters["a"]) for p in points]
+
+
+@pytest.mark.parametrize("iterates", [1, 2])
+def test_a_branch_of_a_map_continued_backwards_returns(iterates):
+    there = continue_fixed_points(henon, "a", (-0.3, 1.3), iterates=iterates)
+    back = continue_fixed_points(henon, "a", (-0.3, 1.3), start=there[there.labels[-1]], iterates=iterates)
+    assert doublings(there)[0] == doublings(back)[0] and len(doublings(there)[0]) == 2
+    np.testing.assert_allclose(doublings(there)[1], doublings(back)[1], rtol=1e-11)
+    np.testing.assert_allclose(doublings(there)[1], [-0.1225, 0.3675], rtol=1e-12)
+
+
+def test_another_parametrisation_of_a_map_changes_nothing():
+    @ax.map(state={"x": (), "y": ()}, parameters={"a": np.log(1.1)}, initial={"x": 0.9, "y": 0.3})
+    def moved(t, s, p):
+        return {"x": 1 - (jnp.exp(p.a) - 1) * s.x**2 + s.y, "y": 0.3 * s.x}
+
+    branch = continue_fixed_points(moved, "a", (np.log(0.7), np.log(2.3)))
+    plain = doublings(continue_fixed_points(henon, "a", (-0.3, 1.3)))
+    kinds, values = doublings(branch, lambda a: np.exp(a) - 1)
+    assert kinds == plain[0]
+    np.testing.assert_allclose(values, plain[1], rtol=1e-11)
+
+
 def test_steps_do_not_move_special_points():
     fine = continue_fixed_points(system(), "P", (-1, 4), max_step=0.005)
     assert summary(fine)[0] == summary(PLAIN)[0]
@@ -419,6 +452,20 @@ def test_a_fold_at_a_kink_is_named():
     (point,) = branch.special("LP")
     assert point.note == "not smooth here: an absolute value of 0" and not point.refined
     assert abs(point.parameters["a"]) < 1e-9
+
+
+def test_a_vertical_branch_has_no_folds_of_rounding():
+    """The tent map: at a = 1 all x below 1/2 are fixed points."""
+
+    @ax.map(state={"x": ()}, parameters={"a": 1.5}, initial={"x": 0.6})
+    def tent(t, s, p):
+        return {"x": p.a * (1 - jnp.abs(2 * s.x - 1)) / 2}
+
+    branch = continue_fixed_points(tent, "a", (0.2, 2))
+    assert branch["PD1"].note == "not smooth here: an absolute value of 0"
+    assert branch["PD1"].parameters["a"] == pytest.approx(1, rel=1e-9)
+    assert all(p.note == branch["PD1"].note for p in branch.special("LP")) and len(branch.special("LP")) <= 1
+    assert len(branch.special("BP")) == 1
 
 
 def test_a_leap_is_not_followed():

@@ -129,3 +129,52 @@ def test_relative_periodic_orbits_are_followed():
     branch = continue_cycles(swimmer, "turn", (0.1, 1.0), start=cycle, symmetry=PLANE)
     turns = branch.data.velocities.values[:, 0] * branch.data.period.values
     assert turns == pytest.approx(branch.data.turn.values * np.pi, rel=1e-7)
+
+
+def test_cycles_on_the_curves_have_the_multiplier_of_their_bifurcation():
+    """Found anew by shooting at the parameter values of the curve."""
+    doubling = continue_cycles(roessler, "c", (2, 4))["PD1"]
+    torus = continue_cycles(langford, "a", (0.3, 1.2))["NS1"]
+    first = continue_bifurcation(roessler, doubling, {"c": (2, 4), "a": (0.15, 0.25)}, max_step=0.1)
+    second = continue_bifurcation(langford, torus, {"a": (0.3, 1.2), "f": (-0.1, 0.1)}, max_step=0.1)
+    for system, curve in ((roessler, first), (langford, second)):
+        cycle = curve.cycle(len(curve) // 3)
+        known = {name: cycle.parameters[name] for name in curve.parameters}
+        values = find_cycle(system.with_parameters(**known), cycle, method="shooting").multipliers
+        if system is roessler:
+            assert abs(values + 1).min() < 1e-6
+        else:
+            assert abs(abs(values[values.imag > 1e-3]) - 1).min() < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["straight", "circle"])
+def test_turn_and_step_of_the_sphere_robot(mode):
+    """The three weights take turns: after a third of the circle's period they have changed their roles."""
+    from attrax.systems.robots import sphere_in_mode
+
+    def turned(s):
+        w, x, y, z = s.q
+        return {
+            "r": jnp.stack([-s.r[1], s.r[0], 0.0 * w]),
+            "v": jnp.stack([-s.v[1], s.v[0], 0.0 * w]),
+            "omega": jnp.stack([-s.omega[1], s.omega[0], 0.0 * w]),
+            "q": jnp.stack([-z, -y, x, w]) / 2,
+        }
+
+    plane = [turned, lambda s: {"r": jnp.eye(3)[0]}, lambda s: {"r": jnp.eye(3)[1]}]
+    robot = sphere_in_mode(mode)
+    end = ax.simulate(robot, 300.0, method="rk4", dt=1e-3, sample="end")
+    start = {name: end[name].values.reshape(shape) for name, shape in robot.state.items()}
+    cycle = find_cycle(robot, start, period={"straight": 1.6315, "circle": 4.7767}[mode], symmetry=plane)
+    here = {name: cycle.data[name].values[0] for name in robot.state}
+    times = cycle.period * np.arange(4)
+    run = ax.simulate(robot, times[-1], initial=here, sample=times, rtol=1e-11, atol=1e-12)
+    path = run.r.values[:, 0] + 1j * run.r.values[:, 1]
+    steps = np.diff(path)
+    turn = cycle.velocities[0] * cycle.period
+    assert np.exp(1j * turn) == pytest.approx(steps[1] / steps[0], abs=1e-7)
+    drift = cycle.velocities[1] + 1j * cycle.velocities[2]
+    rotation = 1j * cycle.velocities[0]
+    ahead = drift * cycle.period if mode == "straight" else (path[0] + drift / rotation) * (np.exp(1j * turn) - 1)
+    assert abs(ahead) == pytest.approx(abs(steps[0]), rel=1e-7)

@@ -139,6 +139,24 @@ def test_the_fold_of_the_shaken_ball_is_followed_through():
     assert fold.parameters["A"] == pytest.approx(np.pi * 0.2 / 1.8 / (2 * np.pi) ** 2, rel=1e-8)
 
 
+def test_a_branch_ends_where_its_cycle_begins_to_graze():
+    """The ball reaches the height (9 w)^2 / 2 and a ceiling at 50."""
+    ceiling = ax.event(lambda t, s, p: s.h - 50.0, direction="up", reset=lambda t, s, p: {"v": -p.r * s.v})
+
+    @ax.flow(
+        state={"h": (), "v": ()},
+        parameters={"g": 1.0, "r": 0.8, "w": 1.0},
+        initial={"h": 0.05, "v": 3.0},
+        events={**ball.events, "ceiling": ceiling},
+    )
+    def inside(t, s, p):
+        return {"h": s.v, "v": -p.g + 0.0 * s.h}
+
+    branch = continue_cycles(inside, "w", (0.8, 2.0), max_step=0.1)
+    assert branch.data.w.values[-1] == pytest.approx(10 / 9, rel=1e-4)
+    assert "graze" in branch.endings[1]
+
+
 def test_a_wheel_between_two_walls():
     turned = [lambda s: {"phi": 1.0}]  # any spoke may be up
     cycle = find_cycle(wheel, symmetry=turned)
@@ -182,8 +200,8 @@ def test_a_hopping_robot_is_periodic_up_to_its_step():
     assert steps == pytest.approx(0.3 * T + 0.5 * T**3 / 12 + 0.1 * up**2, rel=1e-8)
 
 
-def test_a_doubled_cycle_is_switched_to_and_ends_where_it_grazes():
-    """Adaptive quadratic integrate-and-fire neuron: its period doubles as the reset moves up."""
+def test_a_doubled_cycle_is_switched_to():
+    """Izhikevich's neuron: its period doubles as the reset moves up."""
     branch = continue_cycles(izhikevich, "c", (-60.0, -35.0), max_step=0.02)
     point = branch.special("PD")[0]
     assert (abs(point.eigenvalues + 1) < 1e-6).any()

@@ -208,6 +208,76 @@ def delayed_logistic(m, y, p):
     return [p[0] * y[0] * (1 - y[1]) + p[1], y[0]]
 
 
+def schnakenberg(m, y, p):
+    return [p[0] - y[0] + y[0] ** 2 * y[1], p[1] - y[0] ** 2 * y[1]]
+
+
+def gray_scott(m, y, p):
+    u, v = y
+    feed, k = p
+    return [feed * (1 - u) - u * v**2, u * v**2 - (feed + k) * v]
+
+
+def budworm(m, y, p):
+    return [p[0] * y[0] * (1 - y[0] / p[1]) - y[0] ** 2 / (1 + y[0] ** 2)]
+
+
+def toggle_switch(m, y, p):
+    return [p[0] / (1 + y[1] ** 2) - y[0], p[0] / (1 + y[0] ** 2) - y[1]]
+
+
+def repressilator(m, y, p):
+    return [p[0] / (1 + y[k - 1] ** 3) - y[k] for k in range(3)]
+
+
+def lengyel_epstein(m, y, p):
+    u, v = y
+    shared = u / (1 + u**2)
+    return [p[0] - u - 4 * v * shared, p[1] * (u - v * shared)]
+
+
+def peroxidase(m, y, p):
+    a, b, x, z = y
+    k7, k8 = p
+    first, third = 0.1631021 * a * b * x, 0.046875 * a * b * z
+    return [
+        -first - third + k7 - 0.1175 * a,
+        -first - third + k8,
+        first - 2500 * x**2 + 2 * third - 20 * x + 0.001,
+        -third + 2500 * x**2 - 1.104 * z,
+    ]
+
+
+def sodium_potassium(m, y, p):
+    v, n = y
+    opened, resting = 1 / (1 + m.exp((-20 - v) / 15)), 1 / (1 + m.exp((-25 - v) / 5))
+    return [p[0] - 8 * (v + 80) - 20 * opened * (v - 60) - 10 * n * (v + 90), resting - n]
+
+
+def roessler(m, y, p):
+    x, v, z = y
+    a, c = p
+    return [-v - z, x + a * v, 0.2 + z * (x - c)]
+
+
+def langford(m, y, p):
+    x, v, z = y
+    b, a = p
+    return [(z - b) * x - 3.5 * v, 3.5 * x + (z - b) * v, 0.6 + a * z - z**3 / 3 - (x**2 + v**2) * (1 + z / 4)]
+
+
+def adaptive_map(m, y, p):
+    x, v, z = y
+    b, k = p
+    error = b * x + k + z * v
+    return [v, error, z - k * v * (error - 1) / (0.1 + v**2)]
+
+
+def prey_predator_map(m, y, p):
+    a, d = p
+    return [a * y[0] * (1 - y[0]) - 0.2 * y[0] * y[1], d * y[0] * y[1]]
+
+
 MODELS = {
     "Hodgkin-Huxley": Model(
         "A. L. Hodgkin, A. F. Huxley, J. Physiol. 117, 500 (1952); Hopf at 9.78 and 154.5: Rinzel & Miller 1980",
@@ -355,6 +425,71 @@ MODELS = {
         {"NS1": ({"a": (1, 5), "e": (-0.3, 0.5)}, "")},
         True,
     ),
+    "Schnakenberg": Model(
+        "J. Schnakenberg, J. Theor. Biol. 81, 389 (1979): Hopf where b - a = (a + b)^3",
+        *(schnakenberg, {"a": 0.1, "b": 2.0}, [2.1, 0.45], "b", (0.05, 2.5), "Hsup Hsup"),
+        {"H1": ({"a": (0.01, 0.5), "b": (0.05, 2.5)}, "")},
+    ),
+    "Gray-Scott": Model(
+        "P. Gray, S. K. Scott, Chem. Eng. Sci. 39, 1087 (1984): folds at F = 4 (F + k)^2, BT at F = k = 1/16",
+        *(gray_scott, {"F": 0.02, "k": 0.05}, [0.3, 0.2], "F", (0.0, 0.2), "Hsub LP LP"),
+        {"LP1": ({"F": (0, 0.2), "k": (0, 0.1)}, "BT")},
+    ),
+    "spruce budworm": Model(
+        "D. Ludwig, D. D. Jones, C. S. Holling, J. Anim. Ecol. 47, 315 (1978)",
+        *(budworm, {"r": 0.3, "q": 10.0}, [0.5], "r", (0.1, 1), "LP LP"),
+        {"LP1": ({"r": (0.1, 1), "q": (1, 20)}, "CP")},
+    ),
+    "toggle switch": Model(
+        "T. S. Gardner, C. R. Cantor, J. J. Collins, Nature 403, 339 (2000)",
+        *(toggle_switch, {"alpha": 1.0}, [0.7, 0.7], "alpha", (0.5, 4), "BPsup"),
+    ),
+    "repressilator": Model(
+        "M. B. Elowitz, S. Leibler, Nature 403, 335 (2000), proteins alone: Hopf at alpha = 3 2^(1/3)",
+        *(repressilator, {"alpha": 1.0}, [0.7, 0.7, 0.7], "alpha", (0.5, 10), "Hsup"),
+    ),
+    "Lengyel-Epstein": Model(
+        "I. Lengyel, I. R. Epstein, Science 251, 650 (1991): Hopf at b = 3 a / 5 - 25 / a",
+        *(lengyel_epstein, {"a": 10.0, "b": 6.0}, [2.0, 5.0], "b", (1, 8), "Hsup"),
+        {"H1": ({"a": (6, 30), "b": (0.1, 16)}, "GH")},
+    ),
+    "peroxidase-oxidase": Model(
+        "C. G. Steinmetz, R. Larter, J. Chem. Phys. 94, 1388 (1991); tutorial of MatCont",
+        *(peroxidase, {"k7": 4.235162, "k8": 0.5}, [31.79, 1.4547, 0.015246, 0.17761], "k7", (0.6, 6), "Hsup Hsub"),
+        {"H1": ({"k7": (0.3, 8), "k8": (0.1, 2)}, "GH GH")},
+    ),
+    "sodium and potassium": Model(
+        "E. M. Izhikevich, Dynamical Systems in Neuroscience (2007), fig. 4.1: fold at I = 4.51",
+        *(sodium_potassium, {"I": 0.0}, [-65.0, 0.0], "I", (-10, 300), "LP"),
+    ),
+    "Roessler": Model(
+        "O. E. Roessler, Phys. Lett. A 57, 397 (1976)",
+        *(roessler, {"a": 0.3, "c": 5.7}, [0.01, -0.035, 0.035], "c", (0.1, 6), "LP"),
+        {"LP1": ({"a": (0.01, 2), "c": (0.1, 6)}, "ZH")},
+    ),
+    "Langford": Model(
+        "W. F. Langford, in Nonlinear Dynamics and Turbulence (1983), symmetric",
+        *(langford, {"b": 2.5, "a": 0.95}, [0.0, 0.0, 2.0], "b", (-2, 3), "Hsup"),
+        {"H1": ({"b": (-2, 3), "a": (-1, 3)}, "")},
+    ),
+    "adaptive control, discrete": Model(
+        "M. P. Golden, B. E. Ydstie, Syst. Control Lett. 11, 413 (1988); demo of MatContM",
+        *(adaptive_map, {"b": -0.5, "k": 0.5}, [1.0, 1.0, 1.0], "k", (0.1, 3), "PDsub"),
+        {},
+        True,
+    ),
+    "adaptive control, over b": Model(
+        "the same",
+        *(adaptive_map, {"b": 0.0, "k": 0.5}, [1.0, 1.0, 0.5], "b", (-1.5, 1.5), "NSsub PDsub"),
+        {"NS1": ({"b": (-2, 2), "k": (0.05, 3)}, "R2 R3 R4")},
+        True,
+    ),
+    "prey and predator, discrete": Model(
+        "M. Danca, S. Codreanu, B. Bako, J. Biol. Phys. 23, 11 (1997)",
+        *(prey_predator_map, {"a": 3.0, "d": 3.0}, [0.34, 5.0], "a", (1.0, 4.5), "BP NSsup"),
+        {"NS1": ({"a": (1, 9.5), "d": (1.2, 5)}, "R2 R3 R4")},
+        True,
+    ),
 }
 
 
@@ -387,9 +522,9 @@ def test_published_bifurcations(name, label):
 
 
 def check(model: Model, point) -> None:
-    """The point solves its defining equations, and has its normal form, also in arithmetic of 60 digits."""
+    """The point solves its defining equations, and has its normal form, also in arithmetic of 70 digits."""
     assert point.refined, point.label
-    with mp.workdps(60):
+    with mp.workdps(70):
         exact = Exact(model, point)
         state, values, coefficients = exact.solved()
         size = max(abs(each) for each in state)
@@ -560,7 +695,7 @@ def chord(equations, u):
         moved = equations([x + h * (j == k) for j, x in enumerate(u)])
         columns.append([(a - b) / h for a, b in zip(moved, r, strict=True)])
     derivative = mp.matrix(columns).T
-    for _ in range(12):
+    for _ in range(20):
         step = mp.lu_solve(derivative, mp.matrix(r))
         u = [x - dx for x, dx in zip(u, step, strict=True)]
         if all(abs(dx) < 1e-13 * max(1, abs(x)) for dx, x in zip(step, u, strict=True)):

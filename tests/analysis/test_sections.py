@@ -174,6 +174,18 @@ def test_what_is_recorded_with_it():
     assert data.attrs["seed"] == 4
 
 
+def test_as_many_as_are_asked_for():
+    """The first crossings in time, also where several lie in one step, and members go side by side."""
+    fast = lambda t, s, p: jnp.sin(11 * s.x) + 0.1 * s.v  # noqa: E731
+    how = dict(initial={"x": np.linspace(0.5, 3.0, 40)}, method="dop853", rtol=1e-4, atol=1e-4)
+    many = poincare_section(oscillator, fast, points=60, **how)
+    for points in range(1, 60, 7):
+        few = poincare_section(oscillator, fast, points=points, **how)
+        for name in ("t_cross", "x", "v"):
+            np.testing.assert_array_equal(few[name], many[name][:, :points])
+        assert (few["count"] == points).all()
+
+
 def test_progress():
     told = []
     poincare_section(oscillator, "x = 0", points=200_000, t_max=1e6, progress=told.append, workers=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -251,3 +252,37 @@ def test_a_file_that_exists_is_kept(tmp_path):
 def test_a_folder_that_does_not_exist(tmp_path):
     with pytest.raises(StorageError, match="nowhere"):
         ax.simulate(relax, 1.0, store=tmp_path / "nowhere" / "run.h5")
+
+
+@ax.flow(state={"x": (), "v": ()}, parameters={"damping": 0.15, "force": 0.3, "omega": 1.2, "power": 0.7})
+def driven(t, s, p):
+    drive = p.force * jnp.cos(p.omega * t) * jnp.exp(-p.damping) + p.omega**p.power * jnp.sin(1e6 * p.omega)
+    return {"x": s.v, "v": s.x - s.x**3 - p.damping * s.v + drive}
+
+
+@ax.map(state={"x": ()}, parameters={"a": 0.3, "omega": 1.2})
+def turning(t, s, p):
+    return {"x": s.x + p.a * jnp.sin(s.x) + jnp.log(p.omega) * jnp.cos(p.omega * t)}
+
+
+@pytest.mark.parametrize(
+    ("system", "how"),
+    [
+        (driven, {"method": "rk4", "dt": 0.01, "sample": 0.37}),
+        (driven, {"method": "dopri5", "dt": 0.01, "sample": "end"}),
+        (turning, {}),
+    ],
+)
+def test_shared_parameters_change_no_bits(system, how):
+    """Members whose parameters are all the same, and so computed with once for all, and in other company."""
+    first = next(iter(system.state))
+    starts = np.linspace(-2, 2, 70)
+    alike = ax.simulate(system, 40, parameters=ax.zip(**{first: starts}), **how)
+    omega = np.where(np.arange(70) == 5, 0.9, 1.2)
+    mixed = ax.simulate(system, 40, parameters=ax.zip(**{first: starts, "omega": omega}), **how)
+    alone = ax.simulate(system.with_initial(**{first: starts[7]}), 40, **how)
+    for name in system.state:
+        same = np.delete(np.arange(70), 5)
+        assert np.array_equal(alike[name].values[same], mixed[name].values[same])
+        assert not np.array_equal(alike[name].values[5], mixed[name].values[5])
+        assert np.array_equal(alike[name].values[7], alone[name].values)

@@ -135,17 +135,37 @@ def test_known_answers_of_threefry():
 
 
 def test_normal_numbers():
+    """Of one step and the next, five each: distribution, moments, no relation between them or between their squares."""
     from scipy.stats import kstest
 
     from attrax.engine.evaluation import evaluate
 
     b = Builder()
     (member,) = b.input("member", 1)
-    numbers = normals(b, (b.constant(1), b.to_int(member)), b.constant(7), 3)
-    found = evaluate(b.program({"x": numbers}), member=np.arange(20_000.0)[None])["x"]
+    key, count = (b.constant(1), b.to_int(member)), 100_000
+    numbers = normals(b, key, b.constant(7), 5) + normals(b, key, b.constant(8), 5)
+    found = evaluate(b.program({"x": numbers}), member=np.arange(float(count))[None])["x"]
     for row in found:
         assert kstest(row, "norm").pvalue > 1e-3
-    assert abs(np.corrcoef(found) - np.eye(3)).max() < 0.03
+        for power, mean, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (6, 15, 10170)):
+            assert abs((row**power).mean() - mean) < 4.5 * np.sqrt(variance / count)
+    for values in (found, found**2, abs(found)):
+        assert abs(np.corrcoef(values) - np.eye(10)).max() < 4.5 / np.sqrt(count)
+        for lag in (1, 2, 8):
+            assert abs(np.corrcoef(values[:, lag:], values[:, :-lag])[:10, 10:]).max() < 4.5 / np.sqrt(count)
+
+
+def test_normal_numbers_are_those_of_box_and_muller():
+    """Radius and angle of a number and the next follow from the same 64 bits, to the accuracy that is promised."""
+    b = Builder()
+    key, step = (b.constant(5), b.constant(6)), b.constant(7)
+    bits = threefry(b, key, (step, b.constant(0)))
+    for word, x, y in zip(bits, *[iter(normals(b, key, step, 4))] * 2, strict=True):
+        word, x, y = b.instructions[word].payload % 2**64, b.instructions[x].payload, b.instructions[y].payload
+        radius = np.sqrt(-2 * np.log(1 - (word >> 12) / 2**52))
+        angle = np.pi / 2 * (word % 2**30) / 2**30
+        signs = [1 - 2 * (word >> k & 1) for k in (31, 30)]
+        np.testing.assert_allclose([x, y], radius * np.array(signs) * [np.cos(angle), np.sin(angle)], rtol=2e-9)
 
 
 def test_errors():

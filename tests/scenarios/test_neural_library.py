@@ -106,3 +106,45 @@ def test_cliques_win_in_turn():
 @pytest.mark.parametrize("name", ["hopfield", "modern_hopfield", "three_sites", "polyhomeostasis", "hebbian_principal"])
 def test_the_others_run(name):
     assert run(name, plots=False).file.exists()
+
+
+def test_a_neuron_tips_between_the_attractors_of_its_averaged_plasticity():
+    gain = ax.load(run("tipping").file, "trajectory").a
+    assert 0.1 < float((gain < 2.4).mean()) < 0.9
+    folds = special(run("tipping_attractors").file, "continue_fixed_points", "LP", "lambda2")
+    np.testing.assert_allclose(folds, [18.711052, 19.421759], rtol=1e-6)
+
+
+def test_a_random_network_activates_groups_in_turn():
+    y = ax.load(run("stsp_random").file, "trajectory").y.values
+    assert 15 <= (y > 0.7).any(axis=0).sum() <= 25
+    assert 3 < (y > 0.7).sum(axis=1).mean() < 10
+
+
+def test_the_gain_passes_a_change_of_second_order():
+    found = ax.load(run("self_coupled_neuron_pitchfork").file, "metadynamics")
+    assert found.label.values.tolist() == ["BP"]
+    assert found.order.values.tolist() == [2]
+    assert float(found.a_change[0]) == pytest.approx(4.0, abs=1e-6)
+    x = found.x_fixed.where(found.unstable == 0).values
+    late = found.a.values > 4
+    width = (np.nanmax(x, axis=0) - np.nanmin(x, axis=0))[late] / 2
+    near = found.a.values[late] < 4.05
+    np.testing.assert_allclose(width[near], np.sqrt(3 * (found.a.values[late][near] - 4)) / 4, rtol=0.02)
+
+
+@pytest.mark.slow
+def test_stored_patterns_are_transiently_stable():
+    found = ax.load(run("latching_adiabatic").file, "metadynamics")
+    visited = found.visited.values.astype(bool)
+    assert set(found.label.values[visited]) == {"LP"}
+    assert set(found.order.values[visited]) == {1}
+    assert visited.sum() == 9
+    assert (found.jump.values[visited] > 2).all()
+    assert 1 <= found.attractors.min() <= found.attractors.max() <= 4
+
+
+def test_negative_excess_kurtosis_is_seen():
+    w = ax.load(run("hebbian_kurtosis").file, "trajectory").w
+    assert float(w[0, 0]) < float(w[0, 1])
+    np.testing.assert_allclose(w[-1], [2.3994 / np.sqrt(1.8), 0.0], atol=1e-3)

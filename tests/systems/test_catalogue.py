@@ -26,6 +26,7 @@ SMALL = {
     "neural.latching_network": {"N": 10, "N_p": 3},
     "neural.polyhomeostatic_network": {"N": 12, "K": 4},
     "neural.stsp_clique_ring": {"n_c": 3, "s_c": 3},
+    "neural.stsp_random_network": {"n": 8, "links": 3},
     "neural.tsodyks_markram_clique_ring": {"n_c": 3, "s_c": 3},
 }
 """Sizes at which derivatives of all components are quickly compiled."""

@@ -106,3 +106,16 @@ def test_mistakes_are_told():
         ax.analysis.discrimination(ax.systems.maps.henon, [1], **TEST)
     with pytest.raises(InputError, match="truth 'sane' is no scalar observable .*did you mean 'same'"):
         ax.analysis.discrimination(comparator, [1], score="difference", truth="sane", test={})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sizes", "iterations", "code", "least"),
+    [((400, 400), 30_000, 0, 0.94), ((400, 200), 40_000, 1, 0.90)],
+    ids=["400 inputs twice", "400 inputs and 200 combinations of them"],
+)
+def test_large_networks_compare_objects_never_seen(sizes, iterations, code, least):
+    found = trained(*sizes, iterations=[0, iterations], networks=1, probes=1000, alpha=1.0, eta=0.001, code=code)
+    accuracy = found.accuracy.values[0]
+    assert accuracy[0] < 0.6
+    assert accuracy[1] > least

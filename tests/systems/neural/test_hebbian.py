@@ -10,7 +10,7 @@ from jax.nn import sigmoid
 from scipy import stats
 
 import attrax as ax
-from attrax.systems.neural import fisher_hebbian, fisher_hebbian_bars
+from attrax.systems.neural import averaged_hebbian, fisher_hebbian, fisher_hebbian_bars
 from attrax.systems.neural.hebbian import hebbian, limiting
 
 PAIR = {"n": 2, "sigma": [1.0, 1.0], "separation": [0.0, 0.0], "eps_w": 0.001}
@@ -118,3 +118,28 @@ def test_a_picture_is_the_union_of_its_bars():
     union = np.maximum(rows[:, :, None], columns[:, None, :])
     np.testing.assert_array_equal(pictures[full], union[full])
     assert pictures.mean() == pytest.approx(1 - 0.8**2, abs=0.05)
+
+
+def test_the_cubic_rule_is_exact_for_an_error_function():
+    """y = (1 + erf(sqrt(pi) x / 4)) / 2: d ln y' / dx = -x / s^2 with s^2 = 8 / pi, so that G = N - x^2 / s^2."""
+    x, variance, h = np.linspace(-3, 3, 25), 8 / np.pi, 1e-4
+    slope = stats.norm(scale=np.sqrt(variance)).pdf(x)
+    np.testing.assert_allclose(np.sqrt(np.pi) / 4 * np.exp(-np.pi * x**2 / 16) / np.sqrt(np.pi), slope, rtol=1e-12)
+    curvature = (
+        (stats.norm(scale=np.sqrt(variance)).pdf(x + h) - stats.norm(scale=np.sqrt(variance)).pdf(x - h)) / 2 / h
+    )
+    np.testing.assert_allclose(2 + x * curvature / slope, 2 - x**2 / variance, atol=1e-6)
+
+
+def test_the_averaged_rule_is_the_mean_of_the_cubic_one():
+    """For uniform and Laplacian inputs, whose fourth moments are known."""
+    generator = np.random.default_rng(3)
+    inputs = np.stack(
+        [generator.uniform(-1, 1, 2_000_000) * np.sqrt(3), generator.laplace(size=2_000_000) / np.sqrt(2)]
+    )
+    w = np.array([0.7, 0.4])
+    x = w @ inputs
+    rule = (x * (2.3994**2 - x**2) * inputs).mean(axis=1)
+    np.testing.assert_allclose(
+        averaged_hebbian.with_parameters(kurtosis=[-1.2, 3.0]).rhs({"w": w})["w"], rule, atol=0.03
+    )

@@ -108,7 +108,7 @@ def turns(system, t_end):
 @pytest.mark.parametrize(("lambda1", "irregular"), [(0.0, False), (2.0, True), (-2.0, True)])
 def test_three_sites_turn_regularly_for_the_symmetric_target_alone(lambda1, irregular):
     system = systems.get("neural.three_site_network").with_parameters(lambda1=lambda1, eps_a=0.01, eps_b=0.01)
-    times = turns(system, 4000.0)
+    times = turns(system, 3000.0)
     spread = times.std() / times.mean()
     assert (spread > 0.1) if irregular else (spread < 0.02)
 
@@ -122,8 +122,8 @@ def test_three_sites_run_away_to_the_target_mean():
 
 
 # mean distance from the target points, by gain, at these rates of adaptation: independent computation with rk4
-RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
-DISTANCES = {4.5: (0.534, 0.651, 0.630, 0.602, 0.583, 0.569), 10.0: (1.106, 1.023, 0.570, 0.245, 0.140, 0.084)}
+RATES = (0.1, 0.03, 0.01, 0.003, 0.001)
+DISTANCES = {4.5: (0.534, 0.651, 0.630, 0.602, 0.583), 10.0: (1.106, 1.023, 0.570, 0.245, 0.140)}
 
 
 @pytest.mark.parametrize("a", DISTANCES)
@@ -133,13 +133,13 @@ def test_the_distance_from_target_points_shrinks_in_the_adiabatic_state_alone(a)
     found = []
     for eps in RATES:
         system = network.with_parameters(eps=eps)
-        period = turns(system, 4000.0 + 12 / eps).mean()
+        period = turns(system, 4000.0 + 5 / eps).mean()
         near = ax.analysis.metadynamics(
-            system, 4000.0 + 2 * period, transient=4000.0, sample=period / 500, starts=1
+            system, 4000.0 + 2 * period, transient=4000.0, sample=period / 250, starts=1
         ).distance
         found.append(float(near.mean()))
     np.testing.assert_allclose(found, DISTANCES[a], rtol=0.05)
-    slope = np.log(found[-1] / found[-3]) / np.log(RATES[-1] / RATES[-3])
+    slope = np.log(found[-1] / found[-2]) / np.log(RATES[-1] / RATES[-2])
     assert slope == pytest.approx(0.5 if a == 10.0 else 0.0, abs=0.1)
 
 
