@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class FollowedCycles:
         if fast.kind == "map" or fast.dimension > LARGEST or any(each.reset for each in fast.events.values()):
             return
         wait, again = 1, 0
-        for k in np.flatnonzero(oscillating):
+        for k in np.flatnonzero(oscillating).tolist():
             known = next((i for i, each in enumerate(self.cycles) if k in each and self._on(each[k], ends[k])), None)
             if known is not None:
                 self.target[k] = known
@@ -72,9 +72,9 @@ class FollowedCycles:
                     wait, again = 2 * wait, k + wait
                     continue
                 self.target[k], wait = len(self.cycles), 1
-                self.cycles.append({int(k): found})
+                self.cycles.append({k: found})
                 for direction in (1, -1):
-                    self._follow(int(k), direction)
+                    self._follow(k, direction)
         self._see()
 
     def _frozen(self, k: int) -> Any:
@@ -178,7 +178,7 @@ class FollowedCycles:
         for each in self.changes:
             ends = self.target[each.interval : each.interval + 2]
             there = ends[0] if each.event in ("vanishes", "turns unstable") else ends[1]
-            seen.append(Change(**{**each.__dict__, "visited": bool(there == each.cycle)}))
+            seen.append(replace(each, visited=bool(there == each.cycle)))
         self.changes = seen
 
     def table(self) -> dict[str, np.ndarray]:

@@ -80,12 +80,14 @@ def test_the_derivative_of_a_return_map():
 
 @pytest.mark.parametrize(("e", "A", "w"), [(0.9, 0.3, 6.0), (0.9, 0.5, 8.0)])
 def test_each_impact_contracts_areas_by_its_square(e, A, w):
-    how = dict(parameters={"e": e, "A": A, "w": w}, transient=100.0, rtol=1e-8, atol=1e-10)
+    """Hits in a run of this chaos vary by 15 %: means over 16 starts are compared."""
+    start = {"x": np.linspace(1.0, 1.001, 16)}
+    how = dict(parameters={"e": e, "A": A, "w": w}, initial=start, transient=100.0, rtol=1e-8, atol=1e-10)
     data = lyapunov_spectrum(table, t_total=3000.0, **how)
-    assert data.exponents[0] > 0.1
-    assert data.sum_minus_divergence == pytest.approx(0.0, abs=1e-9)
-    hits = int(ax.simulate(table, 3100.0, method="dop853", sample="end", **how).hit_count)
-    assert data.mean_divergence == pytest.approx(2 * np.log(e) * hits / 3000, rel=0.25)
+    assert data.exponents[:, 0].mean() > 0.1
+    np.testing.assert_allclose(data.sum_minus_divergence, 0.0, atol=1e-9)
+    hits = ax.simulate(table, 3100.0, method="dop853", sample="end", **how).hit_count.mean()
+    assert float(data.mean_divergence.mean()) == pytest.approx(2 * np.log(e) * float(hits) / 3000, rel=0.2)
 
 
 def test_kicks_of_a_rotor():
