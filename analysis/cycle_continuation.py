@@ -49,10 +49,13 @@ def continue_cycles(
     a bound, as the cycle shrinks to a fixed point, or as it approaches a homoclinic or heteroclinic connection of
     saddles, which are named.
 
+    Cycles of systems with resets are followed by multiple shooting; LPC, PD and NS are bracketed to 1e-13 of a step,
+    without normal forms, and a branch ends where its cycle begins to graze another event (or loses one).
+
     Parameters
     ----------
     system : System
-        A flow, driven or not, or a map.
+        A flow, driven or not, with or without resets, or a map.
     parameter : str
         A scalar parameter.
     bounds : (low, high)

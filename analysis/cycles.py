@@ -151,7 +151,7 @@ def find_cycle(
     Parameters
     ----------
     system : System
-        A flow, driven or not, or a map.
+        A flow, driven or not, or a map. Cycles through events with resets are found by shooting.
     start : dict, Cycle or SpecialPoint
         A state from which a trajectory is followed until it returns (default: the initial state): the cycle need not
         be stable, but the trajectory must come close to it. Or a cycle at other parameter values. Or a Hopf point,
