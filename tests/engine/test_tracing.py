@@ -603,7 +603,7 @@ HANDLED = """
     reshape rev round rsqrt scatter scatter-add scatter-max scatter-min scatter-mul scatter-sub
     scatter_add scatter_max scatter_min scatter_mul scatter_sub select_n shift_left shift_right_arithmetic
     shift_right_logical sign sin sinh slice sort split sqrt square squeeze stack stop_gradient sub tan
-    tanh tile transpose triangular_solve xor
+    tanh tile transpose unstack triangular_solve xor
 """
 
 

@@ -41,9 +41,10 @@ def test_activities_are_balanced(K):
 
 
 @pytest.mark.parametrize(("changes", "T_engage", "T_explore"), [
-    ({"K": 2}, 5.7, 1.7), ({"K": 3}, 5.3, 1.7), ({"K": 5}, 3.0, 1.5), ({"f_dis": -2.0, "tau": 5.0}, 7.0, 4.7),
+    ({"K": 2}, 5.7, 1.7), ({"K": 3}, 5.3, 1.7), ({"K": 5}, 3.13, 1.63), ({"f_dis": -2.0, "tau": 5.0}, 7.0, 4.7),
 ])  # fmt: skip
 def test_dwell_times(changes, T_engage, T_explore):
+    """Against means over much longer runs; the motion is chaotic."""
     found, _ = engagements(arm.with_parameters(**changes))
     assert float(found.dwell.mean()) == pytest.approx(T_engage, rel=0.1)
     assert float(found.pause.mean()) == pytest.approx(T_explore, rel=0.1)
@@ -51,7 +52,7 @@ def test_dwell_times(changes, T_engage, T_explore):
 
 @pytest.mark.parametrize(("K", "switching"), [(3, 0.11), (5, 0.33)])
 def test_the_arm_that_may_stay_switches_less(K, switching):
-    found, _ = engagements(lazy_arm.with_parameters(K=K))
+    found, _ = engagements(lazy_arm.with_parameters(K=K), 12_000.0)
     assert float(found.entropy) > 0.95
     assert float(found.switching) == pytest.approx(switching, abs=0.03)
 
