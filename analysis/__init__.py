@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from .activities import activity_sequence
-from .alignment import alignment_index
-from .basin_measures import basin_entropy, uncertainty_exponent
-from .basins import basins, find_attractors
-from .basins_by import basins_by_features, basins_by_proximity
-from .bifurcations import bifurcation_diagram, continue_bifurcation, continue_fixed_points
-from .branch_matching import match_branches
-from .branches import Branch, SpecialPoint
-from .chaos import correlation_dimension, permutation_entropy, zero_one_test
-from .cycle_branches import CycleBranch, CyclePoint
-from .cycle_continuation import continue_cycles
-from .cycles import Cycle, find_cycle
-from .discrimination import discrimination
-from .entrainment import winding_numbers
-from .fixed_points import fixed_points
-from .floquet import floquet, phase_response
-from .isochrons import asymptotic_phase
-from .isoperiodic import isoperiodic_diagram
-from .kicks import kick_map, smallest_kick
-from .landscape import landscape
-from .lyapunov import lyapunov_spectrum
-from .lyapunov_diagram import lyapunov_diagram
-from .metadynamics import metadynamics
-from .motion import modes_of_motion, motion_map
-from .orbit_diagram import orbit_diagram
-from .poincare_map import poincare_map
-from .power_spectra import cross_correlation, power_spectrum
-from .predictability import predictability
-from .sample_entropy import sample_entropy
-from .sections import poincare_section
-from .stroboscopic import stroboscopic_map
-from .synchrony import kuramoto_order_parameter, synchronisation_error
-from .tracking import track_attractors
+from .adiabatic.landscape import landscape
+from .adiabatic.metadynamics import metadynamics
+from .attractors.basin_measures import basin_entropy, uncertainty_exponent
+from .attractors.basins import basins, find_attractors
+from .attractors.basins_by import basins_by_features, basins_by_proximity
+from .attractors.branch_matching import match_branches
+from .attractors.kicks import kick_map, smallest_kick
+from .attractors.tracking import track_attractors
+from .continuation.branches import Branch, SpecialPoint
+from .cycles.branches import CycleBranch, CyclePoint
+from .cycles.continuation import continue_cycles
+from .cycles.cycle import Cycle, find_cycle
+from .cycles.entrainment import winding_numbers
+from .cycles.floquet import floquet, phase_response
+from .cycles.isochrons import asymptotic_phase
+from .equilibria.bifurcations import bifurcation_diagram, continue_bifurcation, continue_fixed_points
+from .equilibria.fixed_points import fixed_points
+from .lyapunov.alignment import alignment_index
+from .lyapunov.diagram import lyapunov_diagram
+from .lyapunov.predictability import predictability
+from .lyapunov.spectrum import lyapunov_spectrum
+from .sections.isoperiodic import isoperiodic_diagram
+from .sections.orbit_diagram import orbit_diagram
+from .sections.poincare_map import poincare_map
+from .sections.sections import poincare_section
+from .sections.stroboscopic import stroboscopic_map
+from .signals.activities import activity_sequence
+from .signals.chaos import correlation_dimension, permutation_entropy, zero_one_test
+from .signals.discrimination import discrimination
+from .signals.motion import modes_of_motion, motion_map
+from .signals.power_spectra import cross_correlation, power_spectrum
+from .signals.sample_entropy import sample_entropy
+from .signals.synchrony import kuramoto_order_parameter, synchronisation_error
 
 __all__ = [
     "asymptotic_phase",

@@ -166,7 +166,8 @@ class BranchesFigure(FigureOptions):
         return self.groups or []
 
     def pictures(self, groups):
-        from ..analysis import branch_drawing, drawing
+        from ..analysis import drawing
+        from ..analysis.continuation import branch_drawing
 
         chosen = [data for name, data in groups.items() if not self.groups or _within(name, self.groups)]
         branches = [data for data in chosen if "branches" in drawing.kinds(data)]

@@ -89,15 +89,15 @@ def plot(data: xr.Dataset, kind: str | None = None, **options) -> Figure:
 
 
 def branches(data: xr.Dataset, axes: Axes | None = None, *, variable: str | None = None) -> Figure:
-    """Draw the data of one branch (see :func:`attrax.analysis.branch_drawing.branches` for several together)."""
-    from .. import branch_drawing
+    """Draw the data of one branch (several together: :mod:`attrax.analysis.continuation.branch_drawing`)."""
+    from ..continuation import branch_drawing
 
     return branch_drawing.branches([data], axes=axes, variable=variable)
 
 
 def cycle(data: xr.Dataset, axes: Axes | None = None, *, variables: Sequence[str] | None = None) -> Figure:
-    """Draw a limit cycle in phase space (see :func:`attrax.analysis.cycle_drawing.cycles`)."""
-    from .. import cycle_drawing
+    """Draw a limit cycle in phase space (see :func:`attrax.analysis.cycles.drawing.cycles`)."""
+    from ..cycles import drawing as cycle_drawing
 
     return cycle_drawing.cycles([data], axes=axes, variables=variables)
 

@@ -151,7 +151,7 @@ class Basins(Analysis):
 
 
 def _check_section(system, section: str) -> None:
-    from ...analysis.sections import as_section
+    from ...analysis.sections.sections import as_section
 
     try:
         as_section(system, section)

@@ -22,7 +22,7 @@ class _SlowFast(Analysis):
     """Low and high end of each fast state, where the starts lie."""
 
     def check(self, system):
-        from ...analysis.adiabatic import frozen
+        from ...analysis.adiabatic.frozen import frozen
 
         try:
             frozen(system, None if self.slow is None else tuple(self.slow))

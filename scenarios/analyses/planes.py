@@ -45,7 +45,7 @@ class IsoperiodicDiagram(_Plane):
             return
         if system.kind == "map":
             raise InputError(f"section: {system.name!r} is a map, every iterate counts; leave it out")
-        from ...analysis.sections import as_section
+        from ...analysis.sections.sections import as_section
 
         try:
             as_section(system, self.section)

@@ -8,7 +8,7 @@ import pytest
 
 import attrax as ax
 from attrax.analysis import Branch, bifurcation_diagram, continue_bifurcation, continue_fixed_points
-from attrax.analysis.continuation import Curve, Stepping, begin, follow
+from attrax.analysis.continuation.pseudo_arclength import Curve, Stepping, begin, follow
 from attrax.engine.errors import InputError, NumericsError
 
 

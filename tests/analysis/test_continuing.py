@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import attrax as ax
-from attrax.analysis import Branch, bifurcation_diagram, continue_fixed_points, continuing
+from attrax.analysis import Branch, bifurcation_diagram, continue_fixed_points
+from attrax.analysis.continuation import continuing
 from attrax.engine.errors import Interrupted, StorageError
 
 

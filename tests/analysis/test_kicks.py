@@ -8,7 +8,7 @@ import pytest
 
 import attrax as ax
 from attrax.analysis import drawing, kick_map, smallest_kick
-from attrax.analysis.cycles import find_cycle
+from attrax.analysis.cycles.cycle import find_cycle
 
 TURN = 2 * np.pi
 

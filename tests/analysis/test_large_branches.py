@@ -7,21 +7,16 @@ import numpy as np
 import pytest
 
 import attrax as ax
-from attrax.analysis import (
-    Branch,
-    bifurcation_diagram,
-    continue_bifurcation,
-    continue_fixed_points,
-    sparse,
-)
-from attrax.analysis.derivatives import Equations
+from attrax.analysis import Branch, bifurcation_diagram, continue_bifurcation, continue_fixed_points
+from attrax.analysis.equilibria import sparse
+from attrax.analysis.equilibria.derivatives import Equations
 from attrax.engine.errors import InputError, NumericsError
 
 
 @pytest.fixture
 def small_is_large(monkeypatch):
     """Treat systems of more than a hundred states as those of more than a thousand."""
-    monkeypatch.setattr("attrax.analysis.bifurcations.LARGEST_DENSE", 100)
+    monkeypatch.setattr("attrax.analysis.equilibria.bifurcations.LARGEST_DENSE", 100)
 
 
 def padded(u, value=0.0):
@@ -131,7 +126,7 @@ def test_a_dense_network_by_products_alone(small_is_large, seed):
 def test_large_and_small_systems_agree(monkeypatch):
     system = bratu(60)
     dense = continue_fixed_points(system, "rate", (3.4, 3.6))
-    monkeypatch.setattr("attrax.analysis.bifurcations.LARGEST_DENSE", 50)
+    monkeypatch.setattr("attrax.analysis.equilibria.bifurcations.LARGEST_DENSE", 50)
     few = continue_fixed_points(system, "rate", (3.4, 3.6))
     assert few.labels == dense.labels
     for one, other in zip(few.special(), dense.special(), strict=True):

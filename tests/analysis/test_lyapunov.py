@@ -181,7 +181,7 @@ def test_vectors_in_lanes_move_as_vectors_in_a_row(how, monkeypatch):
     system = lorenz96.with_parameters(n=6)
     given = {"t_total": 3, "transient": 0, "parameters": {"F": [8.0, 9.0]}, **how}
     expected = lyapunov_spectrum(system, 5, **given)
-    monkeypatch.setattr("attrax.analysis.lyapunov.WRITTEN_OUT", 0)
+    monkeypatch.setattr("attrax.analysis.lyapunov.spectrum.WRITTEN_OUT", 0)
     found = lyapunov_spectrum(system, 5, **given)
     for name in ("exponents", "history", "mean_divergence", "t_stop"):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-9)

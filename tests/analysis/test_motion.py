@@ -9,7 +9,7 @@ import xarray as xr
 
 import attrax as ax
 from attrax.analysis import drawing
-from attrax.analysis.motion import MODES, modes_of_motion, motion_map
+from attrax.analysis.signals.motion import MODES, modes_of_motion, motion_map
 
 TIME = np.arange(0.0, 60.0, 0.05)
 

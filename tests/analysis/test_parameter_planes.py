@@ -67,7 +67,7 @@ def test_the_same_as_the_spectrum():
 
 def test_written_while_it_goes_on(tmp_path, monkeypatch):
     """A computation that is stopped leaves the finished strips in the file, with the status of the rest."""
-    monkeypatch.setattr("attrax.analysis.strips.SIZE", 8)
+    monkeypatch.setattr("attrax.analysis.sections.strips.SIZE", 8)
     grid = ax.grid(r=np.linspace(2.6, 3.9, 12), x=np.linspace(0.1, 0.9, 4))
     whole = isoperiodic_diagram(logistic, grid, transient=100, workers=1)
 

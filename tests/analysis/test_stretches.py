@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import attrax as ax
-from attrax.analysis import continue_fixed_points, equilibria
-from attrax.analysis.continuation import Curve
+from attrax.analysis import continue_fixed_points
+from attrax.analysis.continuation.pseudo_arclength import Curve
+from attrax.analysis.equilibria import curves as equilibria
 
 
 @ax.flow(state={"u": (2,)}, parameters={"p1": 0.0})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import attrax as ax
-from attrax.analysis.motion import MODES, modes_of_motion
+from attrax.analysis.signals.motion import MODES, modes_of_motion
 from attrax.scenarios import runner
 from attrax.scenarios.loader import load
 

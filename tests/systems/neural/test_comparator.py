@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import attrax as ax
-from attrax.analysis.discrimination import _measures
+from attrax.analysis.signals.discrimination import _measures
 from attrax.engine.errors import InputError
 from attrax.systems.neural import comparator, comparator_network
 

@@ -1,0 +1,1 @@
+"""Attractor metadynamics: the attractors of a fast subsystem, reshaped by its slow variables."""

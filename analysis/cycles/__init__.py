@@ -1,0 +1,1 @@
+"""Limit cycles: found, followed through their bifurcations, their multipliers, phases and responses."""

@@ -1,0 +1,178 @@
+"""Branches of limit cycles: what a continuation of cycles returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...engine.system import System
+from ..continuation.branches import Branch, Record, SpecialPoint, branch
+from .collocation import Collocation, extrema
+from .cycle import Cycle
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Orbit:
+    """What is known of a point of a branch of cycles besides its unknowns.
+
+    Attributes
+    ----------
+    problem : Collocation
+        The mesh.
+    eigenvalues : ndarray
+        Floquet multipliers.
+    unstable : int
+    period : float
+    flow : ndarray
+        Scaled right-hand side at the collocation points.
+    """
+
+    problem: Collocation
+    eigenvalues: np.ndarray
+    unstable: int
+    period: float
+    flow: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class CyclePoint(SpecialPoint):
+    """A labelled cycle of a branch; ``state`` and ``vector`` are the largest values along it.
+
+    Attributes
+    ----------
+    cycle : Cycle
+    """
+
+    cycle: Cycle | None = None
+
+    @property
+    def period(self) -> float:
+        """The period."""
+        assert self.cycle is not None
+        return self.cycle.period
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CycleBranch(Branch):
+    """A curve of limit cycles, or of their bifurcations.
+
+    ``branch["PD1"]`` is the :class:`CyclePoint` of that label, ``branch.cycle(k)`` the k-th cycle.
+
+    Attributes
+    ----------
+    data : xarray.Dataset
+        As of a :class:`~attrax.analysis.Branch`; the state blocks are the largest values along a cycle,
+        ``<block>_min`` the smallest. Besides: ``period``, ``norm`` (root of the mean square over time), ``profile`` and
+        ``phase`` ``(point, node, component)``.
+    """
+
+    def __getitem__(self, label: str) -> CyclePoint:
+        point = super().__getitem__(label)
+        position = int(self.data["position"].values[self.labels.index(label)])
+        known = {each.name: getattr(point, each.name) for each in fields(SpecialPoint)}
+        return CyclePoint(**known, cycle=self.cycle(position))
+
+    def special(self, kind: str | None = None) -> list[CyclePoint]:  # type: ignore[override]
+        """The special points, all or those of a kind."""
+        kinds = [str(each) for each in self.data["kind"].values]
+        return [self[label] for label, k in zip(self.labels, kinds, strict=True) if kind in (None, k)]
+
+    def cycle(self, position: int) -> Cycle:
+        """The cycle at a position along the branch."""
+        import xarray as xr
+
+        data = self.data.isel(point=position)
+        attrs = dict(self.data.attrs)
+        continued = {name: float(data[key]) for name, key in json.loads(attrs["continued"]).items()}
+        attrs["parameters"] = json.dumps(json.loads(attrs["parameters"]) | continued)
+        names, shapes = json.loads(attrs["blocks"]), json.loads(attrs["shapes"])
+        profile, phase, start = np.array(data["profile"]), np.array(data["phase"]), 0
+        variables: dict[str, Any] = {}
+        for block, key in names.items():
+            shape = tuple(shapes[block])
+            size = int(np.prod(shape, dtype=int))
+            values = profile[:, start : start + size].reshape(len(profile), *shape)
+            variables[key] = (("phase", *data[key].dims), values)
+            start += size
+        variables["period"] = ((), float(data["period"]))
+        variables["multipliers"] = (("multiplier",), np.array(data["eigenvalues"]))
+        variables["unstable"] = ((), int(data["unstable"]))
+        variables["residual"] = ((), float(data["residual"]))
+        variables["trivial_error"] = ((), float(abs(np.array(data["eigenvalues"]) - 1).min()))
+        if "velocities" in data:
+            variables["velocities"] = (("generator",), np.array(data["velocities"]))
+        keep = {k: v for k, v in attrs.items() if k in KEPT or k.startswith("system")}
+        keep |= {"blocks": json.dumps(list(names.values())), "symmetry": ""}
+        coords = {"phase": phase, "time": (("phase",), phase * float(data["period"]))}
+        return Cycle(xr.Dataset(variables, coords, keep))
+
+    def cycles(self) -> Iterator[Cycle]:
+        """All cycles along the branch."""
+        return (self.cycle(k) for k in range(len(self)))
+
+    def plot(self, axes: Axes | None = None, *, variable: str | None = None) -> Figure:
+        """Draw largest and smallest values, stable parts solid (see :mod:`attrax.analysis.cycles.drawing`)."""
+        from .drawing import cycle_branches
+
+        return cycle_branches([self.data], axes=axes, variable=variable)
+
+
+KEPT = ("conventions", "attrax_version", "parameters", "created", "degree", "drive", "method", "analysis")
+
+
+def cycle_branch(
+    system: System,
+    names: Sequence[str],
+    record: Record,
+    endings: tuple[str, str],
+    attrs: Mapping[str, Any],
+) -> CycleBranch:
+    """The result of a continuation of cycles; unknowns after the profile are scalars, the parameters last."""
+    n, count = system.dimension, len(names)
+    points, profiles, phases, norms, smallest, velocities = [], [], [], [], [], []
+    finest = max(point.data.problem.intervals for point in record.points)
+    for point in record.points:
+        orbit: Orbit = point.data
+        problem = orbit.problem
+        profile, c = problem.profile(point.u), problem.scalars(point.u)
+        first = len(problem.rates.extras)
+        moved = np.zeros(n + count + 1)
+        moved[n : n + count] = point.tangent[problem.nodes * n + first :][:count]
+        low, high = extrema(profile, problem.degree)
+        u = np.concatenate([high, c[first : first + count], [orbit.period]])
+        points.append(replace(point, u=u, tangent=moved))
+        smallest.append(low)
+        norms.append(np.sqrt(problem.weights @ (problem.collocated(profile) ** 2).sum(axis=1)))
+        velocities.append(c[: len(problem.rates.generators) + 1][1:])
+        if problem.intervals < finest:
+            finer = problem.on(problem.adapted(profile, finest))
+            problem, profile = finer, problem.evaluated(profile, finer.at_nodes)
+        profiles.append(profile)
+        phases.append(problem.at_nodes)
+    bare = replace(system, observables={}, _programs=system._programs)
+    shapes = {name: list(shape) for name, shape in system.state.items()}
+    attrs = {**attrs, "shapes": json.dumps(shapes)}
+    data = branch(bare, names, ("period",), Record(points, record.marks), endings, attrs).data
+    data["period"].attrs.update({"long_name": "period"} | ({"units": system.time_unit} if system.time_unit else {}))
+    data["eigenvalues"].attrs["long_name"] = "Floquet multipliers"
+    lowest = np.array(smallest)
+    more: dict[str, Any] = {
+        "norm": (("point",), np.array(norms), {"long_name": "root mean square over time"}),
+        "profile": (("point", "node", "component"), np.array(profiles), {"long_name": "states along the cycle"}),
+        "phase": (("point", "node"), np.array(phases), {"long_name": "time, in periods"}),
+    }
+    if velocities[0].size:
+        more["velocities"] = (("point", "generator"), np.array(velocities), {"long_name": "along the symmetries"})
+    for block, key in json.loads(data.attrs["blocks"]).items():
+        data[key].attrs["long_name"] = "largest value along the cycle"
+        low = lowest[:, system.state_slices[block]].reshape(data[key].shape)
+        more[f"{key}_min"] = (data[key].dims, low, {"long_name": "smallest value along the cycle"})
+    return CycleBranch(data.assign(more))

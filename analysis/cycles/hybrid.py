@@ -1,0 +1,358 @@
+"""Limit cycles with resets (impacts, spikes) followed over a parameter, by multiple shooting.
+
+The cycle stays smooth in the parameter as long as its events stay the same. Where it begins to graze, so that an event
+is added or lost, the branch ends, and says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...engine.errors import InputError, NumericsError
+from ...engine.system import System
+from ..continuation.branches import SpecialPoint
+from ..continuation.pseudo_arclength import Curve, Event, Point, Stepping
+from ..equilibria.bifurcations import Bounds
+from ..equilibria.spectra import pair_test, signed
+from .branches import CycleBranch, CyclePoint, Orbit
+from .collocation import Rates
+from .continuation import CycleContinuation
+from .cycle import Cycle, find_cycle, rates_of, scalars_at
+from .following import nontrivial
+from .shooting import SAMPLES, Pieces, Shooting, apart, pieces_of, recut, sampled, sizes_of
+
+Vector = np.ndarray
+Matrix = np.ndarray
+
+CONVERGED = 1e-9
+"""Newton's method ends with the first update below this, relative to the sizes of the unknowns."""
+GRAZES = "the cycle begins to graze event"
+NEAR = 0.1
+"""Pieces are cut anew where an event comes this close to the beginning of one, in units of its length."""
+
+
+@dataclass(frozen=True, eq=False)
+class Passage:
+    """What is known of a cycle with resets besides its unknowns.
+
+    Attributes
+    ----------
+    problem : Shooting
+    run : Pieces
+        With samples.
+    eigenvalues : ndarray
+        Floquet multipliers.
+    unstable : int
+    period : float
+    """
+
+    problem: Shooting
+    run: Pieces
+    eigenvalues: Vector
+    unstable: int
+    period: float
+
+
+def continue_hybrid(
+    system: System,
+    parameter: str,
+    bounds: Bounds,
+    start: Any,
+    period: Any,
+    symmetry: Sequence[Callable],
+    values: Sequence[float],
+    longest: float | None,
+    stepping: Stepping,
+    attrs: dict[str, Any],
+) -> CycleContinuation:
+    """The continuation of cycles with resets: see :func:`continue_cycles`."""
+    if isinstance(start, SpecialPoint) and not isinstance(start, CyclePoint):
+        raise InputError(
+            f"system {system.name!r} has resets; its cycles are followed from a cycle, or from a point of a branch of "
+            f"cycles, not from the fixed point {start.label!r}"
+        )
+    cycle = start.cycle if isinstance(start, CyclePoint) else start
+    if isinstance(cycle, Cycle):
+        own = {k: v for k, v in cycle.parameters.items() if k in system.numeric and k not in system.frozen}
+        known = own if isinstance(start, CyclePoint) else {k: v for k, v in own.items() if k == parameter}
+        system = system.with_parameters(**known)
+    else:
+        cycle = find_cycle(system, cycle, period=period, symmetry=symmetry)
+    rates = rates_of(system, (parameter,), period, symmetry)
+    origin = start if isinstance(start, CyclePoint) else None
+    first = _beginning(rates, cycle, bounds, origin)
+
+    def make() -> HybridCycles:
+        return HybridCycles(first, bounds, values, longest)
+
+    run = _Continuation(system, (parameter,), make, first, stepping, origin is None, origin, attrs)
+    run.one_way, run.largest_period = origin is not None and origin.kind == "PD", longest or 0.0
+    return run
+
+
+class HybridCycles(Curve):
+    """Cycles with resets over one parameter; events LPC, PD, NS. ``u`` are the states, then the scalars."""
+
+    extras: tuple[str, ...] = ("period",)
+    shrunk = ""
+
+    def __init__(self, start: Point, bounds: Bounds, values: Sequence[float] = (), longest: float | None = None):
+        self.problem: Shooting = start.data.problem
+        self.rates, self.width = self.problem.rates, bounds[1] - bounds[0]
+        self.bounds = [(-1, *bounds)]
+        if longest is not None and not self.rates.driven:
+            self.bounds.append((-self.rates.scalars, 0.0, longest))
+        self.marks = [(-1, float(value)) for value in values]
+        self.counts: dict[str, int] = start.data.run.counts
+        self.steps = 0
+        self._refer(start)
+
+    def _refer(self, point: Point) -> None:
+        problem = self.problem = point.data.problem
+        states = problem.states(point.u)
+        self.size = np.maximum(sizes_of(problem, point.u), abs(states).max(axis=0))
+        scalars = np.maximum(abs(problem.scalars(point.u)), 1e-3)
+        scalars[-1] = self.width
+        typical = np.tile(self.size, problem.pieces)
+        self.sizes = np.concatenate([typical, scalars])
+        self.scale = np.concatenate([typical * math.sqrt(len(typical)), scalars])
+        self._conditions = problem.conditions(point.u, self.size)
+
+    def adopt(self, point):
+        self.steps += 1
+        self._refer(point)
+
+    def renewed(self, point):
+        problem, times = point.data.problem, point.data.run.times
+        if not len(times):
+            return point
+        apartness = abs((problem.beginnings[:, None] - times + 0.5) % 1.0 - 0.5).min(axis=1)
+        if (apartness > NEAR * problem.lengths).all():
+            return point
+        beginnings = apart(times, problem.pieces, float(problem.beginnings[0]))
+        other, u = recut(problem, point.u, beginnings)
+        _, matrix, run = other.linear(u)
+        rows, _ = other.conditions(u, self.size)
+        # the tangent along which the parameter goes the same way
+        tangent = np.linalg.svd(np.concatenate([matrix, rows]) * self.sizes)[2][-1] * self.sizes
+        share = 1.0 if tangent[-1] * point.tangent[-1] >= 0 else -1.0
+        moved = replace(point, u=u, tangent=share * tangent, data=replace(point.data, problem=other, run=run))
+        self._refer(moved)
+        return replace(moved, tangent=moved.tangent / math.sqrt(((tangent / self.scale) ** 2).sum()))
+
+    def correct(self, guess, row, near, iterations):
+        problem, u, residuals = self.problem, guess.copy(), []
+        rows, targets = self._conditions
+        rows, targets = np.concatenate([rows, row[None]]), np.append(targets, row @ guess)
+        right = np.zeros((len(u), 2))
+        right[-1, 1] = 1.0
+        grazed = ""
+        for effort in range(1, iterations + 1):
+            try:
+                gaps, matrix, run = problem.linear(u)
+                right[:, 0] = np.concatenate([-gaps, targets - rows @ u])
+                full = np.concatenate([matrix, rows]) * self.sizes
+                step, _ = (np.linalg.solve(full, right) * self.sizes[:, None]).T
+            except (NumericsError, np.linalg.LinAlgError) as trouble:
+                return None, str(trouble), effort
+            u = u + step
+            grazed = next((name for name, count in run.counts.items() if count != self.counts[name]), grazed)
+            residuals.append(float((abs(gaps.reshape(-1, problem.n)) / self.size).max()))
+            update = float((abs(step) / self.sizes).max())
+            if not update < 1e3:
+                break
+            if update < CONVERGED:
+                return self.measured(u, rows, near), "", effort
+        if grazed:
+            return None, f"{GRAZES} {grazed!r}", effort
+        told = ", ".join(f"{r:.1e}" for r in residuals[:6])
+        return None, f"Newton's method does not converge (gaps {told})", effort
+
+    def measured(self, u: Vector, rows: Matrix, near: Point) -> Point:
+        """The point of a solution, with its tangent, multipliers and test functions."""
+        problem = self.problem
+        _, matrix, _ = problem.linear(u)
+        right = np.zeros(len(u))
+        right[-1] = 1.0
+        tangent = np.linalg.solve(np.concatenate([matrix, rows]) * self.sizes, right) * self.sizes
+        tangent /= math.sqrt(((tangent / self.scale) ** 2).sum())
+        if tangent @ (near.tangent / self.scale**2) < 0:
+            tangent = -tangent
+        passage = measure(problem, u)
+        others = nontrivial(passage.eigenvalues, trivial(self.rates))
+        tests = {
+            "LPC": float(tangent[-1] / self.width),
+            "PD": float(signed(others.real + 1, others.imag == 0)),
+            "NS": float(pair_test(others, True)),
+        }
+        return Point(u, tangent, tests, passage, float(abs(passage.run.gaps).max()))
+
+    def explained(self, before, after, events):
+        return after.data.run.counts == self.counts
+
+    def ends(self, point):
+        counts = point.data.run.counts
+        for name, count in counts.items():
+            if count != self.counts[name]:
+                value = float(point.u[-1])
+                return (
+                    f"{GRAZES} {name!r}, which happens {count} instead of {self.counts[name]} times in a period from "
+                    f"{self.rates.active[-1]} = {value:.6g} on"
+                )
+        return None
+
+    def refine(self, name, near, locate):
+        point = locate() or near
+        values = nontrivial(point.data.eigenvalues, trivial(self.rates))
+        if name == "PD" and not (abs(values + 1) < 1e-3).any():
+            return None
+        if name != "NS":
+            return Event(name, point, False)
+        turning = values[values.imag > 0]
+        if not len(turning) or abs(abs(turning) - 1).min() > 1e-3:
+            return None
+        theta = float(np.angle(turning[np.argmin(abs(abs(turning) - 1))]))
+        return Event(name, point, False, {"theta": theta})
+
+    def condition(self, point):
+        return math.inf
+
+    def passes(self, here, there, start):
+        if len(start.u) != len(there.u) or self.steps < 5 or start.data.problem is not self.problem:
+            return False
+        before, after = here.u[-1] - start.u[-1], there.u[-1] - start.u[-1]
+        near = (abs(there.u - start.u) / self.sizes).max() < 2 * (abs(there.u - here.u) / self.sizes).max()
+        return bool(before * after <= 0 and near and start.tangent[-1] * there.tangent[-1] > 0)
+
+
+def measure(problem: Shooting, u: Vector) -> Passage:
+    """The pieces with samples, and the multipliers, of a solution."""
+    run = problem.integrated(u, SAMPLES // problem.pieces)
+    values = problem.multipliers(run)
+    others = nontrivial(values, trivial(problem.rates))
+    count = int((abs(others) > 1 + 1e-9).sum())
+    return Passage(problem, run, values, count, problem.rates.of_period(problem.scalars(u)))
+
+
+def trivial(rates: Rates) -> int:
+    """Number of multipliers that are always 1."""
+    return (0 if rates.driven else 1) + len(rates.generators)
+
+
+# -- inside ------------------------------------------------------------------------------------------------------
+
+
+def _beginning(rates: Rates, cycle: Cycle, bounds: Bounds, origin: CyclePoint | None) -> Point:
+    """The first point of a branch; from a period doubling, the cycle run through twice."""
+    c = scalars_at(rates, cycle)
+    problem, u = pieces_of(
+        rates,
+        cycle.profile[0],
+        cycle.period,
+        float(cycle.data.phase[0]),
+        cycle.velocities if rates.generators else None,
+    )
+    u[problem.pieces * problem.n :] = c
+    sizes = np.concatenate([np.tile(sizes_of(problem, u), problem.pieces), np.maximum(abs(c), 1e-3)])
+    up = np.zeros(len(u))
+    up[-1] = 1.0
+    rough = Point(u, up, {}, measure(problem, u), 0.0)
+    curve = HybridCycles(rough, bounds)
+    point, story, _ = curve.correct(u, up, rough, 20)
+    if point is None:
+        row = np.random.default_rng(0).normal(size=len(u)) / sizes
+        point, story, _ = curve.correct(u, row, rough, 20)  # at a fold: anywhere along the curve
+    if point is None:
+        raise NumericsError(f"no cycle of {rates.system.name!r} near the start: {story}; find it with find_cycle first")
+    if origin is not None and origin.kind == "PD":
+        return _doubled(point)
+    return point
+
+
+def _doubled(once: Point) -> Point:
+    """The cycle run through twice, with what changes sign from turn to turn as its tangent."""
+    single: Shooting = once.data.problem
+    rates, n, pieces = single.rates, single.n, single.pieces
+    if rates.driven:
+        raise InputError(
+            "find the doubled cycle of a driven system with find_cycle and twice the period, and start from it"
+        )
+    maps = once.data.run.derivatives[:, :, :n]
+    whole = np.linalg.multi_dot([*maps[::-1], np.eye(n)])
+    values, vectors = np.linalg.eig(whole)
+    shapes = [vectors[:, int(np.argmin(abs(values + 1)))].real]
+    for one in maps[:-1]:
+        shapes.append(one @ shapes[-1])
+    problem = single.on(np.concatenate([single.beginnings / 2, (single.beginnings + 1) / 2]))
+    c = single.scalars(once.u).copy()
+    c[0] *= 2
+    states = single.states(once.u).ravel()
+    u = np.concatenate([states, states, c])
+    tangent = np.concatenate([np.ravel(shapes), -np.ravel(shapes), np.zeros(len(c))])
+    point = replace(once, u=u, tangent=tangent, data=measure(problem, u))
+    assert problem.pieces == 2 * pieces
+    scale = HybridCycles(point, (0.0, 1.0)).scale
+    return replace(point, tangent=tangent / math.sqrt(((tangent / scale) ** 2).sum()))
+
+
+class _Continuation(CycleContinuation):
+    """As of smooth cycles; the branch is made of samples along the cycles."""
+
+    def _sentence(self, ending: str) -> str:
+        if ending.startswith(f"failed: {GRAZES}"):
+            return ending.removeprefix("failed: ").partition(";")[0]
+        return super()._sentence(ending)
+
+    @property
+    def branch(self) -> CycleBranch:  # type: ignore[override]
+        plain = [list(record.points) for record in self.records], self.beginning
+        try:
+            for record in self.records:
+                record.points[:] = [_sampled(point) for point in record.points]
+            self.beginning = _sampled(self.beginning)
+            return super().branch
+        finally:
+            for record, points in zip(self.records, plain[0], strict=True):
+                record.points[:] = points
+            self.beginning = plain[1]
+
+
+def _sampled(point: Point) -> Point:
+    """A point as branches of cycles show it: ``u`` the samples, then the scalars."""
+    passage: Passage = point.data
+    problem = passage.problem
+    phase, states = sampled(problem, point.u, passage.run)
+    view = Sampled(problem.rates, phase)
+    u = np.concatenate([states.ravel(), problem.scalars(point.u)])
+    tangent = np.concatenate([np.zeros(states.size), problem.scalars(point.tangent)])
+    flow = np.zeros((len(phase) - 1, problem.n))
+    orbit = Orbit(view, passage.eigenvalues, passage.unstable, passage.period, flow)  # type: ignore[arg-type]
+    return replace(point, u=u, tangent=tangent, data=orbit)
+
+
+class Sampled:
+    """Samples along a cycle, joined by straight lines, as `collocation.Collocation` shows its profile."""
+
+    degree = 1
+
+    def __init__(self, rates: Rates, phase: Vector):
+        self.rates, self.n, self.at_nodes = rates, rates.n, phase
+        self.nodes, self.intervals = len(phase), len(phase) - 1
+        self.weights = np.diff(phase)
+
+    def profile(self, u: Vector) -> Matrix:
+        """Samples (nodes, n)."""
+        return u[: self.nodes * self.n].reshape(self.nodes, self.n)
+
+    def scalars(self, u: Vector) -> Vector:
+        """The unknown scalars."""
+        return u[self.nodes * self.n :]
+
+    def collocated(self, profile: Matrix) -> Matrix:
+        """Values between the samples."""
+        return (profile[1:] + profile[:-1]) / 2

@@ -1,0 +1,1 @@
+"""Lyapunov exponents, and other measures of how nearby trajectories part."""

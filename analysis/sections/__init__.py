@@ -1,0 +1,1 @@
+"""Poincaré sections, stroboscopic maps, and diagrams of what is seen in the long run."""

@@ -1,0 +1,1 @@
+"""Measures of time series: chaos, entropies, spectra, synchrony, sequences of activities, modes of motion."""
