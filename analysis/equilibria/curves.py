@@ -1,8 +1,8 @@
 """Curves of fixed points and of their bifurcations: defining equations, test functions, refinement.
 
 Each class is a `pseudo_arclength.Curve`. The bifurcations are defined by scalar functions from bordered matrices
-(Govaerts, Numerical Methods for Bifurcations of Dynamical Equilibria, 2000): few unknowns more than the state, and exact
-gradients. With one active parameter the same equations are square and refine a special point.
+(Govaerts, Numerical Methods for Bifurcations of Dynamical Equilibria, 2000): few unknowns more than the state, and
+exact gradients. With one active parameter the same equations are square and refine a special point.
 """
 
 from __future__ import annotations
