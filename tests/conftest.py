@@ -4,11 +4,14 @@ looks at the cache itself sets ATTRAX_CACHE_DIR to a folder of its own."""
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "agg")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a shell runs in the background; tests press Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("attrax", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("attrax")
 

@@ -11,7 +11,9 @@ NS    dtau/dt = 1 + a |xi|^2, dxi/dt = i w xi + d xi |xi|^2   Re d < 0: the toru
 
 The critical solution v of the variational equations has ``int <v, v> = 1`` over a period scaled to 1 (LPC: it is the
 generalised one, ``v' - A v = f``, orthogonal to the cycle's velocity); c, d and b are rates in the system's time.
-Cycles of driven systems have no ``tau``: the terms with it are left out.
+Cycles of driven systems have no ``tau``: the terms with it are left out. Where the period does not change at a fold
+(the cycle is isochronous, ``dtau/dt = 1``), no generalised solution exists; b then belongs to the periodic one with
+``int <v, v> = 1`` that points away from the cycle's mean, and a note says so. The same holds for driven cycles.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ FINEST = 240
 """Most intervals on which a special point is located."""
 LOCATED = 1e-10
 """Relative change of the parameter by a finer mesh at which a special point is located."""
+ISOCHRONOUS = 1e-7
+"""Relative change of the period, per change of the cycle by its own size, below which it counts as constant."""
 RESONANCES = {1: 0.0, 2: math.pi, 3: 2 * math.pi / 3, 4: math.pi / 2}
 
 
@@ -268,7 +272,8 @@ def normal_form(name: str, point: Point) -> tuple[dict[str, float], str]:
             d = torus_coefficient(variations, theta) / T
             return {"theta": theta, "d": d}, _criticality(d)
         case "LPC":
-            return {"b": fold_coefficient(variations) / T}, ""
+            coefficients, note = fold_coefficients(variations)
+            return {"b": coefficients["b"] / T}, note
     return {}, ""
 
 
@@ -305,19 +310,32 @@ def torus_coefficient(s: Variations, theta: float) -> float:
     return float(s.integral(w, third).real)
 
 
-def fold_coefficient(s: Variations) -> float:
-    """LPC: b, in scaled time."""
+def fold_coefficients(s: Variations) -> tuple[dict[str, float], str]:
+    """LPC: b in scaled time, and what it means if the period does not change at the fold."""
+    problem, rates = s.problem, s.problem.rates
+    v, along = _bordered(s)
+    phi, _ = _bordered(s, adjoint=True)
+    apart = s.y.T - problem.weights @ s.y.T
+    if s.integral(v, apart).real < 0:
+        v, along = -v, -along
+    way = np.ascontiguousarray(v.T), np.concatenate([along, np.zeros(len(s.c) - len(along))])
+    density = rates.directional(problem.at_points, s.y, s.c, way, way).T
+    b = float(s.integral(phi, density).real / (2 * s.integral(phi, v).real))
     if s.driven:
-        _, v = s.null()
-        _, phi = s.null(adjoint=True)
-        return float(s.integral(phi, s.form(v, v)).real / (2 * s.integral(phi, v).real))
+        return {"b": b}, ""
+    slope = float(along[0] / s.c[0])
+    if abs(slope) * math.sqrt(s.integral(apart, apart).real) < ISOCHRONOUS:
+        return {"b": b}, "isochronous: the period does not change at the fold; b is for int <v, v> = 1"
+    return {"b": b / slope}, ""
+
+
+def along_cycle(s: Variations) -> list[Matrix]:
+    """Displacements, of unit size, along the cycle itself and along its symmetries, at the collocation points."""
     problem = s.problem
-    _, phi = s.null(adjoint=True)
-    columns = np.concatenate([problem.stretched(phi), problem.stretched(s.f)], axis=1)
-    out, _, _ = problem.solve(s.a, columns, problem.functional(s.f)[None], np.zeros((1, 2)))
-    v = problem.collocated(problem.profile(out[0]))
-    density = s.form(v, v) + 2 * np.einsum("pij,pj->pi", s.a, v)
-    return float(s.integral(phi, density).real / (2 * s.integral(phi, v).real))
+    densities = [] if s.driven else [s.f]
+    if problem.rates.generators:
+        densities.extend(problem.rates.along_group(problem.at_points, s.y, s.c))
+    return [d / math.sqrt(s.integral(d, d).real) for d in densities]
 
 
 # -- inside ------------------------------------------------------------------------------------------------------
@@ -335,6 +353,30 @@ class _Twice:
             self.problem.functional(density[:, k * n : (k + 1) * n]).reshape(self.problem.nodes, n) for k in range(2)
         ]
         return np.concatenate(parts, axis=1).ravel()
+
+
+def _bordered(s: Variations, adjoint: bool = False) -> tuple[Matrix, Vector]:
+    """The solution at a fold that is orthogonal to motions along the cycle, and what the period (...) changes with it.
+
+    It is the generalised one if there is a Jordan block, else another periodic one; the equations are regular for both.
+    """
+    problem, n = s.problem, s.n
+    count, moving = problem.rates.conditions, along_cycle(s)
+    own = np.stack(moving, axis=2) if adjoint and count else s.d[:, :, n : n + count]
+    jacobian = -s.a.transpose(0, 2, 1) if adjoint else s.a
+    generator = np.random.default_rng(0)
+    v, border = (generator.normal(size=(problem.points, n)) for _ in "ab")
+    columns = problem.stretched(np.concatenate([-own, border[:, :, None]], axis=2))
+    columns = np.concatenate([columns, np.zeros((len(columns), 1))], axis=1)
+    corner = np.zeros((count + 1, count + 2))
+    corner[-1, -1] = 1.0
+    for _ in range(2):
+        rows = np.array([problem.functional(d) for d in [*moving, v]])
+        out, _, _ = problem.solve(jacobian, columns, rows, corner)
+        v = problem.collocated(problem.profile(out[0]))
+        size = math.sqrt(s.integral(v, v).real)
+        v, along = v / size, out[0][problem.nodes * n :][:count] / size
+    return v, along
 
 
 def _stacked(v: Matrix) -> Matrix:

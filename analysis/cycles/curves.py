@@ -22,7 +22,7 @@ from ...integrators.parallel import Progress
 from ..continuation.branches import Branch
 from ..continuation.pseudo_arclength import Curve, Point
 from ..equilibria.bifurcations import Bounds, _check_bounds, _check_inside, _stepping
-from .bifurcations import Variations, _joined, _rotated, _stacked, _Twice
+from .bifurcations import Variations, _joined, _rotated, _stacked, _Twice, along_cycle
 from .branches import CycleBranch, CyclePoint, Orbit
 from .collocation import Collocation
 from .connections import saddle
@@ -354,7 +354,8 @@ def _leftover(
     extra = 0 if kind == "PD" else problem.rates.conditions
     # LPC: the period (and velocities) may change along with the solution, which stays in phase
     own = problem.stretched(np.concatenate([-s.d[:, :, n : n + extra], border[:, :, None]], axis=2))
-    rows = np.concatenate([_in_phase(s, extra), problem.functional(functional)[None]])
+    phases = along_cycle(s) if extra else []
+    rows = np.array([problem.functional(d) for d in [*phases, functional]])
     corner = np.zeros((extra + 1, extra + 2))
     corner[-1, -1] = 1.0
     first = np.concatenate([own, np.zeros((len(own), 1))], axis=1)
@@ -367,14 +368,3 @@ def _leftover(
     columns = np.concatenate([own, problem.stretched(density)], axis=1)
     slopes, _, _ = problem.solve(s.a, columns, rows, np.zeros((extra + 1, extra + 1 + density.shape[2])), closing)
     return out[0][-1:], slopes[:, -1:].T
-
-
-def _in_phase(s: Variations, count: int) -> Matrix:
-    """Rows of the phase conditions, at the cycle itself."""
-    problem = s.problem
-    if not count:
-        return np.zeros((0, problem.nodes * s.n))
-    densities = [s.f]
-    if problem.rates.generators:
-        densities.extend(problem.rates.along_group(problem.at_points, s.y, s.c))
-    return np.array([problem.functional(d / math.sqrt(s.integral(d, d).real)) for d in densities[:count]])

@@ -38,6 +38,8 @@ ERROR, FINER = 3e-4, 8
 TRIVIAL, HOPELESS = 1e-4, 1e-2
 """Error of the trivial multiplier from which on a mesh becomes finer: nearby solutions grow and shrink fast. Beyond the
 larger one multipliers are not looked at."""
+RESTING = 1e-6
+"""Size, relative to that of the cycle before, of what is no cycle but a fixed point."""
 
 
 class Cycles(Curve):
@@ -187,7 +189,10 @@ class Cycles(Curve):
             return None, "the period shrinks to zero", run.effort
         sign = 1.0 if run.tangent @ (near.tangent / self.scale**2) >= 0 else -1.0
         tangent = run.tangent * (sign / math.sqrt(((run.tangent / self.scale) ** 2).sum()))
-        return self.measured(self.problem, run, tangent, sign), "", run.effort
+        point = self.measured(self.problem, run, tangent, sign)
+        if self.doubt(point) > TRIVIAL and self._rests(point, near):
+            return None, "the corrector falls onto a fixed point", run.effort
+        return point, "", run.effort
 
     def measured(self, problem: Collocation, run: Correction, tangent: Vector, sign: float = 1.0) -> Point:
         """A point that solves the equations, with its multipliers and test functions."""
@@ -204,6 +209,11 @@ class Cycles(Curve):
         period = self.rates.of_period(problem.scalars(run.u))
         orbit = Orbit(problem, values, int((abs(others) > 1).sum()), period, run.flow)
         return Point(run.u, tangent, tests, orbit, run.residual)
+
+    def _rests(self, point: Point, near: Point) -> bool:
+        """Whether a solution is a fixed point, which has any period, close to a small cycle."""
+        size, before = (float((np.ptp(self.problem.profile(p.u), axis=0) / self.largest).max()) for p in (point, near))
+        return size < RESTING * before
 
     @cached_property
     def trivial(self) -> int:

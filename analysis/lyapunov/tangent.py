@@ -144,15 +144,15 @@ def _projection(n: int, k: int, size: int) -> Program:
     one, tiny = b.constant(1.0), b.constant(1e-300)
     for i in range(k):
         square = b.dot(vectors[i], vectors[i])
-        length = b.sqrt(square)
         grown[i] = b.add(grown[i], b.mul(b.constant(0.5), b.log(square)))
-        scale = b.div(one, b.select(b.gt(length, tiny), length, tiny))
-        vectors[i] = [b.mul(scale, v) for v in vectors[i]]
-        slopes[i] = [b.mul(scale, v) for v in slopes[i]]
+        inverse = b.div(one, b.select(b.gt(square, tiny), square, tiny))
         for j in range(i + 1, k):
-            part = b.neg(b.dot(vectors[i], vectors[j]))
+            part = b.neg(b.mul(b.dot(vectors[i], vectors[j]), inverse))
             vectors[j] = [b.add(b.mul(part, u), v) for u, v in zip(vectors[i], vectors[j], strict=True)]
             slopes[j] = [b.add(b.mul(part, u), v) for u, v in zip(slopes[i], slopes[j], strict=True)]
+        scale = b.sqrt(inverse)
+        vectors[i] = [b.mul(scale, v) for v in vectors[i]]
+        slopes[i] = [b.mul(scale, v) for v in slopes[i]]
     if rest:
         grown[-1], rest = b.add(grown[-1], b.log(rest[0])), [one]
     state = {"y": y[:n] + [v for row in vectors for v in row] + grown + rest}

@@ -82,7 +82,7 @@ def test_an_interrupted_diagram_keeps_its_branches(monkeypatch):
 
 PROGRAM = """
 import sys
-from attrax.analysis import continuing
+from attrax.analysis.continuation import continuing
 from attrax.scenarios.cli import main
 continuing.CHECKPOINT = 0.2
 sys.exit(main(["run", "snake.yaml", "--trust"]))

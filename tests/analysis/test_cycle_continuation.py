@@ -71,6 +71,28 @@ def test_fold_of_cycles_of_the_bautin_normal_form():
         assert data.period.values == pytest.approx(2 * np.pi / (1.3 + 0.5 * r2.values), rel=1e-5)
 
 
+@ax.flow(state={"x": (), "y": ()}, parameters={"mu": -0.2, "twist": 0.0}, initial={"x": 0.85})
+def folding(t, s, p):
+    q = s.x**2 + s.y**2
+    growth, turn = p.mu + q - q**2, 1 + p.twist * (q - 0.5)
+    return {"x": growth * s.x - turn * s.y, "y": growth * s.y + turn * s.x}
+
+
+@pytest.mark.parametrize("twist", [0.5, -2.0, 1e-3])
+def test_the_fold_coefficient_in_polar_coordinates(twist):
+    """With r = (1 + d) / sqrt(2): d' = -d^2 and theta' = 1 + twist d + ..., and xi = -twist d."""
+    (fold,) = continue_cycles(folding.with_parameters(twist=twist), "mu", (-0.5, -0.1)).special("LPC")
+    assert fold.parameters["mu"] == pytest.approx(-0.25, rel=1e-11)
+    assert fold.coefficients["b"] == pytest.approx(1 / twist, rel=1e-8)
+
+
+def test_the_fold_coefficient_of_isochronous_cycles_is_that_of_the_radius():
+    """r' = r (r^2 - r^4 - 1/4): half its second derivative at r = 1/sqrt(2)."""
+    (fold,) = continue_cycles(folding, "mu", (-0.5, -0.1)).special("LPC")
+    assert fold.coefficients["b"] == pytest.approx(-np.sqrt(2), rel=1e-9)
+    assert "isochronous" in fold.note
+
+
 def test_torus_bifurcation_of_langfords_system():
     branch = continue_cycles(langford, "a", (0.3, 1.2))
     (torus,) = branch.special("NS")

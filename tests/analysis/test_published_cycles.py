@@ -17,7 +17,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import attrax as ax
-from attrax.analysis import continue_cycles, find_cycle
+from attrax.analysis import continue_cycles, continue_fixed_points, find_cycle
 
 from .test_published_bifurcations import (
     brusselator,
@@ -176,7 +176,7 @@ MODELS = {
     "seasonal": Model(
         seasonal, {"e": 0.3, "b": 0.4}, [0.4, 0.4, 1.0, 0.0], "e", (0.1, 1.45), "PD PD LPC", {"max_points": 80}
     ),
-    "carbon monoxide": Model(carbon_monoxide, {"q2": 1.05, "k": 0.4}, [0.1, 0.3, 0.4], "q2", (1.0, 1.1)),
+    "carbon monoxide": Model(carbon_monoxide, {"q2": 1.05, "k": 0.4}, [0.1, 0.3, 0.4], "q2", (1.0, 1.1), "LPC LPC"),
     "Hindmarsh-Rose": Model(hindmarsh_rose, {"I": 4.0}, [0.0, 0.0, 3.0], "I", (3.3, 5.0), "PD"),
     "adaptive dissipation": Model(adaptive_dissipation, {"mu": -0.1}, [1.2, 0.0], "mu", (-0.24, -0.05)),
     "depressing ring": Model(ring, {"a": 8.0}, [0.5, -0.5, 0.0, 0.8, 0.8, 0.8], "a", (7.0, 9.0)),
@@ -215,6 +215,16 @@ def test_bifurcations(name):
         assert found == pytest.approx(independent(model, point), rel=1e-6)
 
 
+def test_a_canard_ends_in_the_hopf_points_at_both_of_its_ends():
+    """Near the second one, where cycles grow from nothing within 1e-3 of it, lie fixed points of any period."""
+    model = MODELS["carbon monoxide"]
+    ends = continue_cycles(model.system, model.along, model.bounds).endings
+    rest = continue_fixed_points(model.system, model.along, model.bounds)
+    for hopf, end in zip(rest.special("H"), ends, strict=True):
+        assert "Hopf bifurcation" in end
+        assert float(end.split("=")[1]) == pytest.approx(hopf.parameters["q2"], rel=1e-5)
+
+
 def independent(model, point) -> float:
     """The parameter value of a bifurcation by the other method."""
     value, y, T = point.parameters[model.along], point.cycle.profile[0], point.period
@@ -236,3 +246,30 @@ def independent(model, point) -> float:
     aside = value + 1e-5 * (model.bounds[1] - model.bounds[0])
     here, there = test(value), test(aside)
     return value - here * (aside - value) / (there - here)
+
+
+def test_the_coefficient_of_a_fold_is_that_of_the_return_map():
+    """On a section P(s) = s + beta s^2 with times T (1 + tau s) of return: with tau s = xi, b = beta / (T tau)."""
+    model = MODELS["Morris-Lecar"]
+    (point,) = continue_cycles(model.system, model.along, model.bounds).special("LPC")
+    value, y, T = point.parameters[model.along], point.cycle.profile[30], point.period
+    forward = model.shooting.f(y, value)
+    across = np.array([-forward[1], forward[0]]) / np.linalg.norm(forward)
+
+    def moved(y, time):
+        right = lambda t, y: model.shooting.f(y, value)  # noqa: E731
+        return solve_ivp(right, (0, time), y, method="DOP853", rtol=1e-13, atol=1e-13).y[:, -1]
+
+    def returned(s):
+        end, time = moved(y + s * across, T), T
+        for _ in range(6):
+            more = -forward @ (end - y) / (forward @ model.shooting.f(end, value))
+            end, time = moved(end, more), time + more
+        return across @ (end - y), time
+
+    h = 2e-4
+    (a, first), (b, before), (middle, _), (c, after), (d, last) = (returned(k * h) for k in (-2, -1, 0, 1, 2))
+    assert middle == pytest.approx(0.0, abs=1e-10)
+    assert (a - 8 * b + 8 * c - d) / (12 * h) == pytest.approx(1.0, abs=1e-6)
+    bend, slope = (-a + 16 * b - 30 * middle + 16 * c - d) / (24 * h**2), (first - 8 * before + 8 * after - last) / 12
+    assert point.coefficients["b"] == pytest.approx(bend * h / slope, rel=1e-5)
