@@ -14,7 +14,7 @@ Array = np.ndarray
 
 SPECTRUM = np.array([0.9056, 0.0, -14.5723])
 """Of the Lorenz system: Sprott, Chaos and Time-Series Analysis (2003)."""
-LONG, STEP, EVERY = 10_000.0, 0.01, 4
+LONG, STEP, EVERY = 10_000.0, 0.01, 12
 PLACES, SHORT = 40, 100.0
 SIDE = 1000
 DUFFING = {"damping": 0.15, "force": 0.1, "omega": 1.2}

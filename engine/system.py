@@ -375,6 +375,12 @@ class System:
                 )
         return system
 
+    def with_events(self, **events: Event) -> System:
+        """The system with more events (:func:`attrax.event`), or with others of the same names."""
+        system = replace(self, events={**self.events, **events}, _programs={})
+        system._check()
+        return system
+
     def freeze(self, *blocks: str) -> System:
         """The fast subsystem: ``blocks`` become parameters, with their initial values as defaults."""
         for name in blocks:

@@ -25,6 +25,8 @@ from .fields import NOISE, RESET, RESOLVED, TERMINAL, TINY
 
 MARGIN = 0.25
 """How near to zero a control polygon may come, over its height, before it is looked at."""
+STEADY = 0.125
+"""How much each side of a control polygon must move one way, over its height, for the function to go that way."""
 MOST_COEFFICIENTS = 13
 IMPROVED = 4
 """Steps of Newton's method with which a guess of a zero begins."""
@@ -187,6 +189,7 @@ def suspicious(
             high = b.select(b.gt(v, high), v, high)
         margin = b.mul(b.constant(MARGIN), b.sub(high, low))
         near = b.and_(b.le(low, margin), b.ge(high, b.neg(margin)))
+        near = b.and_(near, b.not_(_passes_by(b, polylines, b.mul(b.constant(STEADY), b.sub(high, low)))))
         moves = b.gt(high, low)
         if side:
             right = b.gt if side > 0 else b.lt
@@ -196,6 +199,17 @@ def suspicious(
                     moves = b.or_(moves, right(v, u))
         result = b.or_(result, b.and_(near, moves))
     return result
+
+
+def _passes_by(b: Builder, polylines: list[list[int]], least: int) -> int:
+    """Whether values of one sign at both ends are led from one to the other by steps of at least a size."""
+    up = down = b.constant(True)
+    for line in polylines:
+        for u, v in zip(line, line[1:], strict=False):
+            move = b.sub(v, u)
+            up, down = b.and_(up, b.gt(move, least)), b.and_(down, b.lt(move, b.neg(least)))
+    first, last = polylines[0][0], polylines[0][-1]
+    return b.and_(b.or_(up, down), b.gt(b.mul(first, last), b.constant(0.0)))
 
 
 def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Values], p: Values) -> dict[str, Values]:

@@ -136,7 +136,8 @@ class Run:
             if self.plan.only_end:
                 group.advance(0, 0, out[:, :0], tick)
                 out[:, 0] = group.recorded if self.plan.large else group.y
-                arrived = np.where(np.isin(group.status, (DONE, EVENT, ZENO)), 1, 0)
+                status = group.status
+                arrived = ((status == DONE) | (status == EVENT) | (status == ZENO)).astype(np.int64)
             else:
                 group.advance(first, last, out, tick)
                 arrived = group.delivered

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...engine.declaration import suggest
+from ...engine.driver import driver
 from ...engine.errors import InputError
 from ...engine.system import System
 from ...integrators.parallel import Progress
@@ -23,8 +24,6 @@ SHIFTS = (0.0, 1 / 3, 2 / 3)
 """Grids of cells are laid in three positions, so that states closer than a third of a cell share one of them."""
 FEW = 24
 """Most points of all attractors whose distances are computed one by one; of more, the nearest is looked up."""
-TOGETHER = 4096
-"""States whose distances are computed at a time."""
 KEPT = 1000
 """Most points of an attractor that a result keeps."""
 
@@ -125,14 +124,10 @@ class Attractors:
 
     def _among_few(self, states: np.ndarray, owners: np.ndarray) -> np.ndarray:
         """What `label` says, by distances from all points."""
-        labels, points = np.full(len(states), -1), np.concatenate(self.points) / self.cell
-        for first in range(0, len(states), TOGETHER):
-            scaled = np.ascontiguousarray((states[first : first + TOGETHER] / self.cell).T)
-            label, nearest = labels[first : first + TOGETHER], np.ones(scaled.shape[1])
-            for owner, point in zip(owners, points, strict=True):
-                distance = np.abs(scaled - point[:, None]).max(axis=0)
-                closer = distance < nearest
-                label[closer], nearest[closer] = owner, distance[closer]
+        labels, points = np.empty(len(states), dtype=np.int64), np.concatenate(self.points) / self.cell
+        driver("attrax.analysis.attractors.drivers", "nearest")(
+            *(np.ascontiguousarray(states), *states.shape, self.cell, points, owners, len(owners), labels)
+        )
         return labels
 
     def learn(self, first: np.ndarray, second: np.ndarray) -> None:

@@ -183,9 +183,11 @@ class Search:
             t += how.piece
             labels = self.near(y)
             settled = (labels >= 0) & ((labels == seen) | (t >= how.transient))
-            going = ~settled & np.isfinite(y).all(axis=1)
             self.labels[open[settled]] = labels[settled]
-            y, open, seen = y[going], open[going], labels[going]
+            y, open, seen = y[~settled], open[~settled], labels[~settled]
+            if not np.isfinite(y).all():
+                going = np.isfinite(y).all(axis=1)
+                y, open, seen = y[going], open[going], seen[going]
             if how.transient <= t < t_max and len(open):
                 self.scout(y, t)
         self.labels[open] = self.near(y)

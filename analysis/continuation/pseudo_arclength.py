@@ -336,7 +336,7 @@ def follow(
             stretch = curve.ahead(here, start, length, stepping, min(most, stepping.points - count))
             if stretch.points:
                 yield stretch.points, []
-                here = stretch.points[-1]
+                here = curve.renewed(stretch.points[-1])
             length = float(stretch.lengths[-1])
             travelled += float(stretch.lengths[:-1].sum())
             count += len(stretch.points)

@@ -11,7 +11,8 @@ import numpy as np
 
 from ...engine.system import System
 from ..continuation.branches import Branch, Record, SpecialPoint, branch
-from .collocation import Collocation, extrema
+from ..continuation.pseudo_arclength import Point
+from .collocation import Collocation, described
 from .cycle import Cycle
 
 if TYPE_CHECKING:
@@ -137,37 +138,28 @@ def cycle_branch(
 ) -> CycleBranch:
     """The result of a continuation of cycles; unknowns after the profile are scalars, the parameters last."""
     n, count = system.dimension, len(names)
-    points, profiles, phases, norms, smallest, velocities = [], [], [], [], [], []
-    finest = max(point.data.problem.intervals for point in record.points)
-    for point in record.points:
+    points, velocities = [], []
+    lowest, highest, norms, phases, profiles = _along([point.data.problem for point in record.points], record.points)
+    for point, high in zip(record.points, highest, strict=True):
         orbit: Orbit = point.data
         problem = orbit.problem
-        profile, c = problem.profile(point.u), problem.scalars(point.u)
+        c = problem.scalars(point.u)
         first = len(problem.rates.extras)
         moved = np.zeros(n + count + 1)
         moved[n : n + count] = point.tangent[problem.nodes * n + first :][:count]
-        low, high = extrema(profile, problem.degree)
         u = np.concatenate([high, c[first : first + count], [orbit.period]])
         points.append(replace(point, u=u, tangent=moved))
-        smallest.append(low)
-        norms.append(np.sqrt(problem.weights @ (problem.collocated(profile) ** 2).sum(axis=1)))
         velocities.append(c[: len(problem.rates.generators) + 1][1:])
-        if problem.intervals < finest:
-            finer = problem.on(problem.adapted(profile, finest))
-            problem, profile = finer, problem.evaluated(profile, finer.at_nodes)
-        profiles.append(profile)
-        phases.append(problem.at_nodes)
     bare = replace(system, observables={}, _programs=system._programs)
     shapes = {name: list(shape) for name, shape in system.state.items()}
     attrs = {**attrs, "shapes": json.dumps(shapes)}
     data = branch(bare, names, ("period",), Record(points, record.marks), endings, attrs).data
     data["period"].attrs.update({"long_name": "period"} | ({"units": system.time_unit} if system.time_unit else {}))
     data["eigenvalues"].attrs["long_name"] = "Floquet multipliers"
-    lowest = np.array(smallest)
     more: dict[str, Any] = {
-        "norm": (("point",), np.array(norms), {"long_name": "root mean square over time"}),
-        "profile": (("point", "node", "component"), np.array(profiles), {"long_name": "states along the cycle"}),
-        "phase": (("point", "node"), np.array(phases), {"long_name": "time, in periods"}),
+        "norm": (("point",), norms, {"long_name": "root mean square over time"}),
+        "profile": (("point", "node", "component"), profiles, {"long_name": "states along the cycle"}),
+        "phase": (("point", "node"), phases, {"long_name": "time, in periods"}),
     }
     if velocities[0].size:
         more["velocities"] = (("point", "generator"), np.array(velocities), {"long_name": "along the symmetries"})
@@ -176,3 +168,19 @@ def cycle_branch(
         low = lowest[:, system.state_slices[block]].reshape(data[key].shape)
         more[f"{key}_min"] = (data[key].dims, low, {"long_name": "smallest value along the cycle"})
     return CycleBranch(data.assign(more))
+
+
+def _along(problems: Sequence[Collocation], points: Sequence[Point]) -> tuple[np.ndarray, ...]:
+    """Smallest and largest values, norms, phases of the nodes and profiles of cycles, all on meshes of one size."""
+    sizes = np.array([problem.intervals for problem in problems])
+    finest, degree, n = int(sizes.max()), problems[0].degree, problems[0].n
+    extremes, norms = np.empty((len(points), 2, n)), np.empty(len(points))
+    meshes, profiles = np.empty((len(points), finest + 1)), np.empty((len(points), finest * degree + 1, n))
+    for size in np.unique(sizes):
+        here = np.flatnonzero(sizes == size)
+        extremes[here], norms[here], meshes[here], profiles[here] = described(
+            [problems[k].mesh for k in here], [problems[k].profile(points[k].u) for k in here], finest, degree
+        )
+    inside = meshes[:, :-1, None] + np.diff(meshes)[:, :, None] * np.arange(degree) / degree
+    phases = np.append(inside.reshape(len(points), -1), meshes[:, -1:], axis=1)
+    return extremes[:, 0], extremes[:, 1], norms, phases, profiles

@@ -8,7 +8,6 @@ a continuous piecewise polynomial of degree m that satisfies the equation at the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -32,6 +31,7 @@ DEGREE = 4
 LARGEST = 64
 """Most states: the derivatives of larger systems are too many for straight-line code."""
 DRIVERS = "attrax.analysis.cycles.collocation_drivers"
+MESHES = "attrax.analysis.cycles.mesh_drivers"
 WIDTH = 8
 DENSE = 12
 """Values in an interval among which the largest one is looked for."""
@@ -50,7 +50,8 @@ class Basis:
     integrals : ndarray
         Integrals of the polynomials (m + 1,).
     flat : ndarray
-        ``values``, ``slopes`` and ``places`` as drivers read them.
+        ``values``, ``slopes``, ``places``, ``weights``, ``integrals`` and the weights of the m-th derivative, as drivers
+        read them.
     """
 
     values: Matrix
@@ -74,8 +75,9 @@ def basis(degree: int) -> Basis:
     places, weights = legendre.leggauss(degree)
     places, weights = (places + 1) / 2, weights / 2
     values, slopes = lagrange(degree, places), lagrange(degree, places, 1)
-    flat = np.concatenate([values.ravel(), slopes.ravel(), places])
-    return Basis(values, slopes, places, weights, weights @ values, flat)
+    integrals, highest = weights @ values, lagrange(degree, np.zeros(1), degree)[0]
+    flat = np.concatenate([values.ravel(), slopes.ravel(), places, weights, integrals, highest])
+    return Basis(values, slopes, places, weights, integrals, flat)
 
 
 def lagrange(degree: int, x: Vector, derivative: int = 0) -> Matrix:
@@ -416,26 +418,13 @@ class Collocation:
         The monitor is the (m + 1)-st derivative, from the jumps of the m-th between intervals. The number of intervals
         stays between ``least`` and ``most``.
         """
-        m, h = self.degree, np.diff(self.mesh)
-        spread = np.ptp(profile, axis=0)
-        spread = np.maximum(spread, 1e-3 * spread.max() + 1e-12 * max(1e-9, abs(profile).max()))
-        high = np.einsum("k,iks->is", _highest(m), self.local(profile / spread)) / h[:, None] ** m
-        before, after = (high[-1:], high[:1]) if self._periodic else (high[:1], high[-1:])
-        widths = np.concatenate([h[-1:], h, h[:1]])
-        jumps = abs(np.diff(np.concatenate([before, high, after]), axis=0)) / ((widths[1:] + widths[:-1]) / 2)[:, None]
-        monitor = (((jumps[:-1] + jumps[1:]) / 2) ** (1 / (m + 1))).max(axis=1)
-        total = float(monitor @ h)
-        if not np.isfinite(total) or total < 1e-7 * m:
-            monitor, total = np.ones_like(h), 0.0
-        count = least
-        if error:
-            count = int(np.clip(total / (math.factorial(m + 1) * error) ** (1 / (m + 1)), least, most))
-        # no interval much longer than equal ones would be
-        monitor = np.maximum(monitor, 0.1 * max(total, 1e-300))
-        grown = np.concatenate([[0.0], np.cumsum(monitor * h)])
-        mesh = np.interp(np.linspace(0, grown[-1], count + 1), grown, self.mesh)
-        mesh[0], mesh[-1] = 0.0, 1.0
-        return mesh, count
+        most = max(least, most)
+        sizes = np.array([self.intervals, self.degree, profile.shape[1], self._periodic, least, most])
+        memory, mesh = np.empty((self.intervals + 1) * (profile.shape[1] + 1)), np.empty(most + 1)
+        count = driver(MESHES, "adapted")(
+            *(sizes, np.array([error]), self.basis.flat, self.mesh, np.ascontiguousarray(profile), memory, mesh)
+        )
+        return mesh[: count + 1].copy(), count
 
     @property
     def _periodic(self) -> bool:
@@ -571,30 +560,31 @@ def scratch(N: int, m: int, n: int, b: int, k: int) -> int:
     return last + max(b * w, n * (2 * n + q)) + 8
 
 
-@lru_cache
-def _highest(degree: int) -> Vector:
-    """Weights of the m-th derivative of a polynomial through m + 1 equidistant points of [0, 1]."""
-    return lagrange(degree, np.zeros(1), degree)[0]
-
-
 def extrema(profile: Matrix, degree: int) -> tuple[Vector, Vector]:
     """Smallest and largest value of each component of values at the nodes (nodes, n), between the nodes too."""
     n = profile.shape[1]
-    if degree == 1:  # samples, perhaps with jumps between them
-        return profile.min(axis=0), profile.max(axis=0)
-    index = np.arange(len(profile) // degree)[:, None] * degree + np.arange(degree + 1)
-    values = np.einsum("jk,iks->ijs", _dense(degree), profile[index]).reshape(-1, n)
-    ends = []
-    for sign in (-1.0, 1.0):
-        k = np.argmax(sign * values, axis=0)
-        k = k // DENSE * DENSE + np.clip(k % DENSE, 1, DENSE - 2)
-        a, b, c = (values[k + shift, np.arange(n)] for shift in (-1, 0, 1))
-        with np.errstate(all="ignore"):
-            top = b - (c - a) ** 2 / (8 * (a - 2 * b + c))
-        best = (sign * values).max(axis=0) * sign
-        better = (sign * (top - best) >= 0) & (abs(top - best) < 0.1 * np.ptp(profile, axis=0))
-        ends.append(np.where(better, top, best))
-    return ends[0], ends[1]
+    sizes, out = np.array([(len(profile) - 1) // degree, degree, n, DENSE]), np.empty((2, n))
+    driver(MESHES, "extrema")(sizes, _dense(degree), np.ascontiguousarray(profile, dtype=float), out)
+    return out[0], out[1]
+
+
+def described(
+    meshes: Sequence[Vector], profiles: Sequence[Matrix], finest: int, degree: int
+) -> tuple[np.ndarray, Vector, Matrix, np.ndarray]:
+    """Of profiles on meshes of one size: extrema (points, 2, n), norms (points,), meshes of size ``finest``, profiles.
+
+    The norm is the root of the mean square over time. Profiles on smaller meshes are moved to adapted finer ones.
+    """
+    stacked, values = np.array(meshes), np.array(profiles)
+    count, size, n = values.shape
+    intervals = (size - 1) // degree
+    extremes, norms = np.empty((count, 2, n)), np.empty(count)
+    finer, moved = np.empty((count, finest + 1)), np.empty((count, finest * degree + 1, n))
+    driver(MESHES, "described")(
+        *(np.array([count, intervals, degree, n, DENSE, finest]), basis(degree).flat, _dense(degree)),
+        *(stacked, values, np.empty((intervals + 1) * (n + 1)), extremes, norms, finer, moved),
+    )
+    return extremes, norms, finer, moved
 
 
 @lru_cache

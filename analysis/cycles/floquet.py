@@ -200,7 +200,7 @@ class Multipliers:
             return None
         if np.isfinite(frame).all():
             self.frame = frame
-        return _values(product[0], product[1], logarithms)
+        return spectra(product[:1], product[1:], logarithms[None])[0]
 
 
 def accurate(problem: Collocation, u: Vector) -> Vector:
@@ -229,20 +229,19 @@ def accurate(problem: Collocation, u: Vector) -> Vector:
         before, parts = values, 2 * parts
 
 
-def _values(turn: Matrix, triangle: Matrix, logarithms: Vector) -> Vector:
-    """Eigenvalues of ``turn triangle exp(logarithms)``, group by group."""
-    n = len(turn)
-    rows = abs(turn).tolist()
-    joined = [any(rows[j][k] >= APART for j in range(s, n) for k in range(s)) for s in range(1, n)]
-    starts = [0] + [s for s, tied in enumerate(joined, 1) if not tied] + [n]
-    values: list[complex] = []
-    for first, last in zip(starts, starts[1:], strict=False):
-        part = slice(first, last)
-        size = logarithms[part].max()
-        if last - first == 1:
-            values.append(turn[first, first] * triangle[first, first] * np.exp(size))
-            continue
-        block = turn[part, part] @ triangle[part, part] * np.exp(logarithms[part] - size)
-        values.extend(np.linalg.eigvals(block) * np.exp(size))
-    found = np.array(values, dtype=complex)
-    return found[np.argsort(-abs(found), kind="stable")]
+def spectra(turns: np.ndarray, triangles: np.ndarray, logarithms: Matrix) -> Matrix:
+    """Eigenvalues (points, n) of many ``turn triangle exp(logarithms)``, group by group, largest first."""
+    count, n = logarithms.shape
+    turns, triangles = turns.reshape(count, n, n), triangles.reshape(count, n, n)
+    joined = np.array([(abs(turns[:, s:, :s]) >= APART).any(axis=(1, 2)) for s in range(1, n)]).reshape(n - 1, count).T
+    values = np.empty((count, n), dtype=complex)
+    for pattern in {tuple(row) for row in joined.tolist()}:
+        here = (joined == pattern).all(axis=1)
+        starts = [0] + [s for s, tied in enumerate(pattern, 1) if not tied] + [n]
+        for first, last in zip(starts, starts[1:], strict=False):
+            part = slice(first, last)
+            size = logarithms[here, part].max(axis=1, keepdims=True)
+            turn, triangle = turns[here, part, part], triangles[here, part, part]
+            block = turn @ (triangle * np.exp(logarithms[here, part] - size)[:, None])
+            values[here, part] = (block[:, 0] if last - first == 1 else np.linalg.eigvals(block)) * np.exp(size)
+    return np.take_along_axis(values, np.argsort(-abs(values), axis=1, kind="stable"), axis=1)

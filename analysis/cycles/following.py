@@ -19,6 +19,7 @@ from .branches import Orbit
 from .collocation import Collocation, Correction
 from .connections import saddle
 from .floquet import Multipliers
+from .stretches import stretch
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -104,7 +105,11 @@ class Cycles(Curve):
         value = float(point.u[-1])
         if self.steps > 1 and not self.shrunk:
             self.shrunk = self._collapsed(profile, value)
-        self.value, self.halves = value, self._halves(profile)
+        self._refer_to(point)
+
+    def _refer_to(self, point: Point) -> None:
+        profile = self.problem.profile(point.u)
+        self.value, self.halves = float(point.u[-1]), self._halves(profile)
         self.reference = profile
         if self.steps:
             flow = None if self.rates.driven else point.data.flow
@@ -113,6 +118,15 @@ class Cycles(Curve):
         if not self.rates.driven:
             self.shortest = min(self.shortest, point.data.period)
         self._scale(point)
+
+    def adopt_many(self, points: Sequence[Point], largest: Vector, frame: Matrix) -> None:
+        """Points that compiled code has computed, one after the other."""
+        self.largest, self.multipliers.frame = largest, frame
+        self.problem = points[-1].data.problem
+        self.steps += len(points) - 1
+        self.shortest = min([self.shortest, *(point.data.period for point in points[:-1])])
+        self.last = (points[-1].data.period, float(points[-1].u[-1]))
+        self._refer_to(points[-1])
 
     def _collapsed(self, profile: Matrix, value: float) -> str:
         """Whether the cycle has shrunk to a point (or a doubled one to half its period) and grown again."""
@@ -179,6 +193,12 @@ class Cycles(Curve):
 
     # -- equations ---------------------------------------------------------------------------------------------
 
+    def ahead(self, here, start, length, stepping, most):
+        plain = not self.rates.generators and here.data.problem is self.problem and self.n > 1
+        if not plain or self.steps < 2 or self.shrunk:
+            return super().ahead(here, start, length, stepping, most)
+        return stretch(self, here, start, length, stepping, most)
+
     def correct(self, guess, row, near, iterations, tolerance=1e-7):
         rows, targets = self._conditions
         rows, targets = np.concatenate([rows, row[None]]), np.append(targets, row @ guess)
@@ -199,16 +219,20 @@ class Cycles(Curve):
         values = self.multipliers(run.factors)
         if values is None:
             values = np.full(self.n, np.nan + 0j)
-        others = nontrivial(values, self.trivial)
-        tests = {
-            "LPC": float(tangent[-1] / self.width),
-            "BPC": sign * run.orientation,
-            "PD": float(signed(others.real + 1, others.imag == 0)),
-            "NS": float(pair_test(others, True)),
-        }
+        unstable, tests = self.tests(values, tangent[-1], sign * run.orientation)
         period = self.rates.of_period(problem.scalars(run.u))
-        orbit = Orbit(problem, values, int((abs(others) > 1).sum()), period, run.flow)
-        return Point(run.u, tangent, tests, orbit, run.residual)
+        orbit = Orbit(problem, values, int(unstable), period, run.flow)
+        return Point(run.u, tangent, {name: float(test) for name, test in tests.items()}, orbit, run.residual)
+
+    def tests(self, values: Vector, turning: Vector, orientation: Vector) -> tuple[Vector, dict[str, Vector]]:
+        """How many of the multipliers (..., n) are unstable, and test functions, at any number of points."""
+        others = nontrivial(values, self.trivial)
+        return (abs(others) > 1).sum(axis=-1), {
+            "LPC": turning / self.width,
+            "BPC": orientation,
+            "PD": signed(others.real + 1, others.imag == 0),
+            "NS": pair_test(others, True),
+        }
 
     def _rests(self, point: Point, near: Point) -> bool:
         """Whether a solution is a fixed point, which has any period, close to a small cycle."""
@@ -292,20 +316,17 @@ class Cycles(Curve):
 
 
 def nontrivial(values: Vector, trivial: int) -> Vector:
-    """The multipliers without those that are always 1."""
+    """The multipliers (..., n) without those that are always 1."""
     if not trivial:
         return values
-    apart = abs(values - 1)
-    keep = sorted(apart.argsort(kind="stable")[trivial:].tolist())
-    others = values[keep]
+    nearest = abs(values - 1).argsort(axis=-1, kind="stable")
+    others = np.take_along_axis(values, np.sort(nearest[..., trivial:], axis=-1), axis=-1)
     if not others.imag.any():
         return others
     # a pair at 1 that rounding has made complex
-    lonely = [
-        k for k, v in enumerate(others) if v.imag != 0 and not (abs(others - v.conjugate()) < 1e-12 * abs(v)).any()
-    ]
-    others[lonely] = others[lonely].real
-    return others
+    gaps = abs(others[..., :, None] - others[..., None, :].conj())
+    paired = (gaps < 1e-12 * abs(others)[..., None]).any(axis=-1)
+    return np.where(paired, others, others.real)
 
 
 def start_conditions(start: Point) -> tuple[Matrix, Vector]:

@@ -24,7 +24,7 @@ from .collocation import Rates
 from .continuation import CycleContinuation
 from .cycle import Cycle, find_cycle, rates_of, scalars_at
 from .following import nontrivial
-from .shooting import SAMPLES, Pieces, Shooting, apart, pieces_of, recut, sampled, sizes_of
+from .shooting import SAMPLES, Pieces, Section, Shooting, apart, pieces_of, recut, sampled, sizes_of
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -110,6 +110,7 @@ class HybridCycles(Curve):
         self.marks = [(-1, float(value)) for value in values]
         self.counts: dict[str, int] = start.data.run.counts
         self.steps = 0
+        self.section: Section | None = None
         self._refer(start)
 
     def _refer(self, point: Point) -> None:
@@ -121,29 +122,33 @@ class HybridCycles(Curve):
         typical = np.tile(self.size, problem.pieces)
         self.sizes = np.concatenate([typical, scalars])
         self.scale = np.concatenate([typical * math.sqrt(len(typical)), scalars])
-        self._conditions = problem.conditions(point.u, self.size)
+        section = problem.section(point.data.run, self.section)
+        self.turned, self.section = section != self.section, section
+        self._conditions = problem.conditions(point.u, self.size, section)
 
     def adopt(self, point):
         self.steps += 1
         self._refer(point)
 
     def renewed(self, point):
-        problem, times = point.data.problem, point.data.run.times
-        if not len(times):
-            return point
-        apartness = abs((problem.beginnings[:, None] - times + 0.5) % 1.0 - 0.5).min(axis=1)
+        problem, times, u = point.data.problem, point.data.run.times, point.u
+        apartness = abs((problem.beginnings[:, None] - times + 0.5) % 1.0 - 0.5).min(axis=1, initial=1.0)
         if (apartness > NEAR * problem.lengths).all():
-            return point
-        beginnings = apart(times, problem.pieces, float(problem.beginnings[0]))
-        other, u = recut(problem, point.u, beginnings)
-        _, matrix, run = other.linear(u)
-        rows, _ = other.conditions(u, self.size)
-        # the tangent along which the parameter goes the same way
-        tangent = np.linalg.svd(np.concatenate([matrix, rows]) * self.sizes)[2][-1] * self.sizes
-        share = 1.0 if tangent[-1] * point.tangent[-1] >= 0 else -1.0
-        moved = replace(point, u=u, tangent=share * tangent, data=replace(point.data, problem=other, run=run))
+            if not self.turned:
+                return point
+        else:
+            problem, u = recut(problem, u, apart(times, problem.pieces, float(problem.beginnings[0])))
+            self.section = None
+        run = problem.integrated(u, SAMPLES // problem.pieces)
+        moved = replace(point, u=u, data=replace(point.data, problem=problem, run=run))
         self._refer(moved)
-        return replace(moved, tangent=moved.tangent / math.sqrt(((tangent / self.scale) ** 2).sum()))
+        # the tangent for this phase condition, along which the scalars go the same way
+        matrix = np.concatenate([problem.linear(u)[1], self._conditions[0]])
+        tangent = np.linalg.svd(matrix * self.sizes)[2][-1] * self.sizes
+        size = self.sizes[-len(problem.scalars(u)) :]
+        same = (problem.scalars(tangent) / size) @ (point.data.problem.scalars(point.tangent) / size)
+        norm = math.sqrt(((tangent / self.scale) ** 2).sum())
+        return replace(moved, tangent=tangent / (norm if same >= 0 else -norm))
 
     def correct(self, guess, row, near, iterations):
         problem, u, residuals = self.problem, guess.copy(), []
@@ -341,7 +346,7 @@ class Sampled:
     degree = 1
 
     def __init__(self, rates: Rates, phase: Vector):
-        self.rates, self.n, self.at_nodes = rates, rates.n, phase
+        self.rates, self.n, self.mesh = rates, rates.n, phase
         self.nodes, self.intervals = len(phase), len(phase) - 1
         self.weights = np.diff(phase)
 

@@ -30,6 +30,7 @@ from .floquet import Multipliers
 
 Vector = np.ndarray
 Matrix = np.ndarray
+Section = tuple[int, tuple[bool, ...]]
 
 PIECES, FEWER = 16, 8
 """Pieces of smooth cycles, and of those with resets."""
@@ -37,6 +38,8 @@ SAMPLES = 400
 """Samples along a cycle."""
 TOLERANCE = 1e-13
 LANES = 8
+STEADY = 0.3
+"""Smallest rate of change along a piece, in units of its mean, of components that tell where on the cycle one is."""
 ASIDE = 0.35
 """How far the beginning of a piece may be moved away from an event, in units of the length of a piece."""
 
@@ -181,20 +184,35 @@ class Shooting:
             matrix[rows, count:] = run.derivatives[i, :, n:]
         return run.gaps.ravel(), matrix, run
 
-    def conditions(self, u: Vector, sizes: Vector) -> tuple[Matrix, Vector]:
-        """Rows and targets of the phase conditions: the first state may not move along the cycle or a symmetry."""
+    def conditions(self, u: Vector, sizes: Vector, section: Section | None = None) -> tuple[Matrix, Vector]:
+        """Rows and targets of the phase conditions: one of the states may not move along the cycle or a symmetry."""
         rates, c = self.rates, self.scalars(u)
+        place, steady = section or (0, (True,) * self.n)
+        own = slice(place * self.n, (place + 1) * self.n)
         rows = np.zeros((rates.conditions, len(u)))
-        here = self.states(u)[:1]
+        here = u[own][None]
         densities = []
         if not rates.driven:
-            densities.append(rates.linearised(np.zeros(1), here.T, c)[0][0])
+            densities.append(rates.linearised(np.zeros(1), here.T, c)[0][0] * steady)
         if rates.generators:
             densities.extend(rates.along_group(np.zeros(1), here.T, c)[:, 0])
         for row, density in zip(rows, densities, strict=True):
-            row[: self.n] = density / sizes**2
-            row /= np.linalg.norm(row[: self.n] * sizes)
+            row[own] = density / sizes**2
+            row /= np.linalg.norm(row[own] * sizes)
         return rows, rows @ u
+
+    def section(self, run: Pieces, before: Section | None = None) -> Section:
+        """A section that stays transversal: a piece, and its components that change steadily along it.
+
+        That is the one before as long as it is one. ``run`` has samples.
+        """
+        steps = np.diff(run.samples, axis=1)
+        mean = steps.mean(axis=1)
+        steady = (steps * np.sign(mean)[:, None]).min(axis=1) > STEADY * abs(mean)
+        if before and before[0] < self.pieces and steady[before[0]][list(before[1])].all():
+            return before
+        place = int(np.argmax(steady.any(axis=1)))
+        return place, tuple((steady[place] if steady[place].any() else ~steady[place]).tolist())
 
     def multipliers(self, run: Pieces) -> Vector:
         """Of the cycle; NaN where they cannot be told."""

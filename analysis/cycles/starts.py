@@ -197,8 +197,8 @@ def nearby(system: System, start: SpecialPoint, amplitude: float) -> Cycle:
     first, _, _ = beginning(system, parameter, bounds, start, None, (), 30)
     curve = Cycles(first, bounds, origin=start)
     here = first
-    for (point,), _ in follow(curve, first, Stepping(amplitude / 5, 1e-9, amplitude / 5, 5), fresh=False):
-        here = point
+    for points, _ in follow(curve, first, Stepping(amplitude / 5, 1e-9, amplitude / 5, 5), fresh=False):
+        here = points[-1]
     problem = here.data.problem
     system = problem.rates.system.with_parameters(**{parameter: float(here.u[-1])})
     rates = rates_of(system, (), None)

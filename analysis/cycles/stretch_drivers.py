@@ -7,13 +7,14 @@ condition, adaptive mesh. It stops wherever a point is not plainly there or some
 
 from __future__ import annotations
 
-from math import fabs, isfinite, sqrt
+from math import fabs, sqrt
 
 from numba.extending import register_jitable
 
 from ...engine.memory import Doubles, Integers, at
 from ..continuation.steps import SHARPEST_TURN, factor
 from .collocation_drivers import correct, triangular
+from .mesh_drivers import half_way, move, refill, spread
 
 factor = register_jitable(factor)
 correct = register_jitable(correct)
@@ -26,6 +27,7 @@ def cycles(
     field: Integers,
     width: int,
     sizes: Integers,
+    turns: Integers,
     options: Doubles,
     basis: Doubles,
     closing: Doubles,
@@ -50,10 +52,11 @@ def cycles(
 
     ``sizes``: intervals N, points of an interval m, dimension n, scalars b, phase conditions (0 or 1), points wanted,
     points so far, points between two adaptations of the mesh, fewest and most intervals, whether the mesh may not
-    become coarser, most rounds for multipliers; then memory (N, n, rounds) for them. ``options``: tolerance and most
+    become coarser; ``turns``: N, n, most rounds for multipliers. ``options``: tolerance and most
     iterations of Newton's method, length of the first step and of the longest, sign of the parameter's change and of
     the determinant, bounds of the parameter, shortest period, its multiples at which a closer look is needed (in any
-    case, and where the parameter changes less than the next number), error that a mesh may have.
+    case, and where the parameter changes less than the next number), error that a mesh may have,
+    range of the parameter.
 
     ``mesh``, ``rows`` and ``targets`` (phase condition, then a free row), ``largest``, ``reference``, ``halves`` and
     ``frame`` are those of `Cycles` and change along. Every point is a row of ``out``: u, tangent, sizes of the states
@@ -75,10 +78,12 @@ def cycles(
     further = at(other, U)
     fresh = at(further, U)
     row, target = at(rows, (b - 1) * U), b - 1
-    _measure(N, m, n, b, basis, mesh, u, largest, options, scale, typical)
+    _measure(N, m, n, b, basis, mesh, u, largest, options[13], scale, typical)
     for number in range(wanted):
         point, flow = at(out, number * record), at(flows, number * N * m * n)
         direction = at(point, U)
+        for k in range(2 * int(options[1]) + 4):
+            report[k] = 0.0
         targets[target] = 0.0
         for k in range(U):
             point[k] = u[k] + length * tangent[k]
@@ -90,19 +95,15 @@ def cycles(
         )
         if effort <= 0 or (phases and not point[inside] > 0.0):
             return number
-        _directed(U, tangent, scale, at(update, U), direction)
+        sign = report[0] * _directed(U, tangent, scale, at(update, U), direction)
         leap = 0.0
         for k in range(U):
             leap = max(leap, fabs(point[k] - u[k] - length * tangent[k]) / scale[k])
         if leap > max(length, 1e-6) or not _cosine(U, tangent, direction, scale) >= SHARPEST_TURN:
             return number
         # what needs a closer look: a fold, a branch point, a bound, a long period
-        value, sign = point[U - 1], report[0]
-        if direction[b + inside - 1] * options[4] <= 0.0:
-            return number
-        if _against(U, at(update, U), direction):
-            sign = -sign
-        if sign * options[5] <= 0.0 or not options[6] <= value <= options[7]:
+        value = point[U - 1]
+        if direction[U - 1] * options[4] <= 0.0 or sign * options[5] <= 0.0 or not options[6] <= value <= options[7]:
             return number
         if phases:
             period = point[inside]
@@ -110,17 +111,17 @@ def cycles(
             if period >= options[9] * shortest or (period > options[10] * shortest and still):
                 return number
             shortest = min(shortest, period)
-        _halves(N, m, n, mesh, point, fresh)
+        half_way(N, m, n, mesh, point, fresh)
         if steps > 1 and _collapsed(N, m, n, basis, mesh, reference, point, halves, fresh, largest):
             return number
         product = at(products, number * product_size)
-        if triangular(at_integers(sizes), factors, frame, rotations, product, at(product, 2 * n * n)) == 0:
+        if triangular(turns, factors, frame, rotations, product, at(product, 2 * n * n)) == 0:
             return number
         if not _grown(N, m, n, point, largest) > 1e-6:
             return number
         # the point is there
         steps += 1
-        _measure(N, m, n, b, basis, mesh, point, largest, options, scale, typical)
+        _measure(N, m, n, b, basis, mesh, point, largest, options[13], scale, typical)
         length = min(length * factor(effort, _cosine(U, tangent, direction, scale)), longest)
         for k in range(U):
             u[k], tangent[k] = point[k], direction[k]
@@ -134,20 +135,20 @@ def cycles(
             return wanted
         # the next mesh, the next reference
         if steps % every == 0:
-            count = fit(N, m, n, 1, least, most, options[12], basis, mesh, u, further)
+            count = spread(N, m, n, 1, least, most, options[12], basis, mesh, u, further)
             if not (0.6 * N < count < 1.25 * N or (steady and count < N)):
                 return number + 1
             refill(N, N, mesh, further, fresh)
-            _move(N, m, n, mesh, fresh, u, other)
-            _move(N, m, n, mesh, fresh, tangent, further)
+            move(N, m, n, mesh, u, N, fresh, other)
+            move(N, m, n, mesh, tangent, N, fresh, further)
             for k in range(inside):
                 u[k], tangent[k] = other[k], further[k]
             for i in range(N + 1):
                 mesh[i] = fresh[i]
             _slope(N, m, n, basis, mesh, u, further)
-            _halves(N, m, n, mesh, u, fresh)
+            half_way(N, m, n, mesh, u, fresh)
             _grown(N, m, n, u, largest)
-            _measure(N, m, n, b, basis, mesh, u, largest, options, scale, typical)
+            _measure(N, m, n, b, basis, mesh, u, largest, options[13], scale, typical)
             _unit(U, tangent, scale)
             if phases:
                 targets[0] = _phase_condition(N, m, n, basis, mesh, further, u, rows)
@@ -158,3 +159,149 @@ def cycles(
         for k in range((N + 1) * n):
             halves[k] = fresh[k]
     return wanted
+
+
+# -- inside -------------------------------------------------------------------------------------------------
+
+
+@register_jitable
+def _grown(N, m, n, profile, largest):
+    """Make the sizes of the states so far (n) those of a profile where these are larger; the largest of these."""
+    most = 0.0
+    for turn in range(2):
+        for s in range(n):
+            low = top = profile[s]
+            for node in range(1, N * m + 1):
+                low, top = min(low, profile[node * n + s]), max(top, profile[node * n + s])
+            size = max(top - low, max(fabs(low), fabs(top)))
+            if turn == 0:
+                most = max(most, size)
+            else:
+                largest[s] = max(largest[s], max(size, 1e-2 * most))
+    return most
+
+
+@register_jitable
+def _measure(N, m, n, b, basis, mesh, u, largest, width, scale, typical):
+    """Scale of the unknowns, and their typical sizes."""
+    inside = (N * m + 1) * n
+    for node in range(N * m + 1):
+        weight = sqrt(_node_weight(N, m, basis, mesh, node) / n)
+        for s in range(n):
+            typical[node * n + s] = largest[s]
+            scale[node * n + s] = largest[s] / weight
+    for k in range(b):
+        scale[inside + k] = typical[inside + k] = width if k == b - 1 else max(fabs(u[inside + k]), 1e-3)
+
+
+@register_jitable
+def _node_weight(N, m, basis, mesh, node):
+    """Of an integral from values at the nodes."""
+    integrals = at(basis, 2 * m * (m + 1) + 2 * m)
+    i, k = node // m, node % m
+    weight = 0.0
+    if i < N:
+        weight += (mesh[i + 1] - mesh[i]) * integrals[k]
+    if k == 0 and i > 0:
+        weight += (mesh[i] - mesh[i - 1]) * integrals[m]
+    return weight
+
+
+@register_jitable
+def _directed(U, tangent, scale, found, direction):
+    """A solution of the linear equations as a unit tangent near another one; -1 if it was turned round, else 1."""
+    product = square = 0.0
+    for k in range(U):
+        product += found[k] * tangent[k] / (scale[k] * scale[k])
+        square += (found[k] / scale[k]) ** 2
+    sign = 1.0 if product >= 0.0 else -1.0
+    for k in range(U):
+        direction[k] = found[k] * (sign / sqrt(square))
+    return sign
+
+
+@register_jitable
+def _unit(U, tangent, scale):
+    square = 0.0
+    for k in range(U):
+        square += (tangent[k] / scale[k]) ** 2
+    for k in range(U):
+        tangent[k] /= sqrt(square)
+
+
+@register_jitable
+def _cosine(U, a, b, scale):
+    """Of the angle between two directions."""
+    product = first = second = 0.0
+    for k in range(U):
+        x, y = a[k] / scale[k], b[k] / scale[k]
+        product += x * y
+        first += x * x
+        second += y * y
+    return product / sqrt(first * second)
+
+
+@register_jitable
+def _collapsed(N, m, n, basis, mesh, reference, profile, halves, fresh, largest):
+    """Whether the cycle has shrunk to a point (or a doubled one to half its period) and grown again."""
+    whole = doubled = 0.0
+    for s in range(n):
+        old = new = 0.0
+        for node in range(N * m + 1):
+            weight = _node_weight(N, m, basis, mesh, node)
+            old += weight * reference[node * n + s]
+            new += weight * profile[node * n + s]
+        product = 0.0
+        for node in range(N * m + 1):
+            weight = _node_weight(N, m, basis, mesh, node)
+            product += weight * (reference[node * n + s] - old) * (profile[node * n + s] - new)
+        whole += product / largest[s] ** 2
+        for i in range(N):
+            doubled += (mesh[i + 1] - mesh[i]) * halves[i * n + s] * fresh[i * n + s] / largest[s] ** 2
+    return whole < 0.0 or doubled < 0.0
+
+
+@register_jitable
+def _slope(N, m, n, basis, mesh, profile, out):
+    """Derivatives by scaled time at the collocation points."""
+    slopes = at(basis, m * (m + 1))
+    for i in range(N):
+        for j in range(m):
+            for s in range(n):
+                total = 0.0
+                for k in range(m + 1):
+                    total += slopes[j * (m + 1) + k] * profile[(i * m + k) * n + s]
+                out[(i * m + j) * n + s] = total / (mesh[i + 1] - mesh[i])
+
+
+@register_jitable
+def _phase_condition(N, m, n, basis, mesh, flow, profile, row):
+    """The integral of ``U . flow`` as a row of the equations, flow of unit size; its value for a profile."""
+    weights, size, target = at(basis, 2 * m * (m + 1) + m), 0.0, 0.0
+    for i in range(N):
+        for j in range(m):
+            for s in range(n):
+                size += (mesh[i + 1] - mesh[i]) * weights[j] * flow[(i * m + j) * n + s] ** 2
+    for k in range((N * m + 1) * n):
+        row[k] = 0.0
+    for i in range(N):
+        for j in range(m):
+            share = (mesh[i + 1] - mesh[i]) * weights[j] / sqrt(size)
+            for k in range(m + 1):
+                for s in range(n):
+                    row[(i * m + k) * n + s] += share * basis[j * (m + 1) + k] * flow[(i * m + j) * n + s]
+    for k in range((N * m + 1) * n):
+        target += row[k] * profile[k]
+    return target
+
+
+@register_jitable
+def _residual(count, effort, report, flow):
+    """Largest component of the equations after the last iteration, from what it was before and the last update."""
+    residual, update = report[2 * effort], report[2 * effort + 1]
+    if update == 0.0:
+        return residual
+    largest = 0.0
+    for k in range(count):
+        largest = max(largest, fabs(flow[k]))
+    return min(residual, residual * update + 1e-15 * largest)

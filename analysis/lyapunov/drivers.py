@@ -21,8 +21,20 @@ def rounds(
     origin: int,
     count: int,
     every: int,
+    rest: int,
+    points: int,
+    dimension: int,
+    first: int,
+    sums: int,
+    grown: Doubles,
+    reached: Integers,
 ) -> int:
-    """Advance members by ``count`` times ``every`` steps from step ``origin`` on; project after each ``every``."""
+    """Advance members by ``count`` times ``every`` steps and ``rest`` from step ``origin`` on; project after each.
+
+    They do so as many times as there are ``points``, after each of which the ``sums`` in their states from number
+    ``first`` on go to ``grown[member, point]`` and begin anew; ``reached`` counts the points up to which the first
+    ``dimension`` components are finite. Without ``points``, they do so once.
+    """
     y, lane_p, index = at(work, field[0]), at(work, field[1]), at(work, field[2])
     for block in range(0, members, width):
         present = min(width, members - block)
@@ -33,9 +45,22 @@ def rounds(
             for j in range(parameters):
                 lane_p[j * width + lane] = p[member * parameters + j]
         index[0] = origin
-        for _ in range(count):
-            call(advance, work, work, 1, every)
-            call(project, work, work, -1, 0)
+        for point in range(max(points, 1)):
+            for _ in range(count):
+                call(advance, work, work, 1, every)
+                call(project, work, work, -1, 0)
+            if rest > 0:
+                call(advance, work, work, 1, rest)
+                call(project, work, work, -1, 0)
+            for lane in range(present if points > 0 else 0):
+                for j in range(sums):
+                    grown[((block + lane) * points + point) * sums + j] = y[(first + j) * width + lane]
+                    y[(first + j) * width + lane] = 0.0
+                off = 0.0
+                for j in range(dimension):
+                    off += y[j * width + lane] - y[j * width + lane]
+                if off == 0.0 and reached[block + lane] == point:
+                    reached[block + lane] = point + 1
         for lane in range(present):
             for j in range(size):
                 state[(block + lane) * size + j] = y[j * width + lane]

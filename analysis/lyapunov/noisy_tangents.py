@@ -42,12 +42,15 @@ class NoisyTangents:
         self.closed, self.status = np.zeros(len(y), dtype=bool), np.full(len(y), RUNNING)
         self.reached = np.zeros(len(y))
 
-    def go(self, duration: float, times: int, tick: Tick) -> None:
-        """Let the members go on."""
+    def go(self, duration: float, times: int, most: int, tick: Tick) -> np.ndarray:
+        """Let the members go on; their growth ``(members, 1, k + 1)``, in which that of volumes is not known."""
         whole = duration * times
         for part in np.diff(np.linspace(0.0, whole, int(np.ceil(whole / (STEPS * self.how.step))) + 1)):
             self._segment(float(part))
             tick(0.0)
+        found = self.growth[:, None].copy()
+        self.growth[:, :-1] = 0.0
+        return found
 
     def _segment(self, duration: float) -> None:
         key = int(np.random.SeedSequence([self.seed, self.round]).generate_state(1, np.uint64)[0] >> 2)
@@ -73,12 +76,6 @@ class NoisyTangents:
             self.growth[going, :-1] += np.log(np.abs(np.diagonal(r, axis1=1, axis2=2)))
         self.y = self.y.copy()
         self.y[going], self.vectors[going] = state[going], q.transpose(0, 2, 1)
-
-    def harvest(self) -> np.ndarray:
-        """Logarithms of growth ``(members, k + 1)`` since the last harvest; that of volumes is not known."""
-        found = self.growth.copy()
-        self.growth[:, :-1] = 0.0
-        return found
 
 
 def noisy_method(name: str, method: str | None, dt: Any) -> str:

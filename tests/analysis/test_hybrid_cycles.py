@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
+from scipy.optimize import root
 
 import attrax as ax
 from attrax.analysis import CycleBranch, continue_bifurcation, continue_cycles, find_cycle, floquet
@@ -169,6 +171,69 @@ def test_a_wheel_between_two_walls():
     assert branch.data.unstable.values.max() == 0
     again = find_cycle(wheel.with_parameters(r=0.3), branch.cycle(0), symmetry=turned)
     assert again.period == pytest.approx(float(branch.data.period[0]), rel=1e-10)
+
+
+# the catalogued wheel between two walls that it reaches at phi = 8 and -8, and that take a fifth of its speed
+robot = ax.systems.robots.single_wheel.with_initial(phi=0.0, omega=60.0).with_events(
+    right=ax.event(lambda t, s, p: s.phi - 8.0, direction="up", reset=lambda t, s, p: {"omega": -0.8 * s.omega}),
+    left=ax.event(lambda t, s, p: s.phi + 8.0, direction="down", reset=lambda t, s, p: {"omega": -0.8 * s.omega}),
+)
+
+
+def across(omega, x, kappa):
+    """By SciPy: from the wall on the left to the one on the right; speed and neuron after it, mirrored, and the time."""
+
+    def rates(t, y):
+        phi, omega, x = y
+        pull = kappa * np.sin(phi) * (np.tanh(x) - np.cos(phi))
+        return [omega, pull - 0.05 / 0.65 * omega, 20.0 * (np.cos(phi) - x)]
+
+    def wall(t, y):
+        return y[0] - 8.0
+
+    wall.terminal = True
+    options = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-13}
+    run = solve_ivp(rates, (0, 1e3), [-8.0, omega, x], events=wall, **options)
+    return np.array([0.8 * run.y[1, -1], run.y[2, -1], run.t[-1]])
+
+
+def test_a_robot_between_walls_by_another_solver():
+    cycle = find_cycle(robot)
+    kappa = 2 / 0.026
+    omega, x = root(lambda z: across(*z, kappa)[:2] - z, [30.0, 0.5], tol=1e-12).x
+    assert cycle.period == pytest.approx(2 * across(omega, x, kappa)[2], rel=1e-9)
+    assert int(cycle.data.left_count) == int(cycle.data.right_count) == 1
+    h = 1e-4
+    moved = [across(omega + d, x + e, kappa)[:2] for d, e in ((h, 0), (-h, 0), (0, h), (0, -h))]
+    slope = np.array([moved[0] - moved[1], moved[2] - moved[3]]).T / (2 * h)
+    assert cycle.multipliers[1].real == pytest.approx(abs(np.linalg.eigvals(slope)).max() ** 2, rel=1e-6)
+
+
+def test_a_robot_too_weak_for_its_walls_stops_in_a_fold():
+    branch = continue_cycles(robot, "kappa", (2.0, 80.0), max_points=120)
+    (fold,) = branch.special("LPC")
+    assert set(branch.data.unstable.values.tolist()) == {0, 1}
+    assert abs(fold.eigenvalues - 1).max() > 0.5  # the neuron
+    assert (abs(fold.eigenvalues - 1) < 1e-5).sum() == 2
+    assert branch.endings[1] == "kappa reaches its upper bound"
+    # by the other solver: kappa for given speeds after a wall, and its least value
+    profile = fold.cycle.profile
+    speed = 0.8 * abs(profile[np.argmin(profile[:, 0]), 1])
+    guess, speeds, values = [0.5, fold.parameters["kappa"]], speed * (1 + 2e-3 * np.arange(-2, 3)), []
+    for omega in speeds:
+        guess = root(lambda z, omega=omega: across(omega, *z)[:2] - [omega, z[0]], guess, tol=1e-12).x
+        values.append(guess[1])
+    curve = np.polyfit(speeds - speed, values, 4)
+    turns = np.roots(np.polyder(curve))
+    least = np.polyval(curve, turns[np.argmin(abs(turns))].real)
+    assert fold.parameters["kappa"] == pytest.approx(least, rel=1e-8)
+
+
+def test_the_section_of_a_branch_stays_across_its_cycles():
+    """The wheel turns many times between the walls: what it senses goes back and forth, its angle does not."""
+    branch = continue_cycles(robot, "Gamma", (5.0, 60.0))
+    assert branch.endings == ("Gamma reaches its lower bound", "Gamma reaches its upper bound")
+    assert not branch.special("LPC")
 
 
 @ax.flow(
