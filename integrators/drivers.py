@@ -12,7 +12,7 @@ from math import inf, nan
 from numba.extending import register_jitable
 
 from ..engine.memory import Doubles, Integers, at, call, doubles, lowest
-from .event_drivers import FLAGGED, IDLE, STANDING, begin_search, kicked, next_stop, settle, settle_passages
+from .event_drivers import FLAGGED, IDLE, STANDING, begin_search, file_one, kicked, next_stop, settle, settle_passages
 from .fields import (
     BEGIN,
     DONE,
@@ -105,6 +105,9 @@ def adaptive(
     state_too: int,
     logged: Integers,
     room: int,
+    places: Integers,
+    rooms: Integers,
+    filed: Integers,
     max_steps: Doubles,
     slot: Integers,
     scratch: Doubles,
@@ -119,8 +122,9 @@ def adaptive(
 
     With ``watched``, there are ``events`` to be located and others at the times ``schedule``. Where none acts on the
     trajectory, steps in which they may lie are put ``aside`` until all lanes are taken. The times of events (with
-    ``state_too``, also the states) go to ``log``, numbers of member and event to ``entries``, ``logged`` of them; when
-    there is no ``room`` for more, the call ends early.
+    ``state_too``, also the states) go to the rows of the members at ``places``, one for each event, which have ``rooms``
+    for so many, ``filed`` of them; those for which there is no room go to ``log``, numbers of member and event to
+    ``entries``, ``logged`` of them; when there is no ``room`` for more, the call ends early.
     """
     step, prepare, interpolate = kernels[0], kernels[1], kernels[2]
     t, y = at(work, field[T]), at(work, field[Y])
@@ -137,6 +141,7 @@ def adaptive(
     how = (
         *(kernels, field, width, dimension, direction, events, degree, acting, sides, actions),
         *(schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch),
+        *(places, rooms, filed),
     )
     flush = queue[0] != 0
     while True:
@@ -284,26 +289,11 @@ def file(
     limits: Integers,
     filed: Integers,
 ) -> int:
-    """Empty the log: each event goes to its member's row in the memory of its kind, behind those before it in time.
-
-    Of more events than the limit the first remain.
-    """
+    """Empty the log: each event goes to its member's row in the memory of its kind, where there is room for it."""
     for k in range(logged[0]):
         member, e = entries[2 * k], entries[2 * k + 1]
-        entry, count = at(log, k * length), filed[member * events + e]
         row = at(doubles(places[e]), member * rooms[e] * length)
-        if count < limits[e]:
-            filed[member * events + e] += 1
-        elif direction * (row[(count - 1) * length] - entry[0]) > 0.0:
-            count -= 1
-        else:
-            continue
-        while count > 0 and direction * (row[(count - 1) * length] - entry[0]) > 0.0:
-            for j in range(length):
-                row[count * length + j] = row[(count - 1) * length + j]
-            count -= 1
-        for j in range(length):
-            row[count * length + j] = entry[j]
+        file_one(at(log, k * length), length, direction, row, rooms[e], limits[e], at(filed, member * events + e))
     logged[0] = 0
     return 0
 

@@ -10,7 +10,7 @@ from math import copysign, inf
 
 from numba.extending import register_jitable
 
-from ..engine.memory import at, call, lowest
+from ..engine.memory import at, call, doubles, lowest
 from .fields import (
     AFTER,
     BEGIN,
@@ -137,20 +137,46 @@ def _time(work, field, lane, direction):
 
 @register_jitable
 def _record(lane, e, member, when, state, how):
-    """Log event ``e``; returns whether there are as many as are asked for."""
+    """Record event ``e``, in the log if its row is full; returns whether there are as many as are asked for."""
     _, _, width, dimension, direction = how[:5]
-    _, _, row, record_from, limits, counts, log, entries, state_too, logged, _, _ = how[10:]
-    count = e + member * row[1]
+    _, _, row, record_from, limits, counts, log, entries, state_too, logged, _, _, places, rooms, filed = how[10:]
+    count, length = e + member * row[1], 1 + state_too * dimension
     if direction * (when - record_from[0]) < 0.0:
         return False
     counts[count] += 1
-    entry = at(log, logged[0] * (1 + state_too * dimension))
+    entry = at(log, logged[0] * length)
     entry[0] = when
     for j in range(state_too * dimension):
         entry[1 + j] = state[j * width + lane]
-    entries[2 * logged[0]], entries[2 * logged[0] + 1] = member, e
-    logged[0] += 1
+    target = at(doubles(places[e]), member * rooms[e] * length)
+    if not file_one(entry, length, direction, target, rooms[e], limits[e], at(filed, count)):
+        entries[2 * logged[0]], entries[2 * logged[0] + 1] = member, e
+        logged[0] += 1
     return counts[count] >= limits[e]
+
+
+@register_jitable
+def file_one(entry, length, direction, row, room, limit, filed):
+    """Put an event into its ``row``, behind those before it in time; of more than the limit the first remain.
+
+    Returns whether there was room.
+    """
+    count = filed[0]
+    if count == room and room < limit:
+        return False
+    if count < limit:
+        filed[0] += 1
+    elif direction * (row[(count - 1) * length] - entry[0]) > 0.0:
+        count -= 1
+    else:
+        return True
+    while count > 0 and direction * (row[(count - 1) * length] - entry[0]) > 0.0:
+        for j in range(length):
+            row[count * length + j] = row[(count - 1) * length + j]
+        count -= 1
+    for j in range(length):
+        row[count * length + j] = entry[j]
+    return True
 
 
 @register_jitable

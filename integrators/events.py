@@ -182,34 +182,30 @@ def suspicious(
         first, last = old["g"][i], new["g"][i]
         polygon = [first, b.fma(third, old["rate"][i], first), b.fma(b.neg(third), new["rate"][i], last), last]
         polylines = [polygon] + ([[first, *(g[i] for g in samples), last]] if samples else [])
-        points = [v for line in polylines for v in line]
-        low = high = points[0]
-        for v in points[1:]:
-            low = b.select(b.lt(v, low), v, low)
-            high = b.select(b.gt(v, high), v, high)
-        margin = b.mul(b.constant(MARGIN), b.sub(high, low))
+        low, high = _extent(b, [v for line in polylines for v in line])
+        height = b.sub(high, low)
+        margin = b.mul(b.constant(MARGIN), height)
         near = b.and_(b.le(low, margin), b.ge(high, b.neg(margin)))
-        near = b.and_(near, b.not_(_passes_by(b, polylines, b.mul(b.constant(STEADY), b.sub(high, low)))))
-        moves = b.gt(high, low)
-        if side:
-            right = b.gt if side > 0 else b.lt
-            moves = b.constant(False)
-            for line in polylines:
-                for u, v in zip(line, line[1:], strict=False):
-                    moves = b.or_(moves, right(v, u))
+        least, most = _extent(b, [b.sub(v, u) for line in polylines for u, v in zip(line, line[1:], strict=False)])
+        steadily = b.mul(b.constant(STEADY), height)
+        if side == 0:
+            moves, rises = b.gt(high, low), b.or_(b.gt(least, steadily), b.lt(most, b.neg(steadily)))
+        elif side > 0:
+            moves, rises = b.gt(most, b.constant(0.0)), b.gt(least, steadily)
+        else:
+            moves, rises = b.lt(least, b.constant(0.0)), b.lt(most, b.neg(steadily))
+        beside = b.and_(rises, b.gt(b.mul(first, last), b.constant(0.0)))
+        near = b.and_(near, b.not_(beside))
         result = b.or_(result, b.and_(near, moves))
     return result
 
 
-def _passes_by(b: Builder, polylines: list[list[int]], least: int) -> int:
-    """Whether values of one sign at both ends are led from one to the other by steps of at least a size."""
-    up = down = b.constant(True)
-    for line in polylines:
-        for u, v in zip(line, line[1:], strict=False):
-            move = b.sub(v, u)
-            up, down = b.and_(up, b.gt(move, least)), b.and_(down, b.lt(move, b.neg(least)))
-    first, last = polylines[0][0], polylines[0][-1]
-    return b.and_(b.or_(up, down), b.gt(b.mul(first, last), b.constant(0.0)))
+def _extent(b: Builder, values: Values) -> tuple[int, int]:
+    """The smallest and the largest value."""
+    low = high = values[0]
+    for v in values[1:]:
+        low, high = b.select(b.lt(v, low), v, low), b.select(b.gt(v, high), v, high)
+    return low, high
 
 
 def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Values], p: Values) -> dict[str, Values]:

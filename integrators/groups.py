@@ -265,7 +265,7 @@ class AdaptiveGroup:
                     *(r.watched, r.located, c.degree, r.acting, r.sides, r.actions),
                     *(self.aside, self.aside_slot, c.taken, len(c.taken), self.waiting, r.limited),
                     *(self.schedule, self.scheduled, self.row, r.begin, r.limits, r.counts),
-                    *(r.log, r.entries, int(r.states > 0), r.logged, len(r.log)),
+                    *(r.log, r.entries, int(r.states > 0), r.logged, len(r.log), r.places, r.rooms, r.filed),
                     *(self.max_steps, self.slot, self.scratch, self.pace.amount),
                 )
             r.empty(more=bool(left))
@@ -325,8 +325,10 @@ class AdaptiveGroup:
 
 _NONE = np.zeros((1, 1), dtype=np.int64)
 _UNLIMITED = 2**62
-LOGGED = 2**15
-"""Events that are logged at most before they are fetched."""
+LOGGED = 2**10
+"""Events that are logged at most before room is made for them."""
+ROOM = 8
+"""Events of a kind for which a member has room at first."""
 
 
 class _Record:
@@ -354,14 +356,19 @@ class _Record:
         self.states, self.direction, self.logged = states, direction, np.zeros(1, dtype=np.int64)
         room = max(LOGGED, 2 * width) if events else 0
         self.log, self.entries = np.empty((room, 1 + states)), np.empty((room, 2), dtype=np.int64)
-        self._found = [np.empty((members, 0, 1 + states)) for _ in self.names]
-        self._filed = np.zeros_like(self.counts)
+        self._found = [np.full((members, min(ROOM, most), 1 + states), np.nan) for most in self.limits.tolist()]
+        self.filed = np.zeros_like(self.counts)
+        self._look()
+
+    def _look(self) -> None:
+        self.rooms = np.array([found.shape[1] for found in self._found], dtype=np.int64)
+        self.places = np.array([found.ctypes.data for found in self._found], dtype=np.int64)
 
     def empty(self, more: bool) -> None:
         """File what is in the log, in the order of time; with ``more`` to come there will be room for that."""
+        np.minimum(self.counts, self.limits, out=self.counts)
         if not self.logged[0]:
             return
-        np.minimum(self.counts, self.limits, out=self.counts)
         for number, most in enumerate(self.counts.max(axis=0).tolist()):
             found = self._found[number]
             if most > found.shape[1]:
@@ -369,11 +376,10 @@ class _Record:
                 wider = np.full((self.members, room, found.shape[2]), np.nan)
                 wider[:, : found.shape[1]] = found
                 self._found[number] = wider
-        rooms = np.array([found.shape[1] for found in self._found])
-        places = np.array([found.ctypes.data for found in self._found])
+        self._look()
         driver(DRIVERS, "file")(
             *(self.entries, self.log, self.logged, 1 + self.states, self.direction),
-            *(len(self.names), places, rooms, self.limits, self._filed),
+            *(len(self.names), self.places, self.rooms, self.limits, self.filed),
         )
 
     def of(self, number: int) -> np.ndarray:

@@ -167,17 +167,17 @@ class BranchesFigure(FigureOptions):
 
     def pictures(self, groups):
         from ..analysis import drawing
-        from ..analysis.continuation import branch_drawing
+        from ..analysis.drawing import bifurcation_diagrams
 
         chosen = [data for name, data in groups.items() if not self.groups or _within(name, self.groups)]
         branches = [data for data in chosen if "branches" in drawing.kinds(data)]
         diagrams = [data for data in chosen if "orbit_diagram" in drawing.kinds(data)]
         by_parameters: dict[tuple[str, ...], list[xr.Dataset]] = {}
         for data in branches:
-            by_parameters.setdefault(branch_drawing.parameters(data), []).append(data)
+            by_parameters.setdefault(bifurcation_diagrams.parameters(data), []).append(data)
         for parameters, together in by_parameters.items():
             below = [each for each in diagrams if parameters[0] in each.dims] if len(parameters) == 1 else []
-            yield ("branches", *parameters), branch_drawing.branches(together, below, variable=self.variable)
+            yield ("branches", *parameters), bifurcation_diagrams.branches(together, below, variable=self.variable)
 
 
 def _within(group: str, wanted: list[str]) -> bool:

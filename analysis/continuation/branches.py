@@ -149,8 +149,8 @@ class Branch:
         save(self.data, path, group, **options)
 
     def plot(self, axes: Axes | None = None, *, variable: str | None = None) -> Figure:
-        """Draw the branch, stable parts solid (see :func:`attrax.analysis.continuation.branch_drawing.branches`)."""
-        from .branch_drawing import branches
+        """Draw the branch, stable parts solid (see :func:`attrax.analysis.drawing.bifurcation_diagrams.branches`)."""
+        from ..drawing.bifurcation_diagrams import branches
 
         return branches([self.data], axes=axes, variable=variable)
 
@@ -209,6 +209,18 @@ def branch(
     attrs: Mapping[str, Any],
 ) -> Branch:
     """The result of a continuation; ``extras`` name the unknowns after the parameters."""
+    return Branch(dataset(*laid_out(system, parameters, extras, record, endings, attrs)))
+
+
+def laid_out(
+    system: System,
+    parameters: Sequence[str],
+    extras: Sequence[str],
+    record: Record,
+    endings: tuple[str, str],
+    attrs: Mapping[str, Any],
+) -> tuple[Layout, dict[str, np.ndarray]]:
+    """Layout and arrays of the data of a :func:`branch`."""
     marks = sorted(record.marks, key=lambda mark: mark.position)
     points = record.points
     labels = _numbered([mark.kind for mark in marks])
@@ -301,7 +313,7 @@ def branch(
         "observables": json.dumps(observed),
         "endings": json.dumps(endings),
     }
-    return Branch(dataset(Layout(sizes, coords, variables, attributes), arrays))
+    return Layout(sizes, coords, variables, attributes), arrays
 
 
 def _observed(system: System, names: Sequence[str], z: np.ndarray) -> dict[str, np.ndarray]:

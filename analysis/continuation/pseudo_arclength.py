@@ -100,10 +100,13 @@ class Stretch:
     points : list of Point
     lengths : ndarray
         Lengths (points + 1,) of the steps to them, and of the next step.
+    interrupted : bool
+        Whether the step after them needs a closer look.
     """
 
     points: list[Point]
     lengths: Vector
+    interrupted: bool = True
 
 
 @dataclass(frozen=True)
@@ -342,7 +345,7 @@ def follow(
             count += len(stretch.points)
             if count == stepping.points:
                 break
-            if len(stretch.points) == most:
+            if not stretch.interrupted:
                 most = min(2 * most, CHUNK[1])
                 continue
             most = CHUNK[0]

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...engine.layout import Variable
 from ...engine.system import System
-from ..continuation.branches import Branch, Record, SpecialPoint, branch
+from ...engine.trajectory import dataset
+from ..continuation.branches import Branch, Record, SpecialPoint, laid_out
 from ..continuation.pseudo_arclength import Point
 from .collocation import Collocation, described
 from .cycle import Cycle
@@ -120,8 +122,8 @@ class CycleBranch(Branch):
         return (self.cycle(k) for k in range(len(self)))
 
     def plot(self, axes: Axes | None = None, *, variable: str | None = None) -> Figure:
-        """Draw largest and smallest values, stable parts solid (see :mod:`attrax.analysis.cycles.drawing`)."""
-        from .drawing import cycle_branches
+        """Draw largest and smallest values, stable parts solid (see :mod:`attrax.analysis.drawing.limit_cycles`)."""
+        from ..drawing.limit_cycles import cycle_branches
 
         return cycle_branches([self.data], axes=axes, variable=variable)
 
@@ -138,36 +140,43 @@ def cycle_branch(
 ) -> CycleBranch:
     """The result of a continuation of cycles; unknowns after the profile are scalars, the parameters last."""
     n, count = system.dimension, len(names)
-    points, velocities = [], []
+    rates = record.points[0].data.problem.rates
+    first, generators = len(rates.extras), len(rates.generators)
     lowest, highest, norms, phases, profiles = _along([point.data.problem for point in record.points], record.points)
+    points, velocities = [], []
     for point, high in zip(record.points, highest, strict=True):
         orbit: Orbit = point.data
-        problem = orbit.problem
-        c = problem.scalars(point.u)
-        first = len(problem.rates.extras)
-        moved = np.zeros(n + count + 1)
-        moved[n : n + count] = point.tangent[problem.nodes * n + first :][:count]
-        u = np.concatenate([high, c[first : first + count], [orbit.period]])
-        points.append(replace(point, u=u, tangent=moved))
-        velocities.append(c[: len(problem.rates.generators) + 1][1:])
+        inside = orbit.problem.nodes * n
+        own = slice(inside + first, inside + first + count)
+        u, tangent = np.append(high, [*point.u[own], orbit.period]), np.zeros(n + count + 1)
+        tangent[n : n + count] = point.tangent[own]
+        points.append(Point(u, tangent, point.tests, orbit, point.residual, point.isolated))
+        velocities.append(point.u[inside : inside + generators + 1][1:])
     bare = replace(system, observables={}, _programs=system._programs)
     shapes = {name: list(shape) for name, shape in system.state.items()}
     attrs = {**attrs, "shapes": json.dumps(shapes)}
-    data = branch(bare, names, ("period",), Record(points, record.marks), endings, attrs).data
-    data["period"].attrs.update({"long_name": "period"} | ({"units": system.time_unit} if system.time_unit else {}))
-    data["eigenvalues"].attrs["long_name"] = "Floquet multipliers"
-    more: dict[str, Any] = {
-        "norm": (("point",), norms, {"long_name": "root mean square over time"}),
-        "profile": (("point", "node", "component"), profiles, {"long_name": "states along the cycle"}),
-        "phase": (("point", "node"), phases, {"long_name": "time, in periods"}),
+    plan, arrays = laid_out(bare, names, ("period",), Record(points, record.marks), endings, attrs)
+    variables = dict(plan.variables)
+    unit = {"units": system.time_unit} if system.time_unit else {}
+    variables["period"] = variables["period"]._replace(attrs={"long_name": "period"} | unit)
+    variables["eigenvalues"] = variables["eigenvalues"]._replace(attrs={"long_name": "Floquet multipliers"})
+    further = {
+        "norm": (("point",), norms, "root mean square over time"),
+        "profile": (("point", "node", "component"), profiles, "states along the cycle"),
+        "phase": (("point", "node"), phases, "time, in periods"),
     }
-    if velocities[0].size:
-        more["velocities"] = (("point", "generator"), np.array(velocities), {"long_name": "along the symmetries"})
-    for block, key in json.loads(data.attrs["blocks"]).items():
-        data[key].attrs["long_name"] = "largest value along the cycle"
-        low = lowest[:, system.state_slices[block]].reshape(data[key].shape)
-        more[f"{key}_min"] = (data[key].dims, low, {"long_name": "smallest value along the cycle"})
-    return CycleBranch(data.assign(more))
+    if generators:
+        further["velocities"] = (("point", "generator"), np.array(velocities), "along the symmetries")
+    for block, key in json.loads(str(plan.attrs["blocks"])).items():
+        dims = variables[key].dims
+        variables[key] = variables[key]._replace(attrs={"long_name": "largest value along the cycle"})
+        low = lowest[:, system.state_slices[block]].reshape(arrays[key].shape)
+        further[f"{key}_min"] = (dims, low, "smallest value along the cycle")
+    for key, (dims, values, meaning) in further.items():
+        variables[key], arrays[key] = Variable(dims, float, {"long_name": meaning}), values
+    sizes = dict(plan.sizes) | {"node": profiles.shape[1], "component": n}
+    sizes |= {"generator": generators} if generators else {}
+    return CycleBranch(dataset(replace(plan, sizes=sizes, variables=variables), arrays))
 
 
 def _along(problems: Sequence[Collocation], points: Sequence[Point]) -> tuple[np.ndarray, ...]:

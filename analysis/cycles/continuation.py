@@ -12,8 +12,8 @@ from ...integrators.parallel import Progress
 from ...integrators.times import positive, whole
 from ..continuation.branches import Branch, Mark, Record
 from ..continuation.continuing import Continuation
+from ..continuation.limits import Bounds, check_bounds, check_inside, stepping_of
 from ..continuation.pseudo_arclength import Point, follow
-from ..equilibria.bifurcations import Bounds, _check_bounds, _check_inside, _stepping
 from ..equilibria.derivatives import check as check_parameter
 from .branches import CycleBranch, CyclePoint, cycle_branch
 from .collocation import DEGREE
@@ -106,11 +106,11 @@ def continue_cycles(
         period = start.data.attrs.get("drive")
     check(system, period, symmetry)
     _check_parameter(system, parameter, period)
-    _check_bounds({parameter: bounds})
+    check_bounds({parameter: bounds})
     if max_period is not None:
         positive("max_period", max_period)
     whole("intervals", intervals, 4)
-    stepping = _stepping(step, max_step, min_step, max_points)
+    stepping = stepping_of(step, max_step, min_step, max_points)
     attrs = {
         "analysis": "continue_cycles",
         "curve": "cycles",
@@ -127,7 +127,7 @@ def continue_cycles(
         assert isinstance(hybrid, CycleBranch)
         return hybrid
     first, origin, one_way = beginning(system, parameter, bounds, start, period, symmetry, intervals)
-    _check_inside(first.data.problem.rates.system, {parameter: bounds})
+    check_inside(first.data.problem.rates.system, {parameter: bounds})
     marks = [float(v) for v in values]
     longest = max_period
 

@@ -20,8 +20,8 @@ from ...engine.events import refuse
 from ...engine.system import System
 from ...integrators.parallel import Progress
 from ..continuation.branches import Branch
+from ..continuation.limits import Bounds, check_bounds, check_inside, stepping_of
 from ..continuation.pseudo_arclength import Curve, Point
-from ..equilibria.bifurcations import Bounds, _check_bounds, _check_inside, _stepping
 from .bifurcations import Variations, _joined, _rotated, _stacked, _Twice, along_cycle
 from .branches import CycleBranch, CyclePoint, Orbit
 from .collocation import Collocation
@@ -55,11 +55,11 @@ def continue_cycle_bifurcation(
         raise InputError(f"no curve leaves from a point {start.label!r} of cycles; curves are {', '.join(KINDS)}")
     refuse(system, "the continuation of bifurcations of cycles")
     names = tuple(bounds)
-    _check_bounds(bounds)
+    check_bounds(bounds)
     assert start.cycle is not None
     known = {name: value for name, value in start.cycle.parameters.items() if name in start.parameters}
     system = system.with_parameters(**known)
-    _check_inside(system, bounds)
+    check_inside(system, bounds)
     drive = start.cycle.data.attrs.get("drive")
     rates = rates_of(system, names, drive)
     coarse, u = problem_at(rates, start.cycle, scalars_at(rates, start.cycle))
@@ -79,7 +79,7 @@ def continue_cycle_bifurcation(
         "degree": problem.degree,
         "drive": drive,
     }
-    stepping = _stepping(step, max_step, min_step, max_points)
+    stepping = stepping_of(step, max_step, min_step, max_points)
     run = _Continuation(system, names, make, beginning, stepping, True, None, attrs)
     branch = run.run(progress, checkpoint)
     assert isinstance(branch, CycleBranch)

@@ -130,8 +130,8 @@ class Cycle:
         save(self.data, path, group, **options)
 
     def plot(self, axes: Axes | None = None) -> Figure:
-        """Draw it in phase space (see :func:`attrax.analysis.cycles.drawing.cycles`)."""
-        from .drawing import cycles
+        """Draw it in phase space (see :func:`attrax.analysis.drawing.limit_cycles.cycles`)."""
+        from ..drawing.limit_cycles import cycles
 
         return cycles([self.data], axes=axes)
 

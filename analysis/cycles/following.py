@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from ..continuation.branches import SpecialPoint
+from ..continuation.limits import Bounds
 from ..continuation.pseudo_arclength import Curve, Point, newton
-from ..equilibria.bifurcations import Bounds
 from ..equilibria.curves import Pairs
 from ..equilibria.derivatives import Equations
 from ..equilibria.spectra import pair_test, signed

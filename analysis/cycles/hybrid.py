@@ -16,8 +16,8 @@ import numpy as np
 from ...engine.errors import InputError, NumericsError
 from ...engine.system import System
 from ..continuation.branches import SpecialPoint
+from ..continuation.limits import Bounds
 from ..continuation.pseudo_arclength import Curve, Event, Point, Stepping
-from ..equilibria.bifurcations import Bounds
 from ..equilibria.spectra import pair_test, signed
 from .branches import CycleBranch, CyclePoint, Orbit
 from .collocation import Rates

@@ -13,7 +13,8 @@ from ...engine.system import System
 from ...engine.trajectory import dataset, provenance
 from ...integrators.times import whole
 from ..continuation.branches import Branch, SpecialPoint
-from ..equilibria.bifurcations import Bounds, continue_fixed_points
+from ..continuation.limits import Bounds
+from ..equilibria.bifurcations import continue_fixed_points
 from ..equilibria.derivatives import Equations
 from ..equilibria.spectra import spectrum
 from .cycle import Cycle

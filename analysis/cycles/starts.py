@@ -12,8 +12,8 @@ import numpy as np
 from ...engine.errors import InputError, NumericsError
 from ...engine.system import System
 from ..continuation.branches import SpecialPoint
+from ..continuation.limits import Bounds
 from ..continuation.pseudo_arclength import Point, Stepping, follow
-from ..equilibria.bifurcations import Bounds
 from ..equilibria.derivatives import Equations
 from .bifurcations import Variations, doubling_vector
 from .branches import CyclePoint, Orbit

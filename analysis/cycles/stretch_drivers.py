@@ -62,7 +62,7 @@ def cycles(
     ``frame`` are those of `Cycles` and change along. Every point is a row of ``out``: u, tangent, sizes of the states
     (n), residual, sign of the determinant, length of the step after it; of ``meshes``; of ``flows``; of ``products``
     (see `triangular`, logarithms last). ``metric`` holds 4 (U), ``scratch`` 2 + 2 (iterations + N n^2) + (N + 5) n^2 +
-    2 U + 8 (N + 1) n numbers, for U unknowns. Returns how many points there are.
+    2 U + 8 (N + 1) n numbers, for U unknowns. Returns how many points there are, negative where the mesh needs another size.
     """
     N, m, n, b, phases, wanted, steps = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6]
     every, least, most, steady = sizes[7], sizes[8], sizes[9], sizes[10]
@@ -137,7 +137,7 @@ def cycles(
         if steps % every == 0:
             count = spread(N, m, n, 1, least, most, options[12], basis, mesh, u, further)
             if not (0.6 * N < count < 1.25 * N or (steady and count < N)):
-                return number + 1
+                return -number - 1
             refill(N, N, mesh, further, fresh)
             move(N, m, n, mesh, u, N, fresh, other)
             move(N, m, n, mesh, tangent, N, fresh, further)

@@ -40,33 +40,36 @@ def stretch(curve: Cycles, here: Point, start: Point, length: float, how: Steppi
     rows, targets, frame = np.zeros((b, size)), np.zeros(b), curve.multipliers.frame.copy()
     rows[:-1], targets[:-1] = curve._conditions
     scratch = np.empty(4 * (how.iterations + 1) + (3 * N + 7) * n * n + 3 * size + 8 * (N + 1) * n)
-    count = driver("attrax.analysis.cycles.stretch_drivers", "cycles")(
+    computed = driver("attrax.analysis.cycles.stretch_drivers", "cycles")(
         *(held.kernel.kernels["values"], held.work, held.kernel.field, WIDTH, np.array(sizes)),
         *(np.array([N, n, ROUNDS]), np.array(options, dtype=float), problem.basis.flat, problem.closing),
         *(here.u.copy(), here.tangent.copy(), problem.mesh.copy(), rows, targets, curve.largest.copy()),
         *(curve.reference.copy(), curve.halves.copy(), frame, np.empty((4, size)), held.memory, scratch),
         *(out, meshes, flows, products),
     )
+    count = abs(computed)
     u, tangents, largest, ends = np.split(out[:count], [size, 2 * size, 2 * size + n], axis=1)
     values = spectra(*np.split(products[:count], [n * n, 2 * n * n], axis=1))
     unstable, tests = curve.tests(values, tangents[:, -1], ends[:, 1])
     periods = u[:, inside] if not driven else np.array([curve.rates.of_period(each[inside:]) for each in u])
     again = abs(periods - start.data.period) < 0.1 * start.data.period
-    count = _quiet(curve, np.vstack([here.u, u]), start.u[-1], again, here, tests, unstable)
-    doubtful = ~(abs(values[:count] - 1).min(axis=1) <= TRIVIAL)
-    if doubtful.any() and not driven and N < finest:
-        count = int(doubtful.argmax()) + 1  # there the mesh becomes finer
-    if not count:
+    quiet = _quiet(curve, np.vstack([here.u, u]), start.u[-1], again, here, tests, unstable)
+    interrupted = quiet < count or 0 < computed < most
+    doubtful = ~(abs(values[:quiet] - 1).min(axis=1) <= TRIVIAL)
+    if doubtful.any() and not driven and finest > N:  # there the mesh becomes finer
+        quiet, interrupted = int(doubtful.argmax()) + 1, False
+    if not quiet:
         return Stretch([], np.array([length]))
     points: list[Point] = []
-    for k in range(count):
-        if not np.array_equal(problem.mesh, meshes[k]):
+    fresh = np.append(True, (meshes[1:quiet] != meshes[: quiet - 1]).any(axis=1))
+    for k in range(quiet):
+        if fresh[k] and not np.array_equal(problem.mesh, meshes[k]):
             problem = problem.on(meshes[k])
         orbit = Orbit(problem, values[k], int(unstable[k]), float(periods[k]), flows[k])
         points.append(Point(u[k], tangents[k], {}, orbit, float(ends[k, 0])))
-    points[-1].tests = {name: float(test[count - 1]) for name, test in tests.items()}
-    curve.adopt_many(points, largest[count - 1], frame)
-    return Stretch(points, np.append(length, ends[:count, 2]))
+    points[-1].tests = {name: float(test[quiet - 1]) for name, test in tests.items()}
+    curve.adopt_many(points, largest[quiet - 1], frame)
+    return Stretch(points, np.append(length, ends[:quiet, 2]), interrupted)
 
 
 def _quiet(

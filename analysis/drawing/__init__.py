@@ -89,17 +89,17 @@ def plot(data: xr.Dataset, kind: str | None = None, **options) -> Figure:
 
 
 def branches(data: xr.Dataset, axes: Axes | None = None, *, variable: str | None = None) -> Figure:
-    """Draw the data of one branch (several together: :mod:`attrax.analysis.continuation.branch_drawing`)."""
-    from ..continuation import branch_drawing
+    """Draw the data of one branch (several together: :mod:`attrax.analysis.drawing.bifurcation_diagrams`)."""
+    from . import bifurcation_diagrams
 
-    return branch_drawing.branches([data], axes=axes, variable=variable)
+    return bifurcation_diagrams.branches([data], axes=axes, variable=variable)
 
 
 def cycle(data: xr.Dataset, axes: Axes | None = None, *, variables: Sequence[str] | None = None) -> Figure:
-    """Draw a limit cycle in phase space (see :func:`attrax.analysis.cycles.drawing.cycles`)."""
-    from ..cycles import drawing as cycle_drawing
+    """Draw a limit cycle in phase space (see :func:`attrax.analysis.drawing.limit_cycles.cycles`)."""
+    from . import limit_cycles
 
-    return cycle_drawing.cycles([data], axes=axes, variables=variables)
+    return limit_cycles.cycles([data], axes=axes, variables=variables)
 
 
 def kinds(data: xr.Dataset) -> list[str]:

@@ -14,6 +14,7 @@ from ...integrators.parallel import Progress
 from ...integrators.times import whole
 from ..continuation.branches import Branch, SpecialPoint
 from ..continuation.continuing import Continuation, Starts
+from ..continuation.limits import Bounds, check_bounds, check_inside, stepping_of
 from ..continuation.pseudo_arclength import Curve, Point, Stepping, advance, begin, measured, newton
 from . import normal_forms
 from .curves import CURVES, FixedPoints, state_scale
@@ -21,7 +22,6 @@ from .derivatives import LARGEST_DENSE, Equations, check
 from .families import Orbits
 from .large import LargeFixedPoints, regular
 
-Bounds = tuple[float, float]
 FLOW_CURVES = ("LP", "H", "BP")
 MAP_CURVES = ("LP", "PD", "NS", "BP")
 
@@ -87,7 +87,7 @@ def continue_fixed_points(
     except (TypeError, ValueError):
         raise InputError(f"values must be numbers, values of {parameter!r}, not {values!r:.60}") from None
     limits = {parameter: bounds}
-    _check_bounds(limits)
+    check_bounds(limits)
     origin = None
     if isinstance(start, SpecialPoint):
         if iterates == 1:
@@ -102,7 +102,7 @@ def continue_fixed_points(
         state = system.pack(start)
         if state.ndim > 1:
             raise InputError("a continuation starts from one state, not from an ensemble")
-    _check_inside(system, limits)
+    check_inside(system, limits)
     equations = Equations(system, (parameter,), iterates)
     u = equations.unknowns(state)
     starts: Starts = None
@@ -113,7 +113,7 @@ def continue_fixed_points(
         beginning = regular(equations, u, bounds)[1]
     else:
         beginning = _regular(equations, u, bounds)
-    stepping = _stepping(step, max_step, min_step, max_points)
+    stepping = stepping_of(step, max_step, min_step, max_points)
     run = _fixed_point_branch(equations, beginning, bounds, values, stepping, origin, starts)
     return run.run(progress, checkpoint)
 
@@ -165,7 +165,7 @@ def bifurcation_diagram(
     keep = (lambda part: checkpoint([part])) if checkpoint else None
     first = continue_fixed_points(system, parameter, bounds, start=start, iterates=iterates, checkpoint=keep, **options)
     found = [first]
-    stepping = _stepping(step, max_step, min_step, max_points)
+    stepping = stepping_of(step, max_step, min_step, max_points)
     level, done = found, 0
     seen: list[np.ndarray] = []
     for _ in range(depth):
@@ -240,7 +240,7 @@ def continue_bifurcation(
         return continue_cycle_bifurcation(system, start, bounds, **options, progress=progress, checkpoint=checkpoint)
     names = tuple(bounds)
     check(system, names, start.iterates)
-    _check_bounds(bounds)
+    check_bounds(bounds)
     kind = curve or {"BT": "H", "ZH": "H", "HH": "H", "CP": "LP", "GH": "H", "R2": "NS"}.get(start.kind, start.kind)
     known = MAP_CURVES if system.kind == "map" else FLOW_CURVES
     if kind not in known:
@@ -248,7 +248,7 @@ def continue_bifurcation(
             f"no curve {kind!r} leaves from a point {start.label!r} of a {system.kind}; curves are {', '.join(known)}"
         )
     system = system.with_parameters(**start.parameters)
-    _check_inside(system, bounds)
+    check_inside(system, bounds)
     if system.dimension > LARGEST_DENSE:
         raise InputError(
             f"{system.name!r} has {system.dimension} states; curves in two parameters are followed for at most "
@@ -272,7 +272,7 @@ def continue_bifurcation(
     attrs = {"analysis": "continue_bifurcation", "curve": f"{kind} points", "iterates": start.iterates}
     beginning = begin(make(), u)
     fresh = start.kind == kind
-    stepping = _stepping(step, max_step, min_step, max_points)
+    stepping = stepping_of(step, max_step, min_step, max_points)
     origin = None if fresh else start
     run = Continuation(system, names, make, beginning, stepping, fresh, origin, attrs)
     return run.run(progress, checkpoint)
@@ -382,36 +382,6 @@ def _along(a: np.ndarray, b: np.ndarray, scale: np.ndarray) -> float:
     """Cosine of the angle between two lines."""
     x, y = a / scale, b / scale
     return float(abs(x @ y) / np.sqrt((x @ x) * (y @ y)))
-
-
-def _stepping(step: float | None, largest: float, smallest: float, points: int) -> Stepping:
-    for name, value in (("step", step), ("max_step", largest), ("min_step", smallest)):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} must be a positive number, not {value!r:.40}")
-    step = min(0.005, largest) if step is None else step
-    if not smallest <= step <= largest:
-        raise InputError(f"steps must be ordered min_step <= step <= max_step, not {smallest}, {step}, {largest}")
-    return Stepping(step, smallest, largest, whole("max_points", points, 1))
-
-
-def _check_bounds(bounds: Mapping[str, Bounds]) -> None:
-    for name, interval in bounds.items():
-        try:
-            low, high = (float(end) for end in interval)
-        except (TypeError, ValueError):
-            raise InputError(f"the bounds of {name!r} must be (low, high), not {interval!r:.60}") from None
-        if not (np.isfinite([low, high]).all() and low < high):
-            raise InputError(f"the bounds of {name!r} must be finite and increasing, not {interval!r:.60}")
-
-
-def _check_inside(system: System, bounds: Mapping[str, Bounds]) -> None:
-    for name, (low, high) in bounds.items():
-        value = float(system.parameters[name].value)
-        if not low <= value <= high:
-            raise InputError(
-                f"the bounds ({low:g}, {high:g}) of {name!r} exclude its value {value:g} at the start; widen them, or "
-                f"start from system.with_parameters({name}=...)"
-            )
 
 
 def _regular(equations: Equations, u: np.ndarray, bounds: Bounds) -> Point:

@@ -47,7 +47,7 @@ def stretch(
     points = list(map(Point, u, tangents, repeat({}), data, residuals[:, 0].tolist()))
     if points:
         points[-1].tests = {name: float(test[count - 1]) for name, test in tests.items()}
-    return Stretch(points, np.append(length, lengths[:count, 0]))
+    return Stretch(points, np.append(length, lengths[:count, 0]), count < most)
 
 
 def _quiet(*noticed: np.ndarray) -> int:

@@ -283,7 +283,7 @@ def test_branches_are_stored_drawn_and_taken_up(tmp_path):
     assert len(axes.lines) > 6
     branch.plot(variable="period")
     branch["PD1"].cycle.plot()
-    from attrax.analysis.cycles.drawing import multipliers
+    from attrax.analysis.drawing.limit_cycles import multipliers
 
     multipliers(branch.data)
     with pytest.raises(InputError, match="no component 'q'"):

@@ -219,14 +219,12 @@ def test_a_robot_too_weak_for_its_walls_stops_in_a_fold():
     # by the other solver: kappa for given speeds after a wall, and its least value
     profile = fold.cycle.profile
     speed = 0.8 * abs(profile[np.argmin(profile[:, 0]), 1])
-    guess, speeds, values = [0.5, fold.parameters["kappa"]], speed * (1 + 2e-3 * np.arange(-2, 3)), []
+    guess, speeds, values = [0.5, fold.parameters["kappa"]], speed * np.array([0.999, 1.0, 1.001]), []
     for omega in speeds:
-        guess = root(lambda z, omega=omega: across(omega, *z)[:2] - [omega, z[0]], guess, tol=1e-12).x
+        guess = root(lambda z, omega=omega: across(omega, *z)[:2] - [omega, z[0]], guess, tol=1e-10).x
         values.append(guess[1])
-    curve = np.polyfit(speeds - speed, values, 4)
-    turns = np.roots(np.polyder(curve))
-    least = np.polyval(curve, turns[np.argmin(abs(turns))].real)
-    assert fold.parameters["kappa"] == pytest.approx(least, rel=1e-8)
+    a, b, c = np.polyfit(speeds - speed, values, 2)
+    assert fold.parameters["kappa"] == pytest.approx(c - b**2 / (4 * a), rel=1e-8)
 
 
 def test_the_section_of_a_branch_stays_across_its_cycles():

@@ -10,7 +10,8 @@ import numpy as np
 
 from ...engine.declaration import suggest
 from ...engine.errors import InputError
-from ..drawing import STYLE
+from .diagrams import orbit_diagram
+from .style import STYLE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,14 +50,12 @@ def branches(
     """
     import matplotlib.pyplot as plt
 
-    from .. import drawing
-
     with plt.rc_context(STYLE):
         if axes is None:
             figure, axes = plt.subplots(figsize=(7.0, 4.5), layout="constrained")
             figure.suptitle(str(together[0].attrs.get("title", together[0].attrs.get("system", ""))))
         for diagram in diagrams:
-            drawing.orbit_diagram(diagram, axes)
+            orbit_diagram(diagram, axes)
             shown = next(name for name, each in diagram.data_vars.items() if {"direction", "point"} <= set(each.dims))
             observable = str(diagram[shown].attrs.get("observable", shown))
             known = [*components(together[0]), *json.loads(together[0].attrs["observables"])]
@@ -88,12 +87,12 @@ def _draw(data: xr.Dataset, axes: Axes, variable: str | None) -> None:
         real = np.asarray(data["kappa"]) < 0 if kind == "H" else np.zeros(len(x), bool)
         for which, line, what in ((~real, "-", kind), (real, ":", "neutral saddles")):
             if which.any():
-                axes.plot(x, np.where(_widened(which), y, np.nan), line, color=CURVES[kind], linewidth=1.1, label=what)
+                axes.plot(x, np.where(widened(which), y, np.nan), line, color=CURVES[kind], linewidth=1.1, label=what)
     else:
         stable = np.asarray(data["unstable"]) == 0
         for which, line, colour in ((stable, "-", COLOURS["stable"]), (~stable, "--", COLOURS["unstable"])):
             for values in (y, *_lowest(data, along)):
-                axes.plot(x, np.where(_widened(which), values, np.nan), line, color=colour, linewidth=1.1)
+                axes.plot(x, np.where(widened(which), values, np.nan), line, color=colour, linewidth=1.1)
     axes.set_xlabel(across)
     axes.set_ylabel(along)
 
@@ -101,14 +100,14 @@ def _draw(data: xr.Dataset, axes: Axes, variable: str | None) -> None:
 def _coordinates(data: xr.Dataset, variable: str | None) -> tuple[np.ndarray, np.ndarray, str, str]:
     """Abscissae and ordinates of the points, and what they are."""
     names = list(json.loads(data.attrs["continued"]).values())
-    x, across = np.asarray(data[names[0]]), _described(data, names[0])
+    x, across = np.asarray(data[names[0]]), described(data, names[0])
     if len(names) == 2:
-        return x, np.asarray(data[names[1]]), across, _described(data, names[1])
+        return x, np.asarray(data[names[1]]), across, described(data, names[1])
     name, y = _component(data, variable)
     return x, y, across, name
 
 
-def _widened(which: np.ndarray) -> np.ndarray:
+def widened(which: np.ndarray) -> np.ndarray:
     """With the first point of the next part, so that the parts meet."""
     wide = which.copy()
     wide[1:] |= which[:-1]
@@ -152,7 +151,7 @@ def _lowest(data: xr.Dataset, name: str) -> list[np.ndarray]:
     return [np.concatenate(blocks, axis=1)[:, components(data).index(name)]]
 
 
-def _described(data: xr.Dataset, name: str) -> str:
+def described(data: xr.Dataset, name: str) -> str:
     attrs = data[name].attrs
     meaning, unit = attrs.get("long_name", ""), attrs.get("units", "")
     return f"{name}{f', {meaning}' if meaning else ''}{f' ({unit})' if unit else ''}"

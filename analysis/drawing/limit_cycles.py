@@ -10,8 +10,8 @@ import numpy as np
 
 from ...engine.declaration import suggest
 from ...engine.errors import InputError
-from ..continuation.branch_drawing import COLOURS, _described, _widened, components
-from ..drawing import STYLE
+from .bifurcation_diagrams import COLOURS, components, described, widened
+from .style import STYLE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,16 +42,16 @@ def cycle_branches(data: Sequence[xr.Dataset], *, axes: Axes | None = None, vari
                 y = [np.asarray(each[names[1]])]
                 axes.plot(x, y[0], linewidth=1.1, label=str(each.attrs.get("curve", "")))
                 axes.legend(loc="best")
-                along = _described(each, names[1])
+                along = described(each, names[1])
             else:
                 along, y = _ordinates(each, variable)
                 stable = np.asarray(each["unstable"]) == 0
                 for which, line, colour in ((stable, "-", COLOURS["stable"]), (~stable, "--", COLOURS["unstable"])):
                     for values in y:
-                        shown = np.where(_widened(which), values, np.nan)
+                        shown = np.where(widened(which), values, np.nan)
                         axes.plot(x, shown, line, color=colour, linewidth=1.4)
             _mark(axes, each, x, y[0])
-            axes.set_xlabel(_described(each, names[0]))
+            axes.set_xlabel(described(each, names[0]))
             axes.set_ylabel(along)
         return axes.figure
 
