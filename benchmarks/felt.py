@@ -115,7 +115,7 @@ def _process(arguments: list[str], module: str = "sys", *, fresh: bool = False) 
 
         def run() -> None:
             cache_folder = Path(tempfile.mkdtemp(dir=folder)) if fresh else fixed
-            environment = {**os.environ, "attraxCACHE_DIR": str(cache_folder), "MPLBACKEND": "agg"}
+            environment = {**os.environ, "ATTRAX_CACHE_DIR": str(cache_folder), "MPLBACKEND": "agg"}
             done = subprocess.run(
                 [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True
             )

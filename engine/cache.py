@@ -1,6 +1,6 @@
 """The user's cache of compiled code: entries are checked when read and replaced as a whole.
 
-The directory is ``$attraxCACHE_DIR``, else ``$XDG_CACHE_HOME/attrax`` or ``~/.cache/attrax``. Several
+The directory is ``$ATTRAX_CACHE_DIR``, else ``$XDG_CACHE_HOME/attrax`` or ``~/.cache/attrax``. Several
 processes may share it. An entry carries a checksum; a damaged one is built anew. A directory that
 cannot be written only costs the compilation in each process.
 """
@@ -35,7 +35,7 @@ def remembered(function: Function) -> Function:
 
 def directory() -> Path:
     """Where compiled code is kept."""
-    if given := os.environ.get("attraxCACHE_DIR"):
+    if given := os.environ.get("ATTRAX_CACHE_DIR"):
         return Path(given)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "attrax"

@@ -1,5 +1,5 @@
 """What all tests share. Compiled code comes from the user's cache, so that a second run is fast; a test that
-looks at the cache itself sets attraxCACHE_DIR to a folder of its own."""
+looks at the cache itself sets ATTRAX_CACHE_DIR to a folder of its own."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ settings.load_profile("attrax")
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
     """A cache of compiled code of the test's own."""
-    monkeypatch.setenv("attraxCACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("ATTRAX_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"

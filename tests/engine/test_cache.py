@@ -14,7 +14,7 @@ from attrax.engine import cache
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("attraxCACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("ATTRAX_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
@@ -24,9 +24,9 @@ def entry(folder):
 
 
 def test_where_it_lies(monkeypatch, tmp_path):
-    monkeypatch.setenv("attraxCACHE_DIR", str(tmp_path / "own"))
+    monkeypatch.setenv("ATTRAX_CACHE_DIR", str(tmp_path / "own"))
     assert cache.directory() == tmp_path / "own"
-    monkeypatch.delenv("attraxCACHE_DIR")
+    monkeypatch.delenv("ATTRAX_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache.directory() == tmp_path / "xdg" / "attrax"
     monkeypatch.delenv("XDG_CACHE_HOME")
@@ -91,10 +91,10 @@ def test_a_folder_in_place_of_the_entry(folder):
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("attraxCACHE_DIR", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("ATTRAX_CACHE_DIR", str(tmp_path / "file" / "cache"))
     assert [cache.fetch("native", "key", lambda: b"code") for _ in range(2)] == [b"code"] * 2
     if os.geteuid() != 0:
-        monkeypatch.setenv("attraxCACHE_DIR", str(tmp_path / "locked"))
+        monkeypatch.setenv("ATTRAX_CACHE_DIR", str(tmp_path / "locked"))
         (tmp_path / "locked").mkdir(mode=0o500)
         assert cache.fetch("native", "key", lambda: b"code") == b"code"
 

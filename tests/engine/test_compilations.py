@@ -57,7 +57,7 @@ FEW = ("map", "map again")
 
 
 def start(folder, *steps) -> subprocess.Popen:
-    environment = os.environ | {"attraxCACHE_DIR": str(folder)}
+    environment = os.environ | {"ATTRAX_CACHE_DIR": str(folder)}
     return subprocess.Popen([sys.executable, "-c", WORK, *steps], env=environment, stdout=subprocess.PIPE, text=True)
 
 
