@@ -17,10 +17,27 @@ summed in Estrin's order. Where twice the precision is needed, numbers are uneva
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from .program import INT, Builder
+from .arithmetic import (
+    Number,
+    at_most,
+    bits_of,
+    clamp,
+    copysign,
+    equal,
+    exact_square,
+    fast_two_sum,
+    fma,
+    from_bits,
+    polynomial,
+    select,
+    sqrt,
+    sqrt_sum,
+    trunc,
+    two_sum,
+)
+from .program import Builder
 
 _INF, _NAN = math.inf, math.nan
 
@@ -37,7 +54,7 @@ def expand(builder: Builder, op: str, *arguments: int) -> int:
     arguments
         Values of type FLOAT.
     """
-    return EXPANSIONS[op](*(_Number(builder, v) for v in arguments)).value
+    return EXPANSIONS[op](*(Number(builder, v) for v in arguments)).value
 
 
 def rough_log2(builder: Builder, x: int, factor: float, addend: int) -> int:
@@ -60,454 +77,454 @@ def rough_exp2(builder: Builder, x: int) -> int:
 # -- exponentials --------------------------------------------------------------------------------------
 
 
-def _exp(x: _Number) -> _Number:
-    k, _, r, _ = _reduce_exp(_clamp(x, -746.0, 710.0))
+def _exp(x: Number) -> Number:
+    k, _, r, _ = _reduce_exp(clamp(x, -746.0, 710.0))
     first, second = _power_of_two(k)
-    return _fma(first, r + _exp_tail(r), first) * second
+    return fma(first, r + _exp_tail(r), first) * second
 
 
-def _exp2(x: _Number) -> _Number:
-    x = _clamp(x, -1080.0, 1025.0)
+def _exp2(x: Number) -> Number:
+    x = clamp(x, -1080.0, 1025.0)
     k = x + _MAGIC
     r = x - (k - _MAGIC)
     first, second = _power_of_two(k)
-    return _fma(first, _fma(r, _LN2, (r * r) * _polynomial(r, _EXP2)), first) * second
+    return fma(first, fma(r, _LN2, (r * r) * polynomial(r, _EXP2)), first) * second
 
 
-def _expm1(x: _Number) -> _Number:
-    k, _, r, _ = _reduce_exp(_clamp(x, -40.0, 710.0))
-    half = _from_bits((_bits(k) << 52) + _HALF_BITS)
-    y = 2.0 * _fma(half, _exp_tail(r), _fma(half, r, half - 0.5))
-    return _select(abs(x) < 2.0**-54, x, y)
+def _expm1(x: Number) -> Number:
+    k, _, r, _ = _reduce_exp(clamp(x, -40.0, 710.0))
+    half = from_bits((bits_of(k) << 52) + _HALF_BITS)
+    y = 2.0 * fma(half, _exp_tail(r), fma(half, r, half - 0.5))
+    return select(abs(x) < 2.0**-54, x, y)
 
 
-def _logistic(x: _Number) -> _Number:
+def _logistic(x: Number) -> Number:
     """With ``exp(-x) = 2**k (1 + q)``: ``1 / (1 + 2**k (1 + q))``, or ``2**-k / (1 + q + 2**-k)``."""
-    _, k, r, _ = _reduce_exp(_clamp(-x, -746.0, 746.0))
+    _, k, r, _ = _reduce_exp(clamp(-x, -746.0, 746.0))
     first, second = _power_of_two(_MAGIC - abs(k))
     scale = first * second
     small = k < 0.0
-    numerator = _select(small, 1.0, scale)
-    q = r + (_exp_tail(r) + _select(scale < 2.0**-52, numerator, 0.0))  # what 1 + scale would lose
-    return numerator / _fma(_select(small, scale, 1.0), q, 1.0 + scale)
+    numerator = select(small, 1.0, scale)
+    q = r + (_exp_tail(r) + select(scale < 2.0**-52, numerator, 0.0))  # what 1 + scale would lose
+    return numerator / fma(select(small, scale, 1.0), q, 1.0 + scale)
 
 
-def _tanh(x: _Number) -> _Number:
+def _tanh(x: Number) -> Number:
     """``(exp(2a) - 1) / (exp(2a) + 1)`` for ``a = abs(x)``, and one step of refinement."""
     a = abs(x)
-    k, _, r, low = _reduce_exp(_at_most(a + a, 40.0))
-    scale = _from_bits((_bits(k) << 52) + _ONE_BITS)
-    numerator = _fma(scale, r + (_exp_tail(r) + low), scale - 1.0)
+    k, _, r, low = _reduce_exp(at_most(a + a, 40.0))
+    scale = from_bits((bits_of(k) << 52) + _ONE_BITS)
+    numerator = fma(scale, r + (_exp_tail(r) + low), scale - 1.0)
     y = numerator / (numerator + 2.0)
-    residue = _fma(-y, numerator, _fma(y, -2.0, numerator))
-    y = _fma(residue, _fma(y, -0.5, 0.5), y)  # the reciprocal of the denominator is (1 - y) / 2
-    return _copysign(_at_most(y, 1.0), x)
+    residue = fma(-y, numerator, fma(y, -2.0, numerator))
+    y = fma(residue, fma(y, -0.5, 0.5), y)  # the reciprocal of the denominator is (1 - y) / 2
+    return copysign(at_most(y, 1.0), x)
 
 
-def _sinh(x: _Number) -> _Number:
+def _sinh(x: Number) -> Number:
     even, r, bend, low, plus, minus = _hyperbolic_parts(x)
-    y = 4.0 * (_fma(plus, r, minus) + _fma(minus, even, plus * (bend + low)))
-    return _select(abs(x) < 2.0**-28, x, _copysign(y, x))
+    y = 4.0 * (fma(plus, r, minus) + fma(minus, even, plus * (bend + low)))
+    return select(abs(x) < 2.0**-28, x, copysign(y, x))
 
 
-def _cosh(x: _Number) -> _Number:
+def _cosh(x: Number) -> Number:
     even, r, bend, _, plus, minus = _hyperbolic_parts(x)
-    return 4.0 * (_fma(minus, r, plus) + _fma(plus, even, minus * bend))
+    return 4.0 * (fma(minus, r, plus) + fma(plus, even, minus * bend))
 
 
-def _hyperbolic_parts(x: _Number) -> tuple[_Number, ...]:
+def _hyperbolic_parts(x: Number) -> tuple[Number, ...]:
     """For ``abs(x) = k log(2) + r``: ``cosh(r) - 1``; r, ``sinh(r) - r`` and what r lacks; and a quarter
     of ``(2**k + 2**-k) / 2`` and of ``(2**k - 2**-k) / 2``, so that nothing overflows too early."""
-    shifted, k, r, low = _reduce_exp(_at_most(abs(x), 711.0))
-    bits = _bits(shifted) << 52
-    large = _from_bits(bits + _EIGHTH_BITS)
-    small = _select(k < 100.0, _from_bits(_EIGHTH_BITS - bits), 0.0)
+    shifted, k, r, low = _reduce_exp(at_most(abs(x), 711.0))
+    bits = bits_of(shifted) << 52
+    large = from_bits(bits + _EIGHTH_BITS)
+    small = select(k < 100.0, from_bits(_EIGHTH_BITS - bits), 0.0)
     z = r * r
-    even, bend = z * _polynomial(z, _COSH), (r * z) * _polynomial(z, _SINH)
+    even, bend = z * polynomial(z, _COSH), (r * z) * polynomial(z, _SINH)
     return even, r, bend, low, large + small, large - small
 
 
-def _reduce_exp(x: _Number) -> tuple[_Number, _Number, _Number, _Number]:
+def _reduce_exp(x: Number) -> tuple[Number, Number, Number, Number]:
     """``x = k log(2) + r + low``: k plus the magic number, k, r with ``abs(r) <= log(2)/2``, and low."""
-    shifted = _fma(x, 1.0 / math.log(2.0), _MAGIC)
+    shifted = fma(x, 1.0 / math.log(2.0), _MAGIC)
     k = shifted - _MAGIC
-    exact = _fma(k, -_LN2, x)
-    r = _fma(k, -_LN2_LOW, exact)
-    return shifted, k, r, _fma(k, -_LN2_LOW, exact - r)
+    exact = fma(k, -_LN2, x)
+    r = fma(k, -_LN2_LOW, exact)
+    return shifted, k, r, fma(k, -_LN2_LOW, exact - r)
 
 
-def _exp_tail(r: _Number) -> _Number:
+def _exp_tail(r: Number) -> Number:
     """``exp(r) - 1 - r`` for ``abs(r) <= log(2)/2``."""
-    return (r * r) * _polynomial(r, _EXP)
+    return (r * r) * polynomial(r, _EXP)
 
 
-def _power_of_two(shifted: _Number) -> tuple[_Number, _Number]:
+def _power_of_two(shifted: Number) -> tuple[Number, Number]:
     """Two normal numbers whose product is ``2**k``, for k plus the magic number, ``abs(k) < 2000``."""
-    bits = _bits(shifted)
+    bits = bits_of(shifted)
     half = (bits >> 1) << 52
-    return _from_bits(half + _ONE_BITS), _from_bits(((bits << 52) - half) + _ONE_BITS)
+    return from_bits(half + _ONE_BITS), from_bits(((bits << 52) - half) + _ONE_BITS)
 
 
 # -- logarithms ----------------------------------------------------------------------------------------
 
 
-def _log(x: _Number) -> _Number:
+def _log(x: Number) -> Number:
     k, f = _split(x)
-    first = _fma(k, _LN2, f)
-    return _log_limits(x, first + _fma(k, _LN2_LOW, -_log_bend(f)))
+    first = fma(k, _LN2, f)
+    return _log_limits(x, first + fma(k, _LN2_LOW, -_log_bend(f)))
 
 
-def _log2(x: _Number) -> _Number:
+def _log2(x: Number) -> Number:
     k, f = _split(x)
     bend = _log_bend(f)
     high = f - bend
     low = (f - high) - bend
     scaled = high * _LOG2E
-    low = _fma(high, _LOG2E, -scaled) + _fma(low, _LOG2E, high * _LOG2E_LOW)
+    low = fma(high, _LOG2E, -scaled) + fma(low, _LOG2E, high * _LOG2E_LOW)
     total = k + scaled
     return _log_limits(x, total + (((k - total) + scaled) + low))
 
 
-def _log1p(x: _Number) -> _Number:
+def _log1p(x: Number) -> Number:
     u = 1.0 + x
-    lost = _select(x < 1.0, x - (u - 1.0), 1.0 - (u - x))
-    return _select(abs(x) < 2.0**-54, x, _log_sum(u, lost))
+    lost = select(x < 1.0, x - (u - 1.0), 1.0 - (u - x))
+    return select(abs(x) < 2.0**-54, x, _log_sum(u, lost))
 
 
-def _asinh(x: _Number) -> _Number:
+def _asinh(x: Number) -> Number:
     """``log(a + sqrt(a**2 + 1))`` for ``a = abs(x)``."""
     a = abs(x)
     huge = a > 2.0**500
-    square, square_low = _square(a)
-    inside, inside_low = _two_sum(square, 1.0)
-    root, root_low = _sqrt_sum(inside, inside_low + square_low)
-    u, low = _fast_two_sum(root, a)
-    y = _log_sum(_select(huge, a, u), _select(huge, 0.0, low + root_low), _select(huge, 1.0, 0.0))
-    return _select(a < 2.0**-28, x, _copysign(y, x))
+    square, square_low = exact_square(a)
+    inside, inside_low = two_sum(square, 1.0)
+    root, root_low = sqrt_sum(inside, inside_low + square_low)
+    u, low = fast_two_sum(root, a)
+    y = _log_sum(select(huge, a, u), select(huge, 0.0, low + root_low), select(huge, 1.0, 0.0))
+    return select(a < 2.0**-28, x, copysign(y, x))
 
 
-def _acosh(x: _Number) -> _Number:
+def _acosh(x: Number) -> Number:
     """``log(x + sqrt(x**2 - 1))``."""
     huge = x > 2.0**500
-    square, square_low = _square(x)
-    inside, inside_low = _fast_two_sum(square, -1.0)
-    root, root_low = _sqrt_sum(inside, inside_low + square_low)
-    u, low = _fast_two_sum(x, root)
-    y = _log_sum(_select(huge, x, u), _select(huge, 0.0, low + root_low), _select(huge, 1.0, 0.0))
-    return _select(x < 1.0, _NAN, y)
+    square, square_low = exact_square(x)
+    inside, inside_low = fast_two_sum(square, -1.0)
+    root, root_low = sqrt_sum(inside, inside_low + square_low)
+    u, low = fast_two_sum(x, root)
+    y = _log_sum(select(huge, x, u), select(huge, 0.0, low + root_low), select(huge, 1.0, 0.0))
+    return select(x < 1.0, _NAN, y)
 
 
-def _atanh(x: _Number) -> _Number:
+def _atanh(x: Number) -> Number:
     """``log(1 + 2a / (1 - a)) / 2`` for ``a = abs(x)``."""
     a = abs(x)
     d = 1.0 - a
     reciprocal = 1.0 / d
     w = (a + a) * reciprocal
-    w_low = _fma(-w, (1.0 - d) - a, _fma(-w, d, a + a)) * reciprocal
-    u, low = _two_sum(w, 1.0)
-    return _select(a < 2.0**-28, x, _copysign(0.5 * _log_sum(u, low + w_low), x))
+    w_low = fma(-w, (1.0 - d) - a, fma(-w, d, a + a)) * reciprocal
+    u, low = two_sum(w, 1.0)
+    return select(a < 2.0**-28, x, copysign(0.5 * _log_sum(u, low + w_low), x))
 
 
-def _log_sum(x: _Number, low: _Number, octaves: _Number | float = 0.0) -> _Number:
+def _log_sum(x: Number, low: Number, octaves: Number | float = 0.0) -> Number:
     """``log(x + low) + octaves * log(2)`` for a normal x and a low of at most its last bit."""
     k, f, exponent = _split_normal(x)
-    scaled = (0.5 * low) * _from_bits(_EXPONENT - exponent)
+    scaled = (0.5 * low) * from_bits(_EXPONENT - exponent)
     total = f + scaled
     k = k + octaves
-    rest = _fma(k, _LN2_LOW, (f - total) + scaled)
-    return _log_limits(x, _fma(k, _LN2, total) + (rest - _log_bend(total)))
+    rest = fma(k, _LN2_LOW, (f - total) + scaled)
+    return _log_limits(x, fma(k, _LN2, total) + (rest - _log_bend(total)))
 
 
-def _log_bend(f: _Number) -> _Number:
+def _log_bend(f: Number) -> Number:
     """``f - log(1 + f)`` for ``1 + f`` between the square roots of 1/2 and 2, as in fdlibm."""
     s = f / (2.0 + f)
     z = s * s
-    return s * (f - z * _polynomial(z, _LOG))
+    return s * (f - z * polynomial(z, _LOG))
 
 
-def _log_limits(x: _Number, y: _Number) -> _Number:
+def _log_limits(x: Number, y: Number) -> Number:
     """``y`` where x is positive and finite, else the logarithm's limits."""
-    y = _select(x < _INF, y, x)
-    return _select(x > 0.0, y, _select(_equal(x, 0.0), -_INF, _NAN))
+    y = select(x < _INF, y, x)
+    return select(x > 0.0, y, select(equal(x, 0.0), -_INF, _NAN))
 
 
-def _split(x: _Number) -> tuple[_Number, _Number]:
+def _split(x: Number) -> tuple[Number, Number]:
     """``x = 2**k (1 + f)`` for a positive number, ``1 + f`` between the square roots of 1/2 and 2."""
     subnormal = x < 2.0**-1022
-    k, f, _ = _split_normal(_select(subnormal, x * 2.0**54, x))
-    return k - _select(subnormal, 54.0, 0.0), f
+    k, f, _ = _split_normal(select(subnormal, x * 2.0**54, x))
+    return k - select(subnormal, 54.0, 0.0), f
 
 
-def _split_normal(x: _Number) -> tuple[_Number, _Number, _Number]:
+def _split_normal(x: Number) -> tuple[Number, Number, Number]:
     """``k``, ``f`` and ``2**k`` as the bits of an exponent, for a positive normal number."""
-    bits = _bits(x) + (_ONE_BITS - _SQRT_HALF_BITS)
-    k = _from_bits((bits >> 52) | _TWO52_BITS) - (_TWO52 + 1023.0)
-    return k, _from_bits((bits & _FRACTION) + _SQRT_HALF_BITS) - 1.0, bits & _EXPONENT
+    bits = bits_of(x) + (_ONE_BITS - _SQRT_HALF_BITS)
+    k = from_bits((bits >> 52) | _TWO52_BITS) - (_TWO52 + 1023.0)
+    return k, from_bits((bits & _FRACTION) + _SQRT_HALF_BITS) - 1.0, bits & _EXPONENT
 
 
 # -- powers --------------------------------------------------------------------------------------------
 
 
-def _pow(x: _Number, y: _Number) -> _Number:
+def _pow(x: Number, y: Number) -> Number:
     """``exp(y log(abs(x)))`` with the logarithm and the product in twice the precision."""
     a = abs(x)
     high, low = _log_double(a)
-    high = _select(_equal(a, 0.0), -_INF, _select(a < _INF, high, a))
-    bounded = _clamp(y, -(2.0**65), 2.0**65)
+    high = select(equal(a, 0.0), -_INF, select(a < _INF, high, a))
+    bounded = clamp(y, -(2.0**65), 2.0**65)
     product = bounded * high
-    rest = _fma(bounded, high, -product) + bounded * low
-    exponent = _clamp(product, -746.0, 710.0)
-    power = _exp_double(exponent, _select(_equal(exponent, product), rest, 0.0))
+    rest = fma(bounded, high, -product) + bounded * low
+    exponent = clamp(product, -746.0, 710.0)
+    power = _exp_double(exponent, select(equal(exponent, product), rest, 0.0))
 
-    whole = _equal(_trunc(y), y)
+    whole = equal(trunc(y), y)
     half = 0.5 * y
-    odd = whole & ~_equal(_trunc(half), half)
+    odd = whole & ~equal(trunc(half), half)
     negative = (x < 0.0) & (x > -_INF)
-    power = _select(negative & ~whole, _NAN, power)
-    power = _select(odd, _copysign(power, x), power)
-    return _select(_equal(y, 0.0) | _equal(x, 1.0), 1.0, power)
+    power = select(negative & ~whole, _NAN, power)
+    power = select(odd, copysign(power, x), power)
+    return select(equal(y, 0.0) | equal(x, 1.0), 1.0, power)
 
 
-def _log_double(x: _Number) -> tuple[_Number, _Number]:
+def _log_double(x: Number) -> tuple[Number, Number]:
     """``log(x)`` of a positive finite number as a sum of two, with a relative error near 2**-65."""
     k, f = _split(x)
     # s = f / (2 + f)
     d = 2.0 + f
     reciprocal = 1.0 / d
     s = f * reciprocal
-    s_low = _fma(-s, f - (d - 2.0), _fma(-s, d, f)) * reciprocal
+    s_low = fma(-s, f - (d - 2.0), fma(-s, d, f)) * reciprocal
     # z = s**2; series = 2/3 + 2/5 z + ...
     z = s * s
-    z_low = _fma(s, s, -z) + (s + s) * s_low
-    rest = z * _polynomial(z, _LOG_DOUBLE)
+    z_low = fma(s, s, -z) + (s + s) * s_low
+    rest = z * polynomial(z, _LOG_DOUBLE)
     series = 2.0 / 3.0 + rest
     series_low = ((2.0 / 3.0 - series) + rest) + _TWO_THIRDS_LOW
     # log(1 + f) = s (2 + z series)
     bend = z * series
-    bend_low = _fma(z, series, -bend) + _fma(z, series_low, z_low * series)
+    bend_low = fma(z, series, -bend) + fma(z, series_low, z_low * series)
     factor = 2.0 + bend
     factor_low = ((2.0 - factor) + bend) + bend_low
     log = s * factor
-    log_low = _fma(s, factor, -log) + _fma(s, factor_low, s_low * factor)
+    log_low = fma(s, factor, -log) + fma(s, factor_low, s_low * factor)
     # + k log 2
     exact = k * _LN2_SHORT
     high = exact + log
-    return high, ((exact - high) + log) + _fma(k, _LN2_REST, log_low)
+    return high, ((exact - high) + log) + fma(k, _LN2_REST, log_low)
 
 
-def _exp_double(high: _Number, low: _Number) -> _Number:
+def _exp_double(high: Number, low: Number) -> Number:
     """``exp(high + low)`` for high between -746 and 710."""
     shifted, r, rest = _reduce_exp_double(high, low)
     first, second = _power_of_two(shifted)
-    return _fma(first, r + (_exp_tail(r) + rest), first) * second
+    return fma(first, r + (_exp_tail(r) + rest), first) * second
 
 
-def _reduce_exp_double(high: _Number, low: _Number) -> tuple[_Number, _Number, _Number]:
+def _reduce_exp_double(high: Number, low: Number) -> tuple[Number, Number, Number]:
     """``high + low = k log(2) + r + rest``: k plus the magic number, r and the rest."""
-    shifted = _fma(high, 1.0 / math.log(2.0), _MAGIC)
+    shifted = fma(high, 1.0 / math.log(2.0), _MAGIC)
     k = shifted - _MAGIC
-    r, rest = _fast_two_sum(_fma(k, -_LN2, high), _fma(k, -_LN2_LOW, low))
+    r, rest = fast_two_sum(fma(k, -_LN2, high), fma(k, -_LN2_LOW, low))
     return shifted, r, rest
 
 
 # -- circular functions --------------------------------------------------------------------------------
 
 
-def _sin(x: _Number) -> _Number:
+def _sin(x: Number) -> Number:
     a = abs(x)
-    shifted = _fma(a, 1.0 / math.pi, _MAGIC)
+    shifted = fma(a, 1.0 / math.pi, _MAGIC)
     k = shifted - _MAGIC
     r = a
     for part in _PI:
-        r = _fma(k, -part, r)
-    sign = (_bits(x) & _SIGN) ^ (_bits(shifted) << 63)
-    return _from_bits(_bits(_sin_half_turn(r)) ^ sign)
+        r = fma(k, -part, r)
+    sign = (bits_of(x) & _SIGN) ^ (bits_of(shifted) << 63)
+    return from_bits(bits_of(_sin_half_turn(r)) ^ sign)
 
 
-def _cos(x: _Number) -> _Number:
+def _cos(x: Number) -> Number:
     """``cos(x) = (-1)**(j+1) sin(x - (2j+1) pi/2)``."""
     a = abs(x)
-    shifted = _fma(a, 1.0 / math.pi, -0.5) + _MAGIC
-    k = _fma(shifted - _MAGIC, 2.0, 1.0)
+    shifted = fma(a, 1.0 / math.pi, -0.5) + _MAGIC
+    k = fma(shifted - _MAGIC, 2.0, 1.0)
     r = a
     for part in _PI:
-        r = _fma(k, -0.5 * part, r)
-    return _from_bits(_bits(-_sin_half_turn(r)) ^ (_bits(shifted) << 63))
+        r = fma(k, -0.5 * part, r)
+    return from_bits(bits_of(-_sin_half_turn(r)) ^ (bits_of(shifted) << 63))
 
 
-def _sin_half_turn(r: _Number) -> _Number:
+def _sin_half_turn(r: Number) -> Number:
     """``sin(r)`` between -pi/2 and pi/2."""
     z = r * r
-    bend = _fma(z, -1.0 / 6.0, (z * z) * _polynomial(z, _SIN))
-    return _fma(r, bend, r)
+    bend = fma(z, -1.0 / 6.0, (z * z) * polynomial(z, _SIN))
+    return fma(r, bend, r)
 
 
-def _tan(x: _Number) -> _Number:
+def _tan(x: Number) -> Number:
     """Sine over cosine of ``abs(x) - k pi/2``, or minus its reciprocal for an odd k."""
     a = abs(x)
-    shifted = _fma(a, 2.0 / math.pi, _MAGIC)
+    shifted = fma(a, 2.0 / math.pi, _MAGIC)
     k = shifted - _MAGIC
     product = k * (0.5 * _PI[1])
-    r, low = _two_sum(_fma(k, -0.5 * _PI[0], a), -product)
-    low = _fma(k, -0.5 * _PI[2], low - _fma(k, 0.5 * _PI[1], -product))
+    r, low = two_sum(fma(k, -0.5 * _PI[0], a), -product)
+    low = fma(k, -0.5 * _PI[2], low - fma(k, 0.5 * _PI[1], -product))
 
     z = r * r
     half = 0.5 * z
-    sine, sine_low = _fast_two_sum(r, _fma(r * z, _polynomial(z, _SIN_QUARTER), low))
+    sine, sine_low = fast_two_sum(r, fma(r * z, polynomial(z, _SIN_QUARTER), low))
     cosine = 1.0 - half
-    rest = _fma(z * z, _polynomial(z, _COS_QUARTER), -(r * low))
-    cosine, cosine_low = _fast_two_sum(cosine, ((1.0 - cosine) - half) + rest)
+    rest = fma(z * z, polynomial(z, _COS_QUARTER), -(r * low))
+    cosine, cosine_low = fast_two_sum(cosine, ((1.0 - cosine) - half) + rest)
 
-    bits = _bits(shifted) << 63
+    bits = bits_of(shifted) << 63
     odd = bits < 0
-    numerator, denominator = _select(odd, cosine, sine), _select(odd, sine, cosine)
+    numerator, denominator = select(odd, cosine, sine), select(odd, sine, cosine)
     reciprocal = 1.0 / denominator
     y = numerator * reciprocal
-    residue = _fma(-y, denominator, numerator) + _select(odd, cosine_low, sine_low)
-    residue = _fma(-y, _select(odd, sine_low, cosine_low), residue)
-    y = _fma(residue, reciprocal, y)
-    return _from_bits(_bits(y) ^ ((_bits(x) & _SIGN) ^ bits))
+    residue = fma(-y, denominator, numerator) + select(odd, cosine_low, sine_low)
+    residue = fma(-y, select(odd, sine_low, cosine_low), residue)
+    y = fma(residue, reciprocal, y)
+    return from_bits(bits_of(y) ^ ((bits_of(x) & _SIGN) ^ bits))
 
 
 def _far(builder: Builder, x: int) -> int:
-    a = abs(_Number(builder, x))
+    a = abs(Number(builder, x))
     return ((a > 2.0**30) & (a < _INF)).value
 
 
 # -- inverse circular functions ------------------------------------------------------------------------
 
 
-def _asin(x: _Number) -> _Number:
+def _asin(x: Number) -> Number:
     """For ``a = abs(x)`` above 1/2, ``pi/2 - 2 asin(sqrt((1 - a) / 2))``."""
     a = abs(x)
     large = a > 0.5
-    z = _select(large, _fma(a, -0.5, 0.5), a * a)
-    s = _select(large, -2.0 * _sqrt(z), a)
-    rest = _fma(s * z, _polynomial(z, _ASIN), _select(large, _HALF_PI_LOW, 0.0))
-    return _copysign(_select(large, _HALF_PI, 0.0) + (s + rest), x)
+    z = select(large, fma(a, -0.5, 0.5), a * a)
+    s = select(large, -2.0 * sqrt(z), a)
+    rest = fma(s * z, polynomial(z, _ASIN), select(large, _HALF_PI_LOW, 0.0))
+    return copysign(select(large, _HALF_PI, 0.0) + (s + rest), x)
 
 
-def _acos(x: _Number) -> _Number:
+def _acos(x: Number) -> Number:
     a = abs(x)
     large = a > 0.5
-    z = _select(large, _fma(a, -0.5, 0.5), a * a)
-    s = _select(large, _copysign(2.0 * _sqrt(z), x), -x)
-    quarters = _select(large, _select(x < 0.0, 2.0, 0.0), 1.0)
-    rest = _fma(s * z, _polynomial(z, _ASIN), quarters * _HALF_PI_LOW)
-    return _fma(quarters, _HALF_PI, s + rest)
+    z = select(large, fma(a, -0.5, 0.5), a * a)
+    s = select(large, copysign(2.0 * sqrt(z), x), -x)
+    quarters = select(large, select(x < 0.0, 2.0, 0.0), 1.0)
+    rest = fma(s * z, polynomial(z, _ASIN), quarters * _HALF_PI_LOW)
+    return fma(quarters, _HALF_PI, s + rest)
 
 
-def _atan(x: _Number) -> _Number:
+def _atan(x: Number) -> Number:
     octants, t, rest = _arc(abs(x), x.constant(1.0))
-    return _copysign(_fma(octants, 0.5 * _HALF_PI, t + _fma(octants, 0.5 * _HALF_PI_LOW, rest)), x)
+    return copysign(fma(octants, 0.5 * _HALF_PI, t + fma(octants, 0.5 * _HALF_PI_LOW, rest)), x)
 
 
-def _atan2(y: _Number, x: _Number) -> _Number:
+def _atan2(y: Number, x: Number) -> Number:
     a, b = abs(y), abs(x)
-    alike = _equal(a, b) & ~((a > 0.0) & (a < _INF))
+    alike = equal(a, b) & ~((a > 0.0) & (a < _INF))
     huge = (a > 2.0**1000) | (b > 2.0**1000)
     tiny = (a < 2.0**-900) & (b < 2.0**-900)
-    scale = _select(huge, 2.0**-100, _select(tiny, 2.0**100, 1.0))
-    octants, t, rest = _arc(_select(alike, _at_most(a, 1.0), a * scale), _select(alike, 1.0, b * scale))
-    back = _bits(x) < 0
-    octants = _select(back, 4.0 - octants, octants)
-    t, rest = _select(back, -t, t), _select(back, -rest, rest)
-    return _copysign(_fma(octants, 0.5 * _HALF_PI, t + _fma(octants, 0.5 * _HALF_PI_LOW, rest)), y)
+    scale = select(huge, 2.0**-100, select(tiny, 2.0**100, 1.0))
+    octants, t, rest = _arc(select(alike, at_most(a, 1.0), a * scale), select(alike, 1.0, b * scale))
+    back = bits_of(x) < 0
+    octants = select(back, 4.0 - octants, octants)
+    t, rest = select(back, -t, t), select(back, -rest, rest)
+    return copysign(fma(octants, 0.5 * _HALF_PI, t + fma(octants, 0.5 * _HALF_PI_LOW, rest)), y)
 
 
-def _arc(a: _Number, b: _Number) -> tuple[_Number, _Number, _Number]:
+def _arc(a: Number, b: Number) -> tuple[Number, Number, Number]:
     """``atan(a/b)`` is so many eighths of a turn, and t and the rest, for positive numbers.
 
     The eighths are 0 up to a ratio of 1/2, 2 above ``1 + sqrt(2)``, and 1 in between.
     """
     middle, steep = a > 0.5 * b, a > 2.414213562373095 * b
-    numerator = _select(steep, -b, _select(middle, a - b, a))
-    denominator = _select(steep, a, _select(middle, a + b, b))
+    numerator = select(steep, -b, select(middle, a - b, a))
+    denominator = select(steep, a, select(middle, a + b, b))
     t = numerator / denominator
     z = t * t
-    return _select(steep, 2.0, _select(middle, 1.0, 0.0)), t, (t * z) * _polynomial(z, _ATAN)
+    return select(steep, 2.0, select(middle, 1.0, 0.0)), t, (t * z) * polynomial(z, _ATAN)
 
 
 # -- error functions -----------------------------------------------------------------------------------
 
 
-def _erf(x: _Number) -> _Number:
+def _erf(x: Number) -> Number:
     a = abs(x)
-    return _copysign(_select(a < 0.75, _erf_near(a), 1.0 - _erfc_positive(a)), x)
+    return copysign(select(a < 0.75, _erf_near(a), 1.0 - _erfc_positive(a)), x)
 
 
-def _erfc(x: _Number) -> _Number:
+def _erfc(x: Number) -> Number:
     a = abs(x)
     far = _erfc_positive(a)
-    return _select(a < 0.47, 1.0 - _erf_near(x), _select(x < 0.0, 2.0 - far, far))
+    return select(a < 0.47, 1.0 - _erf_near(x), select(x < 0.0, 2.0 - far, far))
 
 
-def _erf_near(x: _Number) -> _Number:
-    return _fma(x, _polynomial(x * x, _ERF), x)
+def _erf_near(x: Number) -> Number:
+    return fma(x, polynomial(x * x, _ERF), x)
 
 
-def _erfc_positive(a: _Number) -> _Number:
+def _erfc_positive(a: Number) -> Number:
     """``exp(-a**2) g / (1 + 2a)``, where g hardly varies and is a polynomial in ``(a - 4) / (a + 4)``
     (M. M. Shepherd and J. G. Laframboise, Math. Comput. 36, 1981)."""
-    a = _at_most(a, 27.5)
+    a = at_most(a, 27.5)
     t = (a - 4.0) / (a + 4.0)
-    d = _fma(a, 2.0, 1.0)
+    d = fma(a, 2.0, 1.0)
     reciprocal = 1.0 / d
-    bend = t * _polynomial(t, _ERFC)
+    bend = t * polynomial(t, _ERFC)
     g = bend + _ERFC_MIDDLE
     g_low = bend - (g - _ERFC_MIDDLE) + _ERFC_MIDDLE_LOW
     w = g * reciprocal
-    w_low = _fma(-w, _fma(a, 2.0, 1.0 - d), _fma(-w, d, g)) + g_low
+    w_low = fma(-w, fma(a, 2.0, 1.0 - d), fma(-w, d, g)) + g_low
 
-    square, square_low = _square(a)
+    square, square_low = exact_square(a)
     shifted, r, rest = _reduce_exp_double(-square, -square_low)
     q = r + (_exp_tail(r) + rest)
     first, second = _power_of_two(shifted)
-    return ((w + _fma(w, q, w_low * reciprocal)) * first) * second
+    return ((w + fma(w, q, w_low * reciprocal)) * first) * second
 
 
 # -- roots and remainders ------------------------------------------------------------------------------
 
 
-def _cbrt(x: _Number) -> _Number:
+def _cbrt(x: Number) -> Number:
     """Reciprocal cube root by a polynomial and a step of third order; then a step for the cube root."""
     a = abs(x)
     k, f = _split(a)
-    thirds = _fma(k, 1.0 / 3.0, -1.0 / 3.0) + _MAGIC
+    thirds = fma(k, 1.0 / 3.0, -1.0 / 3.0) + _MAGIC
     whole = thirds - _MAGIC
-    left = _fma(whole, -3.0, k)
+    left = fma(whole, -3.0, k)
     m = 1.0 + f
-    y = _polynomial(m, _CBRT)
+    y = polynomial(m, _CBRT)
     one, two = left > 0.5, left > 1.5
-    m = m * _select(two, 4.0, _select(one, 2.0, 1.0))
-    y = y * _select(two, 0.6299605249474366, _select(one, 0.7937005259840998, 1.0))
-    error = _fma(-m, (y * y) * y, 1.0)
-    y = _fma(y * error, _fma(error, 2.0 / 9.0, 1.0 / 3.0), y)
+    m = m * select(two, 4.0, select(one, 2.0, 1.0))
+    y = y * select(two, 0.6299605249474366, select(one, 0.7937005259840998, 1.0))
+    error = fma(-m, (y * y) * y, 1.0)
+    y = fma(y * error, fma(error, 2.0 / 9.0, 1.0 / 3.0), y)
     square = y * y
     c = m * square
-    cc, cc_low = _square(c)
-    residue = _fma(-c, cc_low, _fma(-c, cc, m))
-    c = _fma(residue, square * (1.0 / 3.0), c)
-    c = c * _from_bits((_bits(thirds) << 52) + _ONE_BITS)
-    return _select((a > 0.0) & (a < _INF), _copysign(c, x), x)
+    cc, cc_low = exact_square(c)
+    residue = fma(-c, cc_low, fma(-c, cc, m))
+    c = fma(residue, square * (1.0 / 3.0), c)
+    c = c * from_bits((bits_of(thirds) << 52) + _ONE_BITS)
+    return select((a > 0.0) & (a < _INF), copysign(c, x), x)
 
 
-def _fmod(x: _Number, y: _Number) -> _Number:
+def _fmod(x: Number, y: Number) -> Number:
     """The rest of a division with a quotient below 2**53; off by one divisor if the quotient was rounded."""
     a, b = abs(x), abs(y)
-    rest = _fma(-_trunc(a / b), b, a)
-    rest = _select(rest < 0.0, rest + b, rest)
-    return _copysign(_select(a < b, a, rest), x)
+    rest = fma(-trunc(a / b), b, a)
+    rest = select(rest < 0.0, rest + b, rest)
+    return copysign(select(a < b, a, rest), x)
 
 
 def _many(builder: Builder, x: int, y: int) -> int:
-    a, b = abs(_Number(builder, x)), abs(_Number(builder, y))
+    a, b = abs(Number(builder, x)), abs(Number(builder, y))
     return ((a / b > _TWO52) & ((a < _INF) & (b > 0.0))).value
 
 
 # -- tables --------------------------------------------------------------------------------------------
 
-EXPANSIONS: dict[str, Callable[..., _Number]] = {
+EXPANSIONS: dict[str, Callable[..., Number]] = {
     "exp": _exp,
     "exp2": _exp2,
     "expm1": _expm1,
@@ -543,162 +560,6 @@ RARE: dict[str, tuple[Callable[..., int], str]] = {
     "fmod": (_many, "fmod"),
 }
 """``guard(builder, *arguments)`` tells where an expansion does not serve, and which C function does."""
-
-
-# -- arithmetic on values of a builder -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Number:
-    """A value of a builder, with Python's operators; plain numbers become constants of its type."""
-
-    builder: Builder
-    value: int
-
-    @property
-    def type(self) -> str:
-        return self.builder.type(self.value)
-
-    def constant(self, value: float | int) -> _Number:
-        return _Number(self.builder, self.builder.constant(value))
-
-    def apply(self, op: str, *others: _Number | float) -> _Number:
-        operands = (o if isinstance(o, _Number) else self.constant(o) for o in others)
-        return _Number(self.builder, self.builder.op(op, self.value, *(o.value for o in operands)))
-
-    def __add__(self, other):
-        return self.apply("iadd" if self.type == INT else "add", other)
-
-    def __radd__(self, other):
-        return self.constant(other) + self
-
-    def __sub__(self, other):
-        return self.apply("isub" if self.type == INT else "sub", other)
-
-    def __rsub__(self, other):
-        return self.constant(other) - self
-
-    def __mul__(self, other):
-        return self.apply("mul", other)
-
-    def __rmul__(self, other):
-        return self.constant(other) * self
-
-    def __truediv__(self, other):
-        return self.apply("div", other)
-
-    def __rtruediv__(self, other):
-        return self.constant(other) / self
-
-    def __neg__(self):
-        return self.apply("neg")
-
-    def __abs__(self):
-        return self.apply("abs")
-
-    def __lt__(self, other):
-        return self.apply("ilt" if self.type == INT else "lt", other)
-
-    def __gt__(self, other):
-        return self.apply("gt", other)
-
-    def __and__(self, other):
-        return self.apply("iand" if self.type == INT else "and", other)
-
-    def __or__(self, other):
-        return self.apply("ior" if self.type == INT else "or", other)
-
-    def __xor__(self, other):
-        return self.apply("ixor" if self.type == INT else "xor", other)
-
-    def __lshift__(self, count):
-        return self.apply("ishl", count)
-
-    def __rshift__(self, count):
-        """Zeros come in from the left."""
-        return self.apply("ilshr", count)
-
-    def __invert__(self):
-        return self.apply("not")
-
-
-def _fma(a: _Number, b: _Number | float, c: _Number | float) -> _Number:
-    return a.apply("fma", b, c)
-
-
-def _select(condition: _Number, a: _Number | float, b: _Number | float) -> _Number:
-    return condition.apply("select", a, b)
-
-
-def _equal(a: _Number, b: _Number | float) -> _Number:
-    return a.apply("eq", b)
-
-
-def _at_most(x: _Number, limit: float) -> _Number:
-    """NaN stays NaN."""
-    return _select(x > limit, limit, x)
-
-
-def _clamp(x: _Number, lower: float, upper: float) -> _Number:
-    """NaN stays NaN."""
-    x = _at_most(x, upper)
-    return _select(x < lower, lower, x)
-
-
-def _copysign(a: _Number, b: _Number) -> _Number:
-    return a.apply("copysign", b)
-
-
-def _sqrt(a: _Number) -> _Number:
-    return a.apply("sqrt")
-
-
-def _trunc(a: _Number) -> _Number:
-    return a.apply("trunc")
-
-
-def _bits(a: _Number) -> _Number:
-    return a.apply("bits")
-
-
-def _from_bits(a: _Number) -> _Number:
-    return a.apply("from_bits")
-
-
-def _square(a: _Number) -> tuple[_Number, _Number]:
-    """``a**2``, and what rounding took from it."""
-    square = a * a
-    return square, _fma(a, a, -square)
-
-
-def _fast_two_sum(a: _Number, b: _Number | float) -> tuple[_Number, _Number]:
-    """``a + b``, and what rounding took from it, for ``abs(a) >= abs(b)``."""
-    total = a + b
-    return total, b - (total - a)
-
-
-def _two_sum(a: _Number, b: _Number | float) -> tuple[_Number, _Number]:
-    """``a + b``, and what rounding took from it."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
-
-
-def _sqrt_sum(a: _Number, low: _Number) -> tuple[_Number, _Number]:
-    """The square root of ``a + low`` as a sum of two."""
-    root = _sqrt(a)
-    rest = (_fma(-root, root, a) + low) / (root + root)
-    return root, _select(a > 0.0, rest, 0.0)
-
-
-def _polynomial(x: _Number, coefficients: Sequence[float]) -> _Number:
-    """Sum of ``coefficients[i] * x**i`` in Estrin's order: few operations depend on each other."""
-    terms: list[_Number | float] = list(coefficients)
-    while len(terms) > 1:
-        pairs: list[_Number | float] = [_fma(x, b, a) for a, b in zip(terms[::2], terms[1::2], strict=False)]
-        terms = pairs + terms[len(pairs) * 2 :]
-        x = x * x
-    return terms[0]  # type: ignore[return-value]
 
 
 # -- constants -----------------------------------------------------------------------------------------

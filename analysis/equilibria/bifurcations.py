@@ -44,8 +44,9 @@ def continue_fixed_points(
     """Follow fixed points over a parameter, in both directions, through folds, and locate their bifurcations.
 
     Pseudo-arclength continuation; special points are located by their own defining equations, with exact derivatives.
-    Labels: LP (fold), BP (transcritical or pitchfork), H (Hopf), NSE (neutral saddle), PD, NS (maps), UZ (a value
-    asked for), EP (end). A branch that cannot be continued keeps its points; ``branch.endings`` and its table say
+    Labels: LP (fold), BP (transcritical or pitchfork), H (Hopf), NSE (neutral saddle), BE (boundary equilibrium:
+    on the guard of an event that resets or ends the trajectory, named by the note), PD, NS (maps), UZ (a value asked
+    for), EP (end). A branch that cannot be continued keeps its points; ``branch.endings`` and its table say
     what happened.
 
     Parameters

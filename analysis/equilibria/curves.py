@@ -17,6 +17,7 @@ import numpy as np
 from ..continuation.pseudo_arclength import Curve, Event, Jump, Point, advance, measured, newton
 from . import normal_forms
 from .derivatives import Equations
+from .guards import PREFIX, Guards
 from .smoothness import kinks
 from .spectra import NEUTRAL, Spectrum, pair_test, signed, spectrum
 from .stretches import stretch
@@ -32,8 +33,8 @@ ASYMPTOTIC = 1e-9
 """A parameter this close to a bound (relative to their distance) has reached it."""
 VERTICAL = 1e-12
 """Parts of the unit tangent (scaled) below this are rounding."""
-MOST_PAIRS = 24
-"""Neutral saddles are looked for in systems of no more states: in large ones there are many, and nothing happens."""
+MOST_PAIRS = 200
+"""Neutral saddles are looked for in systems of no more states."""
 CLOSE = 2e-3
 """How far, in units of the scale, a refined point may lie from where the test function vanished."""
 
@@ -89,10 +90,17 @@ class _Fixed(Curve):
 
 
 class FixedPoints(_Fixed):
-    """Fixed points over one parameter; events LP, BP, H (or NSE, neutral saddle), and LP, BP, PD, NS of maps."""
+    """Fixed points over one parameter; events LP, BP, H (or NSE, neutral saddle), and LP, BP, PD, NS of maps.
+
+    Of hybrid flows also BE, boundary equilibria, on the guard of one of the events.
+    """
 
     rate = 1e-300
     """Largest absolute eigenvalue so far (less 1 for maps)."""
+
+    def __init__(self, eq: Equations, u: Vector, ranges: Sequence[tuple[float, float]] = ()):
+        super().__init__(eq, u, ranges)
+        self.guards = Guards(eq)
 
     def equations(self, u):
         return self.eq.values(u)
@@ -116,6 +124,7 @@ class FixedPoints(_Fixed):
         found = spectrum(derivative[: self.n, : self.n], self.eq.map)
         values = self.across(found.eigenvalues)
         crossings = {name: float(test) for name, test in self.crossings(values).items()}
+        crossings |= {name: float(value[0]) for name, value in self.guards(u[None]).items()}
         return {"LP": float(self.turning(tangent[self.n])), "BP": orientation} | crossings, found
 
     def turning(self, slopes: Vector) -> Vector:
@@ -168,6 +177,10 @@ class FixedPoints(_Fixed):
         return abs(after.data.unstable - before.data.unstable) <= crossing
 
     def refine(self, name, near, locate):
+        if name.startswith(PREFIX):
+            point = locate()
+            note = f"on the guard of event {name.removeprefix(PREFIX)!r}"
+            return None if point is None else Event("BE", point, True, {}, note)
         define = {"LP": Folds, "PD": Folds, "BP": BranchPoints, "H": Pairs, "NS": Pairs}[name]
         u = define.start(self.eq, near.u, near.data.eigenvalues)
         if u is None:

@@ -11,6 +11,7 @@ from ..continuation.pseudo_arclength import Event
 from . import normal_forms
 from .curves import FixedPoints
 from .derivatives import Equations
+from .guards import PREFIX
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -52,6 +53,8 @@ class Orbits(FixedPoints):
         return np.delete(eigenvalues, np.argsort(abs(steady))[: self.families])
 
     def refine(self, name, near, locate):
+        if name.startswith(PREFIX):
+            return super().refine(name, near, locate)
         point = locate()
         if point is None:
             return None

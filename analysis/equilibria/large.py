@@ -13,6 +13,7 @@ from ..continuation.pseudo_arclength import CONVERGED, UNBOUNDED, Event, Point
 from . import normal_forms
 from .curves import CLOSE, FixedPoints, interpolated, state_scale
 from .derivatives import Equations, Vector
+from .guards import PREFIX
 from .sparse import Bordered, Jacobian, leading
 from .spectra import NEUTRAL, Spectrum
 
@@ -63,13 +64,16 @@ class LargeFixedPoints(FixedPoints):
             values = values + 1.0
         growth = abs(values) - 1.0 if self.eq.map else values.real
         unstable = int((growth > NEUTRAL * max(1.0, np.nanmax(abs(values)))).sum())
-        return {"LP": float(tangent[self.n])}, Spectrum(values, unstable)
+        guards = {name: float(value[0]) for name, value in self.guards(u[None]).items()}
+        return {"LP": float(tangent[self.n])} | guards, Spectrum(values, unstable)
 
     def adopt(self, point):
         super().adopt(point)
         self.rate = float(np.nanmax(abs(point.data.eigenvalues)))
 
     def refine(self, name, near, locate):
+        if name.startswith(PREFIX):
+            return super().refine(name, near, locate)
         try:
             match name:
                 case "LP":

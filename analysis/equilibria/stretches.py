@@ -35,7 +35,7 @@ def stretch(
         *(np.empty((N + 3) * N), out, derivatives),
     )
     u, tangents, residuals, signs, lengths = np.split(out[:count], [N, 2 * N, 2 * N + 1, 2 * N + 2], axis=1)
-    tests = {"LP": curve.turning(tangents[:, n]), "BP": signs[:, 0]}
+    tests = {"LP": curve.turning(tangents[:, n]), "BP": signs[:, 0]} | curve.guards(u)
     count = _quiet(_noticed(curve, np.vstack([here.u, u]), start), _changes(here, tests))
     if not count:
         return Stretch([], np.array([length]))

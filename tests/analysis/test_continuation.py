@@ -544,3 +544,36 @@ def test_no_second_branch_is_an_error():
 
     with pytest.raises(NumericsError, match="no fixed point"):
         continue_fixed_points(isolated, "a", (-1, 1))
+
+
+def test_neutral_saddles_of_large_systems():
+    """Forty decoupled states: the growing one meets every decaying one."""
+    rates = np.linspace(0.5, 5.0, 39)
+
+    @ax.flow(state={"y": (), "x": (39,)}, parameters={"mu": 0.1})
+    def saddle(t, s, p):
+        return {"y": p.mu * s.y + s.y**2, "x": -rates * s.x}
+
+    found = [point.parameters["mu"] for point in continue_fixed_points(saddle, "mu", (0.1, 2.0)).special("NSE")]
+    assert found == pytest.approx(rates[rates < 2.0], rel=1e-10)
+
+
+@pytest.mark.parametrize("rest", [0, 30])
+def test_fixed_points_on_the_guard_of_an_event_are_named(rest):
+    """v = I / (1 + a) reaches the threshold; what only looks on is no guard."""
+
+    @ax.flow(
+        state={"v": (), "w": (), "others": (rest,)},
+        parameters={"I": 0.2, "a": 0.5, "top": 1.0},
+        events={
+            "spike": ax.event(lambda t, s, p: s.v - p.top, direction="up", reset=lambda t, s, p: {"v": 0.0 * s.v}),
+            "half": ax.event(lambda t, s, p: s.v - p.top / 2),
+        },
+    )
+    def neuron(t, s, p):
+        return {"v": p.I - s.v - s.w, "w": p.a * s.v - s.w, "others": -s.others}
+
+    branch = continue_fixed_points(neuron, "I", (0.0, 3.0))
+    assert branch.labels == ["EP1", "BE1", "EP2"]
+    assert branch["BE1"].parameters["I"] == pytest.approx(1.5, rel=1e-12)
+    assert "event 'spike'" in branch["BE1"].note
