@@ -3,7 +3,8 @@
 A driver is a function of a module of its own, whose parameters are annotated ``Doubles``, ``Integers`` (memory)
 or ``int``, and which returns an ``int``. It works on bare memory through indexing, and calls kernels by
 :func:`attrax.engine.memory.call`. It is compiled once, for all systems; numba is imported only if the cache does
-not hold the machine code of this very source.
+not hold the machine code of this very source. Loops are vectorised, unless the module says ``VECTORISED = False``, as
+where they are short.
 """
 
 from __future__ import annotations
@@ -66,13 +67,18 @@ def _sources(module: str) -> dict[str, str]:
 
 def _compile(module: str, name: str) -> bytes:
     """Machine code of a driver, after a line with the name of its C function and its number of parameters."""
-    from numba import njit, types
+    from numba import config, njit, types
 
     native.compilations += 1
-    function = getattr(importlib.import_module(module), name)
+    home = importlib.import_module(module)
+    function = getattr(home, name)
     hints = get_type_hints(function)
     parameters = [types.int64 if hints[p] is int else hints[p] for p in inspect.signature(function).parameters]
-    compiled = njit(types.int64(*parameters), error_model="numpy")(function)
+    usual, config.LOOP_VECTORIZE = config.LOOP_VECTORIZE, int(getattr(home, "VECTORISED", True))
+    try:
+        compiled = njit(types.int64(*parameters), error_model="numpy")(function)
+    finally:
+        config.LOOP_VECTORIZE = usual
     result = compiled.overloads[compiled.signatures[0]]
     symbol = result.fndesc.llvm_cfunc_wrapper_name
     code = native.compile_keeping(result.library.get_llvm_str(), symbol)

@@ -122,8 +122,8 @@ def adaptive(
 
     With ``watched``, there are ``events`` to be located and others at the times ``schedule``. Where none acts on the
     trajectory, steps in which they may lie are put ``aside`` until all lanes are taken. The times of events (with
-    ``state_too``, also the states) go to the rows of the members at ``places``, one for each event, which have ``rooms``
-    for so many, ``filed`` of them; those for which there is no room go to ``log``, numbers of member and event to
+    ``state_too``, also the states) go to the rows of the members in the memory of each event at ``places``, which have
+    room for ``rooms`` and hold ``filed``; those that find none go to ``log``, numbers of member and event to
     ``entries``, ``logged`` of them; when there is no ``room`` for more, the call ends early.
     """
     step, prepare, interpolate = kernels[0], kernels[1], kernels[2]

@@ -6,7 +6,14 @@ from ...engine.memory import Doubles, Integers, at
 
 
 def nearest(
-    states: Doubles, members: int, n: int, cell: Doubles, points: Doubles, owners: Integers, count: int, labels: Integers
+    states: Doubles,
+    members: int,
+    n: int,
+    cell: Doubles,
+    points: Doubles,
+    owners: Integers,
+    count: int,
+    labels: Integers,
 ) -> int:
     """The owner of the nearest of ``count`` points, in units of cells, to each state; -1 if none is within a cell."""
     for m in range(members):

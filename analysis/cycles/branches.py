@@ -186,7 +186,7 @@ def _along(problems: Sequence[Collocation], points: Sequence[Point]) -> tuple[np
     extremes, norms = np.empty((len(points), 2, n)), np.empty(len(points))
     meshes, profiles = np.empty((len(points), finest + 1)), np.empty((len(points), finest * degree + 1, n))
     for size in np.unique(sizes):
-        here = np.flatnonzero(sizes == size)
+        here = np.flatnonzero(sizes == size).tolist()
         extremes[here], norms[here], meshes[here], profiles[here] = described(
             [problems[k].mesh for k in here], [problems[k].profile(points[k].u) for k in here], finest, degree
         )

@@ -50,8 +50,8 @@ class Basis:
     integrals : ndarray
         Integrals of the polynomials (m + 1,).
     flat : ndarray
-        ``values``, ``slopes``, ``places``, ``weights``, ``integrals`` and the weights of the m-th derivative, as drivers
-        read them.
+        ``values``, ``slopes``, ``places``, ``weights``, ``integrals`` and the coefficients of the m-th derivative, as
+        drivers read them.
     """
 
     values: Matrix

@@ -15,6 +15,8 @@ from numba.extending import register_jitable
 
 from ...engine.memory import Doubles, Integers, at, call
 
+VECTORISED = False
+
 
 def correct(
     kernel: int,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,8 @@ EVERY = 3
 """Steps between two adaptations of the mesh."""
 ERROR, FINER = 3e-4, 8
 """Error of the profile, relative to its range, that a mesh may have, and by how much finer it may become for that."""
+SMALL = 6
+"""States up to which compiled code computes many points at a time: of larger systems, one takes long enough."""
 TRIVIAL, HOPELESS = 1e-4, 1e-2
 """Error of the trivial multiplier from which on a mesh becomes finer: nearby solutions grow and shrink fast. Beyond the
 larger one multipliers are not looked at."""
@@ -194,8 +197,8 @@ class Cycles(Curve):
     # -- equations ---------------------------------------------------------------------------------------------
 
     def ahead(self, here, start, length, stepping, most):
-        plain = not self.rates.generators and here.data.problem is self.problem and self.n > 1
-        if not plain or self.steps < 2 or self.shrunk:
+        small = 1 < self.n <= SMALL and not self.rates.generators
+        if not small or here.data.problem is not self.problem or self.steps < 2 or self.shrunk:
             return super().ahead(here, start, length, stepping, most)
         return stretch(self, here, start, length, stepping, most)
 
@@ -224,7 +227,7 @@ class Cycles(Curve):
         orbit = Orbit(problem, values, int(unstable), period, run.flow)
         return Point(run.u, tangent, {name: float(test) for name, test in tests.items()}, orbit, run.residual)
 
-    def tests(self, values: Vector, turning: Vector, orientation: Vector) -> tuple[Vector, dict[str, Vector]]:
+    def tests(self, values: Vector, turning: Any, orientation: Any) -> tuple[Vector, dict[str, Vector]]:
         """How many of the multipliers (..., n) are unstable, and test functions, at any number of points."""
         others = nontrivial(values, self.trivial)
         return (abs(others) > 1).sum(axis=-1), {

@@ -38,7 +38,8 @@ def described(
     """Of many profiles: smallest and largest values (2, n), norm (1); each on a finer adapted mesh (M + 1).
 
     ``sizes`` are the number of profiles, intervals N, points of an interval m, dimension n, values in an interval among
-    which extrema are looked for (by their basis ``dense``), intervals M of the finer meshes. ``memory`` as in `adapted`.
+    which extrema are looked for (by their basis ``dense``), intervals M of the finer meshes; ``memory`` as in
+    `adapted`.
     """
     count, N, m, n, rows, M = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
     for point in range(count):

@@ -16,6 +16,8 @@ from ..continuation.steps import SHARPEST_TURN, factor
 from .collocation_drivers import correct, triangular
 from .mesh_drivers import half_way, move, refill, spread
 
+VECTORISED = False
+
 factor = register_jitable(factor)
 correct = register_jitable(correct)
 triangular = register_jitable(triangular)
@@ -61,8 +63,8 @@ def cycles(
     ``mesh``, ``rows`` and ``targets`` (phase condition, then a free row), ``largest``, ``reference``, ``halves`` and
     ``frame`` are those of `Cycles` and change along. Every point is a row of ``out``: u, tangent, sizes of the states
     (n), residual, sign of the determinant, length of the step after it; of ``meshes``; of ``flows``; of ``products``
-    (see `triangular`, logarithms last). ``metric`` holds 4 (U), ``scratch`` 2 + 2 (iterations + N n^2) + (N + 5) n^2 +
-    2 U + 8 (N + 1) n numbers, for U unknowns. Returns how many points there are, negative where the mesh needs another size.
+    (see `triangular`, logarithms last). ``metric`` holds 4 U numbers, for U unknowns, ``scratch`` 2 (iterations + 2) +
+    (3 N + 5) n^2 + 2 n + 3 U. Returns how many points there are, negative where the mesh needs another size.
     """
     N, m, n, b, phases, wanted, steps = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6]
     every, least, most, steady = sizes[7], sizes[8], sizes[9], sizes[10]

@@ -39,7 +39,7 @@ def stretch(curve: Cycles, here: Point, start: Point, length: float, how: Steppi
     options += [curve.shortest, LONGEST, STILL[0], STILL[1] * curve.width, ERROR, curve.width]
     rows, targets, frame = np.zeros((b, size)), np.zeros(b), curve.multipliers.frame.copy()
     rows[:-1], targets[:-1] = curve._conditions
-    scratch = np.empty(4 * (how.iterations + 1) + (3 * N + 7) * n * n + 3 * size + 8 * (N + 1) * n)
+    scratch = np.empty(2 * (how.iterations + 2) + (3 * N + 5) * n * n + 2 * n + 3 * size)
     computed = driver("attrax.analysis.cycles.stretch_drivers", "cycles")(
         *(held.kernel.kernels["values"], held.work, held.kernel.field, WIDTH, np.array(sizes)),
         *(np.array([N, n, ROUNDS]), np.array(options, dtype=float), problem.basis.flat, problem.closing),

@@ -478,12 +478,15 @@ class _Spectra:
         total = how.transient + self.interval * points
         passed = 0.0
 
+        def tell(_: float) -> None:
+            tick(min(1.0, passed / total))
+
         def go(duration: float, times: int, points: int) -> np.ndarray:
             nonlocal passed
             grown = np.empty((len(y), points, how.k + 1))
             done = 0
             while done < points:
-                found = run.go(duration, times, points - done, lambda _: tick(min(1.0, passed / total)))
+                found = run.go(duration, times, points - done, tell)
                 grown[:, done : done + found.shape[1]] = found
                 passed += duration * times * found.shape[1]
                 done += found.shape[1]

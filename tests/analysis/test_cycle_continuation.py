@@ -93,6 +93,19 @@ def test_the_fold_coefficient_of_isochronous_cycles_is_that_of_the_radius():
     assert "isochronous" in fold.note
 
 
+def test_the_fold_coefficient_does_not_depend_on_a_step_ahead():
+    """What only advances with the cycle changes nothing."""
+
+    @ax.flow(state={**folding.state, "place": ()}, parameters={"mu": -0.2, "twist": 0.5}, initial={"x": 0.85})
+    def stepping(t, s, p):
+        return {**folding.function(t, s, p), "place": 0.3 + 0.2 * (s.x**2 + s.y**2) + 0.1 * s.x}
+
+    ahead = [lambda s: {"place": 1.0}]
+    cycle = find_cycle(stepping, period=5.7, symmetry=ahead)
+    (fold,) = continue_cycles(stepping, "mu", (-0.5, -0.1), start=cycle, symmetry=ahead).special("LPC")
+    assert fold.coefficients["b"] == pytest.approx(2.0, rel=1e-8)
+
+
 def test_torus_bifurcation_of_langfords_system():
     branch = continue_cycles(langford, "a", (0.3, 1.2))
     (torus,) = branch.special("NS")

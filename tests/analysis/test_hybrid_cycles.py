@@ -181,7 +181,7 @@ robot = ax.systems.robots.single_wheel.with_initial(phi=0.0, omega=60.0).with_ev
 
 
 def across(omega, x, kappa):
-    """By SciPy: from the wall on the left to the one on the right; speed and neuron after it, mirrored, and the time."""
+    """By SciPy: from the wall on the left to that on the right; speed and neuron after it, mirrored, and the time."""
 
     def rates(t, y):
         phi, omega, x = y
