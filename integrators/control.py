@@ -84,13 +84,7 @@ def adaptive_workspace(
         .lanes(g=events, gold=events, rate=events, flag=watched)
         .lanes(fired=acting * events, gap=acting * events, widest=acting * events, due=acting * events)
         .lanes(stop=acting, kick=acting, **(searching if acting else {}))
-        .lanes(
-            told=1,
-            hold=1,
-            yold=n,
-            kold=n if again and isinstance(method, Rosenbrock) else 0,
-            K=scheme.kept(method) * n if dense else 0,
-        )
+        .lanes(told=1, hold=1, yold=n, kold=n if again else 0, K=scheme.kept(method) * n if dense else 0)
         .lanes(theta=1, **({} if acting else searching), ytheta=n, Q=rows(method) * n if dense or again else 0)
         .lanes(
             gtheta=events, which=watched, when=watched, lands=acting, gone=acting * events, gone_rate=acting * events
@@ -209,10 +203,7 @@ def _step(
     }
     if dense or again:
         outputs |= {"told": [t], "hold": [used], "yold": y}
-        if not again:
-            outputs["K"] = [v for vector in trial.kept for v in vector]
-        elif isinstance(method, Rosenbrock):
-            outputs["kold"] = k
+        outputs |= {"kold": k} if again else {"K": [v for vector in trial.kept for v in vector]}
     if dense:
         due = b.ge(b.mul(shared["direction"], b.sub(new_t, lane["sample_time"])), b.constant(0.0))
         attention = b.or_(attention, b.and_(accepted, due))
@@ -263,11 +254,7 @@ def _prepare(rhs: Program, method: Method, again: bool) -> Program:
     (t,), (h,) = b.input("told", 1), b.input("hold", 1)
     kept: Sequence[Values]
     if again:
-        if isinstance(method, Rosenbrock):
-            k = b.input("kold", n)
-        else:
-            k = explicit.Stages(b, rhs, method, t, y, h, p).derivative(t, y)
-        kept = _scheme(method).attempt(b, rhs, method, t, b.add(t, h), y, h, p, k).kept
+        kept = _scheme(method).attempt(b, rhs, method, t, b.add(t, h), y, h, p, b.input("kold", n)).kept
     else:
         flat = b.input("K", count * n)
         kept = [flat[i * n : (i + 1) * n] for i in range(count)]
