@@ -47,8 +47,8 @@ step("map", lambda: ax.simulate(logistic, 100))
 step("map again", lambda: ax.simulate(logistic, 200, t_start=50, parameters={"r": 3.9}, sample=5))
 step("diagram", lambda: ax.analysis.orbit_diagram(logistic, "r", [3.0, 3.5]))
 step("diagram again", lambda: ax.analysis.orbit_diagram(logistic, "r", [2.0, 3.5, 3.7], points=7, transient=20))
-step("section", lambda: ax.analysis.poincare_section(lorenz, "z > 27", points=5))
-step("section again", lambda: ax.analysis.poincare_section(lorenz, "z > 27", points=9, initial={"x": 2.0}, rtol=1e-6))
+step("section", lambda: ax.analysis.poincare_section(lorenz, "z > 27", points=50))
+step("section again", lambda: ax.analysis.poincare_section(lorenz, "z > 27", points=90, initial={"x": 2.0}, rtol=1e-6))
 modules = [name for name in ("numba", "jax", "llvmlite") if name in sys.modules]
 print(json.dumps([counts, numbers, modules]))
 """
