@@ -76,7 +76,9 @@ def basis(degree: int) -> Basis:
     places, weights = (places + 1) / 2, weights / 2
     values, slopes = lagrange(degree, places), lagrange(degree, places, 1)
     integrals, highest = weights @ values, lagrange(degree, np.zeros(1), degree)[0]
-    flat = np.concatenate([values.ravel(), slopes.ravel(), places, weights, integrals, highest])
+    powers = _polynomials(degree, 0)
+    parts = values, slopes, places, weights, integrals, highest, powers
+    flat = np.concatenate([part.ravel() for part in parts])
     return Basis(values, slopes, places, weights, integrals, flat)
 
 
@@ -467,7 +469,7 @@ class Collocation:
         report, steps = np.zeros(2 * iterations + 4), np.empty((2, len(u)))
         flow, factors = np.empty((self.points, n)), np.empty((self.intervals, n, 2 * n))
         done = driver(DRIVERS, "correct")(
-            *(held.kernel.kernels["values"], held.work, held.kernel.field, WIDTH),
+            *(held.kernel.kernels["values"], held.work, held.kernel.field),
             *(held.sizes, self.mesh, self.basis.flat, self.closing, u),
             *(np.ascontiguousarray(rows), np.ascontiguousarray(targets, dtype=float), scale),
             *(np.array([tolerance, float(iterations)]), held.memory, flow, factors, steps, report),
@@ -515,11 +517,12 @@ class Collocation:
         sizes = np.array([self.intervals, self.degree, d, b, k])
         memory = np.empty(scratch(*sizes.tolist()))
         factors, out = np.empty((self.intervals, d, 2 * d)), np.empty((k, self.nodes * d + b))
-        report = np.zeros(2)
+        report, inside = np.zeros(2), self.points * d
         good = driver(DRIVERS, "solve")(
             *(sizes, self.basis.flat, np.ascontiguousarray(np.eye(d) if closing is None else closing, dtype=float)),
-            *(np.ascontiguousarray(jacobian * h[:, None, None]), np.ascontiguousarray(columns)),
-            *(np.ascontiguousarray(rows), np.array(corner, dtype=float, order="C"), memory, factors, out, report),
+            *(self._in_lanes(jacobian * h[:, None, None]), self._in_lanes(columns[:inside])),
+            *(np.ascontiguousarray(columns[inside:], dtype=float), np.ascontiguousarray(rows, dtype=float)),
+            *(np.array(corner, dtype=float, order="C"), memory, factors, out, report),
         )
         if not good:
             raise np.linalg.LinAlgError("singular")
@@ -530,6 +533,14 @@ class Collocation:
         h = np.repeat(np.diff(self.mesh), self.degree)
         rows = (density * h.reshape(-1, *[1] * (density.ndim - 1))).reshape(self.points * density.shape[1], -1)
         return np.concatenate([rows, np.zeros((density.shape[1], rows.shape[1]))])
+
+    def _in_lanes(self, values: np.ndarray) -> np.ndarray:
+        """Numbers of every interval, for the compiled elimination: eight intervals beside each other."""
+        own = values.reshape(self.intervals, values.size // self.intervals)
+        places = -(-self.intervals // 8)
+        lanes = np.zeros((8 * places, own.shape[1]))
+        lanes[: self.intervals] = own
+        return np.ascontiguousarray(lanes.reshape(8, places, own.shape[1]).transpose(1, 2, 0))
 
     def _held(self) -> _Held:
         if "held" not in self._memory:
@@ -548,16 +559,17 @@ class _Held:
         self.kernel = _kernel(problem.rates.values)
         self.work = self.kernel.memory()
         self.sizes = np.array([problem.intervals, problem.degree, n, b])
-        q, points = b + 2, problem.points
-        own = points * n * n + (points * n + n) * q + b * q
-        self.memory = np.empty(own + scratch(problem.intervals, problem.degree, n, b, 2))
+        N, m, q = problem.intervals, problem.degree, b + 2
+        lanes = -(-N // 8) * m * n * (n + q) + (m + 1) * n + 8
+        self.memory = np.empty(8 * lanes + (n + b) * q + scratch(N, m, n, b, 2))
 
 
 def scratch(N: int, m: int, n: int, b: int, k: int) -> int:
     """How many numbers the elimination needs."""
-    q, w = b + k, (m + 1) * n + b + k
-    last = N * m * n * w + N * 2 * n * (3 * n + q) + b * (N + 1) * n + (2 * n + b) * (2 * n + q)
-    return last + max(b * w, n * (2 * n + q)) + 8
+    q, G = b + k, -(-N // 8)
+    w = (m + 1) * n + q
+    lanes = G * m * n * w + G * 2 * n * (3 * n + q) + n * (2 * n + q) + b * w + b * (G + 1) * n + b * q
+    return 8 * (lanes + 2 + w + n + (G + 1) * n) + (9 * n + b) * (9 * n + q + 8)
 
 
 def extrema(profile: Matrix, degree: int) -> tuple[Vector, Vector]:

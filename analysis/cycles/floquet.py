@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Vector = np.ndarray
 Matrix = np.ndarray
 
-DRIVERS = "attrax.analysis.cycles.collocation_drivers"
+DRIVERS = "attrax.analysis.cycles.floquet_drivers"
 APART = 1e-9
 """Multipliers stand apart if what couples them is below this."""
 ROUNDS = 60
@@ -194,7 +194,7 @@ class Multipliers:
         count = len(factors)
         sizes = np.array([count, n, rounds])
         product, logarithms = np.empty((2, n, n)), np.empty(n)
-        memory = np.empty((count + 5) * n * n + 2 * n)
+        memory = np.empty((count + 5) * n * n + 7 * n)
         frame = self.frame.copy()
         if not driver(DRIVERS, "triangular")(sizes, np.ascontiguousarray(factors), frame, memory, product, logarithms):
             return None

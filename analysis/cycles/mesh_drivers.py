@@ -8,6 +8,10 @@ from numba.extending import register_jitable
 
 from ...engine.memory import Doubles, Integers, at
 
+OVERSHOOT = 0.61
+"""How far a polynomial rises above the largest of five equidistant values at most, in units of their range: half of what
+their Lebesgue constant, 2.208, exceeds 1 by."""
+
 
 def adapted(
     sizes: Integers, options: Doubles, basis: Doubles, mesh: Doubles, profile: Doubles, memory: Doubles, out: Doubles
@@ -50,7 +54,7 @@ def described(
         if M > N:
             spread(N, m, n, 1, M, M, 0.0, basis, mesh, profile, memory)
             refill(N, M, mesh, memory, other)
-            move(N, m, n, mesh, profile, M, other, out)
+            move(N, m, n, basis, mesh, profile, M, other, out)
         else:
             for k in range(N + 1):
                 other[k] = mesh[k]
@@ -126,7 +130,7 @@ def refill(N, count, mesh, grown, out):
 
 
 @register_jitable
-def move(N, m, n, mesh, profile, count, other, out):
+def move(N, m, n, basis, mesh, profile, count, other, out):
     """Values of a profile at the nodes of another mesh, of ``count`` intervals."""
     i = 0
     for k in range(count):
@@ -134,13 +138,14 @@ def move(N, m, n, mesh, profile, count, other, out):
             tau = other[k] + (other[k + 1] - other[k]) * j / m
             while i < N - 1 and mesh[i + 1] <= tau:
                 i += 1
-            _evaluate(m, n, (tau - mesh[i]) / (mesh[i + 1] - mesh[i]), at(profile, i * m * n), at(out, (k * m + j) * n))
+            inside = (tau - mesh[i]) / (mesh[i + 1] - mesh[i])
+            _evaluate(m, n, basis, inside, at(profile, i * m * n), at(out, (k * m + j) * n))
     for s in range(n):
         out[count * m * n + s] = profile[N * m * n + s]
 
 
 @register_jitable
-def half_way(N, m, n, mesh, profile, out):
+def half_way(N, m, n, basis, mesh, profile, out):
     """How far states at the ends of the intervals are from those half a period later."""
     i = 0
     for k in range(N + 1):
@@ -149,7 +154,8 @@ def half_way(N, m, n, mesh, profile, out):
             i = 0
         while i < N - 1 and mesh[i + 1] <= tau:
             i += 1
-        _evaluate(m, n, (tau - mesh[i]) / (mesh[i + 1] - mesh[i]), at(profile, i * m * n), at(out, k * n))
+        inside = (tau - mesh[i]) / (mesh[i + 1] - mesh[i])
+        _evaluate(m, n, basis, inside, at(profile, i * m * n), at(out, k * n))
         for s in range(n):
             out[k * n + s] = profile[k * m * n + s] - out[k * n + s]
 
@@ -165,15 +171,15 @@ def _jump(N, n, periodic, mesh, high, i, s):
 
 
 @register_jitable
-def _evaluate(m, n, x, nodes, out):
+def _evaluate(m, n, basis, x, nodes, out):
     """The polynomial through values at m + 1 equidistant points of [0, 1], at ``x``."""
+    powers = at(basis, 2 * m * (m + 1) + 2 * m + 2 * (m + 1))
     for s in range(n):
         out[s] = 0.0
     for k in range(m + 1):
-        value = 1.0
-        for j in range(m + 1):
-            if j != k:
-                value *= (m * x - j) / (k - j)
+        value = 0.0
+        for power in range(m, -1, -1):
+            value = value * x + powers[power * (m + 1) + k]
         for s in range(n):
             out[s] += value * nodes[k * n + s]
 
@@ -182,25 +188,37 @@ def _evaluate(m, n, x, nodes, out):
 def _extrema(N, m, n, rows, dense, profile, out):
     """The largest one of values at equal distances, and the top of the parabola through it and its neighbours."""
     for s in range(n):
-        low = top = profile[s]
+        lowest = highest = 0
         for node in range(1, N * m + 1):
-            low, top = min(low, profile[node * n + s]), max(top, profile[node * n + s])
+            lowest = node if profile[node * n + s] < profile[lowest * n + s] else lowest
+            highest = node if profile[node * n + s] > profile[highest * n + s] else highest
+        size = profile[highest * n + s] - profile[lowest * n + s]
         for side in range(2):
-            sign = 2.0 * side - 1.0
-            best = sign * (top if side == 1 else low)
+            sign, node = 2.0 * side - 1.0, highest if side == 1 else lowest
+            best = sign * profile[node * n + s]
             if m > 1:  # else samples, perhaps with jumps between them
-                best = _between(N, m, n, rows, dense, profile, s, sign, 0.1 * (top - low))
+                best = _between(N, m, n, rows, dense, profile, s, sign, min(node // m, N - 1), 0.1 * size)
             out[side * n + s] = sign * best
 
 
 @register_jitable
-def _between(N, m, n, rows, dense, profile, s, sign, most):
-    """The largest value of ``sign`` times a component; beyond that at equal distances by less than ``most``."""
+def _between(N, m, n, rows, dense, profile, s, sign, first, most):
+    """The largest value of ``sign`` times a component; beyond that at equal distances by less than ``most``.
+
+    Where it is not, the values at the nodes tell; ``first`` is the interval where it is most likely.
+    """
     best, place = -1e308, 0
-    for k in range(N * rows):
-        value = sign * _dense_value(m, n, rows, dense, profile, k, s)
-        if value > best:
-            best, place = value, k
+    for turn in range(N):
+        i = first if turn == 0 else turn - 1 if turn <= first else turn
+        low = top = sign * profile[i * m * n + s]
+        for node in range(i * m + 1, i * m + m + 1):
+            low, top = min(low, sign * profile[node * n + s]), max(top, sign * profile[node * n + s])
+        if m <= 4 and top + OVERSHOOT * (top - low) < best:
+            continue
+        for k in range(i * rows, (i + 1) * rows):
+            value = sign * _dense_value(m, n, rows, dense, profile, k, s)
+            if value > best:
+                best, place = value, k
     place += 1 if place % rows == 0 else -1 if place % rows == rows - 1 else 0
     a = sign * _dense_value(m, n, rows, dense, profile, place - 1, s)
     b = sign * _dense_value(m, n, rows, dense, profile, place, s)

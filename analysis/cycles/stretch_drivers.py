@@ -13,7 +13,8 @@ from numba.extending import register_jitable
 
 from ...engine.memory import Doubles, Integers, at
 from ..continuation.steps import SHARPEST_TURN, factor
-from .collocation_drivers import correct, triangular
+from .collocation_drivers import correct
+from .floquet_drivers import triangular
 from .mesh_drivers import half_way, move, refill, spread
 
 VECTORISED = False
@@ -27,7 +28,6 @@ def cycles(
     kernel: int,
     work: Doubles,
     field: Integers,
-    width: int,
     sizes: Integers,
     turns: Integers,
     options: Doubles,
@@ -64,7 +64,7 @@ def cycles(
     ``frame`` are those of `Cycles` and change along. Every point is a row of ``out``: u, tangent, sizes of the states
     (n), residual, sign of the determinant, length of the step after it; of ``meshes``; of ``flows``; of ``products``
     (see `triangular`, logarithms last). ``metric`` holds 4 U numbers, for U unknowns, ``scratch`` 2 (iterations + 2) +
-    (3 N + 5) n^2 + 2 n + 3 U. Returns how many points there are, negative where the mesh needs another size.
+    (3 N + 5) n^2 + 7 n + 3 U. Returns how many points there are, negative where the mesh needs another size.
     """
     N, m, n, b, phases, wanted, steps = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6]
     every, least, most, steady = sizes[7], sizes[8], sizes[9], sizes[10]
@@ -76,7 +76,7 @@ def cycles(
     report = at(scratch, 0)
     factors = at(report, 2 * int(options[1]) + 4)
     rotations = at(factors, 2 * N * n * n)
-    other = at(rotations, (N + 5) * n * n + 2 * n)
+    other = at(rotations, (N + 5) * n * n + 7 * n)
     further = at(other, U)
     fresh = at(further, U)
     row, target = at(rows, (b - 1) * U), b - 1
@@ -92,7 +92,7 @@ def cycles(
             row[k] = tangent[k] / (scale[k] * scale[k])
             targets[target] += row[k] * point[k]
         effort = correct(
-            *(kernel, work, field, width, sizes, mesh, basis, closing, point, rows, targets, typical, options),
+            *(kernel, work, field, sizes, mesh, basis, closing, point, rows, targets, typical, options),
             *(memory, flow, factors, update, report),
         )
         if effort <= 0 or (phases and not point[inside] > 0.0):
@@ -113,7 +113,7 @@ def cycles(
             if period >= options[9] * shortest or (period > options[10] * shortest and still):
                 return number
             shortest = min(shortest, period)
-        half_way(N, m, n, mesh, point, fresh)
+        half_way(N, m, n, basis, mesh, point, fresh)
         if steps > 1 and _collapsed(N, m, n, basis, mesh, reference, point, halves, fresh, largest):
             return number
         product = at(products, number * product_size)
@@ -141,14 +141,14 @@ def cycles(
             if not (0.6 * N < count < 1.25 * N or (steady and count < N)):
                 return -number - 1
             refill(N, N, mesh, further, fresh)
-            move(N, m, n, mesh, u, N, fresh, other)
-            move(N, m, n, mesh, tangent, N, fresh, further)
+            move(N, m, n, basis, mesh, u, N, fresh, other)
+            move(N, m, n, basis, mesh, tangent, N, fresh, further)
             for k in range(inside):
                 u[k], tangent[k] = other[k], further[k]
             for i in range(N + 1):
                 mesh[i] = fresh[i]
             _slope(N, m, n, basis, mesh, u, further)
-            half_way(N, m, n, mesh, u, fresh)
+            half_way(N, m, n, basis, mesh, u, fresh)
             _grown(N, m, n, u, largest)
             _measure(N, m, n, b, basis, mesh, u, largest, options[13], scale, typical)
             _unit(U, tangent, scale)

@@ -9,7 +9,6 @@ import numpy as np
 from ...engine.driver import driver
 from ..continuation.pseudo_arclength import Point, Stepping, Stretch
 from .branches import Orbit
-from .collocation import WIDTH
 from .floquet import ROUNDS, spectra
 
 if TYPE_CHECKING:
@@ -39,9 +38,9 @@ def stretch(curve: Cycles, here: Point, start: Point, length: float, how: Steppi
     options += [curve.shortest, LONGEST, STILL[0], STILL[1] * curve.width, ERROR, curve.width]
     rows, targets, frame = np.zeros((b, size)), np.zeros(b), curve.multipliers.frame.copy()
     rows[:-1], targets[:-1] = curve._conditions
-    scratch = np.empty(2 * (how.iterations + 2) + (3 * N + 5) * n * n + 2 * n + 3 * size)
+    scratch = np.empty(2 * (how.iterations + 2) + (3 * N + 5) * n * n + 7 * n + 3 * size)
     computed = driver("attrax.analysis.cycles.stretch_drivers", "cycles")(
-        *(held.kernel.kernels["values"], held.work, held.kernel.field, WIDTH, np.array(sizes)),
+        *(held.kernel.kernels["values"], held.work, held.kernel.field, np.array(sizes)),
         *(np.array([N, n, ROUNDS]), np.array(options, dtype=float), problem.basis.flat, problem.closing),
         *(here.u.copy(), here.tangent.copy(), problem.mesh.copy(), rows, targets, curve.largest.copy()),
         *(curve.reference.copy(), curve.halves.copy(), frame, np.empty((4, size)), held.memory, scratch),
