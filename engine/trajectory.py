@@ -168,6 +168,7 @@ def dataset(layout: Layout, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
     ValueError
         An array does not fit the layout.
     """
+    import pandas as pd
     import xarray as xr
     from xarray.indexes import PandasIndex
 
@@ -196,7 +197,7 @@ def dataset(layout: Layout, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
     indexes = {}
     for name in layout.coords:
         if variables[name].dims == (name,):
-            indexes[name] = PandasIndex(variables[name].values, name)
+            indexes[name] = PandasIndex(pd.Index(variables[name].values, name=name), name)
             variables |= indexes[name].create_variables({name: variables[name]})
     # the public constructor looks for conflicts, which costs several times as much as a short integration
     return xr.Dataset._construct_direct(variables, set(layout.coords), None, dict(layout.attrs), indexes)

@@ -174,20 +174,27 @@ class Record:
     points: list[Point] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
 
+    def __len__(self) -> int:
+        return sum(point.count for point in self.points)
+
+    @property
+    def unstable(self) -> np.ndarray:
+        """Number of unstable eigenvalues at each point."""
+        return np.hstack([point.data.unstable for point in self.points])
+
     def add(self, events: Iterable[Event], points: Iterable[Point]) -> None:
         """Append special points, and the ordinary ones after them."""
         for event in events:
             before, after = event.sides or (event.point, event.point)
             verdict = (before.data.unstable, after.data.unstable)
-            place = len(self.points)
-            self.marks.append(Mark(place, event.kind, event.refined, event.coefficients, event.note, verdict))
+            self.marks.append(Mark(len(self), event.kind, event.refined, event.coefficients, event.note, verdict))
             self.points.append(event.point)
         self.points += points
 
     def reversed(self) -> Record:
         """The same in the other direction."""
-        last = len(self.points) - 1
-        points = [replace(point, tangent=-point.tangent) for point in reversed(self.points)]
+        last = len(self) - 1
+        points = [point.reversed() for point in reversed(self.points)]
         marks = [
             replace(mark, position=last - mark.position, unstable=mark.unstable[::-1]) for mark in reversed(self.marks)
         ]
@@ -195,7 +202,7 @@ class Record:
 
     def joined(self, other: Record) -> Record:
         """This, then the other."""
-        shift = len(self.points)
+        shift = len(self)
         marks = [replace(mark, position=mark.position + shift) for mark in other.marks]
         return Record(self.points + other.points, self.marks + marks)
 
@@ -223,12 +230,14 @@ def laid_out(
     """Layout and arrays of the data of a :func:`branch`."""
     marks = sorted(record.marks, key=lambda mark: mark.position)
     points = record.points
-    labels = _numbered([mark.kind for mark in marks])
-    n, count = system.dimension, len(points)
-    z = np.array([point.u for point in points]).reshape(count, -1)
+    labels = np.array(_numbered([mark.kind for mark in marks]), dtype=str)
+    n, count = system.dimension, len(record)
+    z, tangents = np.vstack([point.u for point in points]), np.vstack([point.tangent for point in points])
+    eigenvalues = np.vstack([point.data.eigenvalues for point in points])
+    residuals = np.hstack([point.residual for point in points])
     sizes: dict[str, int | None] = {
         "point": count,
-        "eigenvalue": len(points[0].data.eigenvalues),
+        "eigenvalue": eigenvalues.shape[1],
         "unknown": z.shape[1],
         "special": len(labels),
         "form": 0,
@@ -265,31 +274,19 @@ def laid_out(
     table_ = np.array([[mark.coefficients.get(name, np.nan) for name in forms] for mark in marks])
     sizes["form"] = len(forms)
     at = [mark.position for mark in marks]
-    on_points = np.full(count, "", dtype=object)
+    on_points = np.zeros(count, dtype=labels.dtype)
     on_points[at] = labels
     unknowns = [*system.component_names, *parameters, *extras]
     coords["unknown"] = Variable(("unknown",), str, {}, np.array(unknowns, dtype=str))
-    coords["special"] = Variable(("special",), str, {}, np.array(labels, dtype=str))
+    coords["special"] = Variable(("special",), str, {}, labels)
     coords["form"] = Variable(("form",), str, {}, np.array(forms, dtype=str))
     what = "multipliers" if system.kind == "map" else "eigenvalues of the Jacobian"
     for key, dims, kind, meaning, values in (
-        (
-            "eigenvalues",
-            ("point", "eigenvalue"),
-            complex,
-            what,
-            np.array([point.data.eigenvalues for point in points]),
-        ),
-        ("unstable", ("point",), np.int64, "number of unstable eigenvalues", [point.data.unstable for point in points]),
-        ("residual", ("point",), float, "largest component of the equations", [point.residual for point in points]),
-        (
-            "tangent",
-            ("point", "unknown"),
-            float,
-            "unit tangent, scaled",
-            np.array([point.tangent for point in points]).reshape(z.shape),
-        ),
-        ("label", ("point",), str, "", on_points.astype(str)),
+        ("eigenvalues", ("point", "eigenvalue"), complex, what, eigenvalues),
+        ("unstable", ("point",), np.int64, "number of unstable eigenvalues", record.unstable),
+        ("residual", ("point",), float, "largest component of the equations", residuals),
+        ("tangent", ("point", "unknown"), float, "unit tangent, scaled", tangents),
+        ("label", ("point",), str, "", on_points),
         ("position", ("special",), np.int64, "place along the branch", at),
         ("kind", ("special",), str, "", [mark.kind for mark in marks]),
         ("refined", ("special",), np.int8, "1 if it solves its defining equations", [mark.refined for mark in marks]),
@@ -318,6 +315,8 @@ def laid_out(
 
 def _observed(system: System, names: Sequence[str], z: np.ndarray) -> dict[str, np.ndarray]:
     """The observables of a system at points of a branch: (points, axes) by name."""
+    if not system.observable_shapes:
+        return {}
     n, count = system.dimension, len(z)
     p = np.tile(system.parameter_vector, (count, 1))
     p[:, [system.parameter_slices[name].start for name in names]] = z[:, n : n + len(names)]

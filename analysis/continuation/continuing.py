@@ -37,6 +37,7 @@ class Continuation(Iterator[Point]):
     make : callable
         Makes a fresh curve.
     beginning : Point
+        As such a curve has it.
     stepping : Stepping
     fresh : bool
         Whether the beginning is an ordinary point of the curve.
@@ -64,7 +65,9 @@ class Continuation(Iterator[Point]):
         self.beginning, self.fresh, self.origin, self.starts = beginning, fresh, origin, starts
         self.attrs = trajectory.provenance(system, **attrs, step=stepping.first, max_step=stepping.largest)
         self.records, self.endings = (Record(), Record()), ["interrupted", "interrupted"]
-        self._points = self._advance()
+        self.curve = make()
+        self._added = self._advance()
+        self._points = (point for points in self._added for some in points for point in some)
 
     def __next__(self) -> Point:
         return next(self._points)
@@ -75,7 +78,7 @@ class Continuation(Iterator[Point]):
         Parameters
         ----------
         progress : callable
-            Called with the fraction of the largest number of points, every twenty points.
+            Called with the fraction of the largest number of points, every twenty points or more.
         checkpoint : callable
             Called with the branch so far: after ten seconds, and then whenever a quarter more time has passed.
 
@@ -87,8 +90,10 @@ class Continuation(Iterator[Point]):
         start, due = time.monotonic(), CHECKPOINT
         try:
             with one_thread():
-                for count, _ in enumerate(self._points, 1):
-                    if progress and count % 20 == 0:
+                count = 0
+                for points in self._added:
+                    before, count = count, count + sum(point.count for point in points)
+                    if progress and count // 20 > before // 20:
                         progress(self.fraction)
                     if checkpoint and time.monotonic() - start >= due:
                         checkpoint(self.branch)
@@ -103,7 +108,7 @@ class Continuation(Iterator[Point]):
     def fraction(self) -> float:
         """Share of the largest number of points that has been computed; a direction that ended counts as whole."""
         done = [
-            min(1.0, len(record.points) / self.stepping.points) if ending == "interrupted" else 1.0
+            min(1.0, len(record) / self.stepping.points) if ending == "interrupted" else 1.0
             for record, ending in zip(self.records, self.endings, strict=True)
         ]
         return sum(done) / 2
@@ -112,19 +117,16 @@ class Continuation(Iterator[Point]):
     def branch(self) -> Branch:
         """What has been computed."""
         forward, backward = self.records
-        before, after = (side.points[0] if side.points else self.beginning for side in (backward, forward))
-        middle = Record([self.beginning])
+        whole = backward.reversed().joined(Record([self.beginning])).joined(forward)
+        unstable, place, last = whole.unstable.tolist(), len(backward), len(whole) - 1
         if kind := self._kind():
-            verdict = before.data.unstable, after.data.unstable
+            verdict = unstable[max(place - 1, 0)], unstable[min(place + 1, last)]
             known = (self.origin.coefficients, self.origin.note) if self.origin else ({}, "")
-            middle.marks.append(Mark(0, kind, True, *known, verdict))
-        whole = backward.reversed().joined(middle).joined(forward)
+            whole.marks.append(Mark(place, kind, True, *known, verdict))
         if not self._closed:
-            for place in sorted({0, len(whole.points) - 1}):
-                count = whole.points[place].data.unstable
-                whole.marks.append(Mark(place, "EP", unstable=(count, count)))
+            whole.marks += [Mark(end, "EP", unstable=(unstable[end], unstable[end])) for end in sorted({0, last})]
         endings = self._sentence("" if self._closed else self.endings[1]), self._sentence(self.endings[0])
-        return branch(self.system, self.names, self.make().extras, whole, endings, self.attrs)
+        return branch(self.system, self.names, self.curve.extras, whole, endings, self.attrs)
 
     # -- inside ---------------------------------------------------------------------------------------------
 
@@ -132,20 +134,21 @@ class Continuation(Iterator[Point]):
     def _closed(self) -> bool:
         return self.endings[0] == "closed"
 
-    def _advance(self) -> Iterator[Point]:
+    def _advance(self) -> Iterator[list[Point]]:
+        """The points that were added to a record."""
         for side, sign in enumerate((1.0, -1.0)):
-            curve, record = self.make(), self.records[side]
+            curve, record = self.make() if side else self.curve, self.records[side]
             if self.starts:
                 first = self.starts[side]
                 if first is None:
                     self.endings[side] = "no branch on this side"
                     continue
                 record.add((), [first])
-                yield first
+                yield [first]
                 steps = follow(curve, first, self.stepping)
             else:
                 here = replace(self.beginning, tangent=sign * self.beginning.tangent)
-                if self.fresh:
+                if self.fresh and side:
                     here = begin(curve, self.beginning.u, here.tangent)
                 steps = follow(curve, here, self.stepping, fresh=self.fresh)
             while True:
@@ -155,7 +158,7 @@ class Continuation(Iterator[Point]):
                     self.endings[side] = end.value
                     break
                 record.add(events, points)
-                yield from points
+                yield points
             if self._closed:
                 return
 
@@ -163,7 +166,7 @@ class Continuation(Iterator[Point]):
         """What special point the beginning is, if any."""
         if self.origin:
             return self.origin.kind
-        return "UZ" if any(self.beginning.u[k] == value for k, value in self.make().marks) else ""
+        return "UZ" if any(self.beginning.u[k] == value for k, value in self.curve.marks) else ""
 
     def _sentence(self, ending: str) -> str:
         """Why a branch ends, with the names of the parameters."""

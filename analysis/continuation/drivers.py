@@ -35,11 +35,11 @@ def points(
     ``field`` says where in ``work`` the kernel finds the unknowns and leaves the N - 1 equations and their derivatives
     (N - 1, N); ``sizes`` are N, the most points, the most iterations of Newton's method; ``options`` the length of the
     first step and of the longest. The scale becomes ``|u| weight`` where that is larger. Every point is a row of
-    ``out``: u, tangent, residual, sign of det(derivative over tangent), length of the step after it; and of
-    ``derivatives``. ``memory`` holds (N + 3) N numbers. Returns how many points there are.
+    ``out``: u, tangent, residual, sign of det(derivative over tangent), length of the step after it, number of
+    iterations; and of ``derivatives``. ``memory`` holds (N + 3) N numbers. Returns how many points there are.
     """
     N, wanted, most = sizes[0], sizes[1], sizes[2]
-    n, row = N - 1, 2 * N + 3
+    n, row = N - 1, 2 * N + 4
     length = options[0]
     z, f, d = at(work, field[0]), at(work, field[1]), at(work, field[2])
     matrix, right, normal, pivots = at(memory, 0), at(memory, N * N), at(memory, (N + 1) * N), at(memory, (N + 2) * N)
@@ -82,7 +82,7 @@ def points(
         for j in range(N):
             scale[j] = max(scale[j], fabs(point[j]) * weight[j])
         length = min(length * factor(effort, _cosine(N, tangent, at(point, N), scale)), options[1])
-        point[2 * N], point[2 * N + 1], point[2 * N + 2] = residual, sign, length
+        point[2 * N], point[2 * N + 1], point[2 * N + 2], point[2 * N + 3] = residual, sign, length, effort
         one = at(derivatives, number * n * N)
         for k in range(n * N):
             one[k] = d[k]

@@ -9,8 +9,9 @@ Continuation Methods, 2003; Kuznetsov, Elements of Applied Bifurcation Theory, 2
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,6 @@ EPSILON = float(np.finfo(float).eps)
 FINEST = 1e-7
 """Steps are not cut below this in order to tell events apart."""
 UNBOUNDED = "the derivatives grow beyond all bounds"
-CHUNK = (32, 128)
-"""How many points compiled code computes before it is looked at what happened between them: at first, at most."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,36 @@ class Point:
     residual: float
     isolated: bool = True
 
+    @property
+    def count(self) -> int:
+        """How many points these are."""
+        return 1
+
+    def __iter__(self) -> Iterator[Point]:
+        """One by one."""
+        return iter([self])
+
+    def reversed(self) -> Point:
+        """The same in the other direction."""
+        return replace(self, tangent=-self.tangent)
+
+
+@dataclass(eq=False, slots=True)
+class Points(Point):
+    """Points one after the other as arrays: all that a point has, with a further axis, the first; no test functions."""
+
+    residual: Any
+
+    @property
+    def count(self) -> int:
+        return len(self.u)
+
+    def __iter__(self) -> Iterator[Point]:
+        return map(Point, self.u, self.tangent, repeat({}), self.data, self.residual)
+
+    def reversed(self) -> Point:
+        return Points(self.u[::-1], -self.tangent[::-1], {}, self.data[::-1], self.residual[::-1])
+
 
 @dataclass(frozen=True, eq=False)
 class Event:
@@ -98,15 +127,19 @@ class Stretch:
     Attributes
     ----------
     points : list of Point
+        The last one by itself.
     lengths : ndarray
         Lengths (points + 1,) of the steps to them, and of the next step.
     interrupted : bool
         Whether the step after them needs a closer look.
+    next : tuple
+        What :func:`advance` would return for that step, if it is known.
     """
 
     points: list[Point]
     lengths: Vector
     interrupted: bool = True
+    next: tuple[Point, str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,10 +174,13 @@ class Curve:
         Values of unknowns at which a point is wanted.
     extras : tuple of str
         Names of the unknowns after the state and the parameters.
+    chunk : pair of int
+        How many points compiled code computes before it is looked at what happened between them: at first, at most.
     """
 
     scale: Vector
     extras: tuple[str, ...] = ()
+    chunk: tuple[int, int] = (32, 128)
     bounds: Sequence[tuple[int, float, float]] = ()
     marks: Sequence[tuple[int, float]] = ()
 
@@ -332,9 +368,10 @@ def follow(
     returns a sentence that says why the curve ends.
     """
     here, length = start, stepping.first
-    travelled, count, most = 0.0, 0, CHUNK[0]
+    travelled, count, most = 0.0, 0, curve.chunk[0]
     curve.adopt(start)
     while count < stepping.points:
+        known = None
         if fresh:
             stretch = curve.ahead(here, start, length, stepping, min(most, stepping.points - count))
             if stretch.points:
@@ -342,17 +379,18 @@ def follow(
                 here = curve.renewed(stretch.points[-1])
             length = float(stretch.lengths[-1])
             travelled += float(stretch.lengths[:-1].sum())
-            count += len(stretch.points)
+            count += len(stretch.lengths) - 1
             if count == stepping.points:
                 break
             if not stretch.interrupted:
-                most = min(2 * most, CHUNK[1])
+                most = min(2 * most, curve.chunk[1])
                 continue
-            most = CHUNK[0]
+            most, known = curve.chunk[0], stretch.next
         tried: list[str] = []
         largest = length
         while True:
-            there, story, effort = advance(curve, here, length, stepping.iterations)
+            there, story, effort = known or advance(curve, here, length, stepping.iterations)
+            known = None
             if there is not None and there.isolated:
                 break
             story = story or "the bordered Jacobian is singular to rounding"

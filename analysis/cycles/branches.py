@@ -13,7 +13,7 @@ from ...engine.layout import Variable
 from ...engine.system import System
 from ...engine.trajectory import dataset
 from ..continuation.branches import Branch, Record, SpecialPoint, laid_out
-from ..continuation.pseudo_arclength import Point
+from ..continuation.pseudo_arclength import Point, Points
 from .collocation import Collocation, described
 from .cycle import Cycle
 
@@ -142,20 +142,29 @@ def cycle_branch(
     n, count = system.dimension, len(names)
     rates = record.points[0].data.problem.rates
     first, generators = len(rates.extras), len(rates.generators)
-    lowest, highest, norms, phases, profiles = _along([point.data.problem for point in record.points], record.points)
-    points, velocities = [], []
-    for point, high in zip(record.points, highest, strict=True):
-        orbit: Orbit = point.data
-        inside = orbit.problem.nodes * n
-        own = slice(inside + first, inside + first + count)
-        u, tangent = np.append(high, [*point.u[own], orbit.period]), np.zeros(n + count + 1)
-        tangent[n : n + count] = point.tangent[own]
-        points.append(Point(u, tangent, point.tests, orbit, point.residual, point.isolated))
-        velocities.append(point.u[inside : inside + generators + 1][1:])
+    orbits = [point.data for point in record.points]
+    lowest, highest, norms, phases, profiles = _along([orbit.problem for orbit in orbits], record.points)
+    ends = [orbit.problem.nodes * n for orbit in orbits]
+    scalars, turning = (
+        np.array([vector[end : end + rates.scalars] for vector, end in zip(vectors, ends, strict=True)])
+        for vectors in zip(*[(point.u, point.tangent) for point in record.points], strict=True)
+    )
+    own, velocities = slice(first, first + count), scalars[:, 1 : 1 + generators]
+    periods = np.array([orbit.period for orbit in orbits])
+    tangents = np.zeros((len(orbits), n + count + 1))
+    tangents[:, n : n + count] = turning[:, own]
+    whole = replace(
+        orbits[0],
+        eigenvalues=np.array([orbit.eigenvalues for orbit in orbits]),
+        unstable=np.array([orbit.unstable for orbit in orbits]),
+        period=periods,
+    )
+    u, residuals = np.column_stack([highest, scalars[:, own], periods]), [point.residual for point in record.points]
+    points = Points(u, tangents, {}, whole, np.array(residuals))
     bare = replace(system, observables={}, _programs=system._programs)
     shapes = {name: list(shape) for name, shape in system.state.items()}
     attrs = {**attrs, "shapes": json.dumps(shapes)}
-    plan, arrays = laid_out(bare, names, ("period",), Record(points, record.marks), endings, attrs)
+    plan, arrays = laid_out(bare, names, ("period",), Record([points], record.marks), endings, attrs)
     variables = dict(plan.variables)
     unit = {"units": system.time_unit} if system.time_unit else {}
     variables["period"] = variables["period"]._replace(attrs={"long_name": "period"} | unit)
@@ -166,7 +175,7 @@ def cycle_branch(
         "phase": (("point", "node"), phases, "time, in periods"),
     }
     if generators:
-        further["velocities"] = (("point", "generator"), np.array(velocities), "along the symmetries")
+        further["velocities"] = (("point", "generator"), velocities, "along the symmetries")
     for block, key in json.loads(str(plan.attrs["blocks"])).items():
         dims = variables[key].dims
         variables[key] = variables[key]._replace(attrs={"long_name": "largest value along the cycle"})

@@ -515,14 +515,14 @@ class Collocation:
         k = columns.shape[1] - b
         h = np.repeat(np.diff(self.mesh), self.degree)
         sizes = np.array([self.intervals, self.degree, d, b, k])
-        memory = np.empty(scratch(*sizes.tolist()))
+        room = np.empty(scratch(*sizes.tolist()))
         factors, out = np.empty((self.intervals, d, 2 * d)), np.empty((k, self.nodes * d + b))
         report, inside = np.zeros(2), self.points * d
         good = driver(DRIVERS, "solve")(
             *(sizes, self.basis.flat, np.ascontiguousarray(np.eye(d) if closing is None else closing, dtype=float)),
             *(self._in_lanes(jacobian * h[:, None, None]), self._in_lanes(columns[:inside])),
             *(np.ascontiguousarray(columns[inside:], dtype=float), np.ascontiguousarray(rows, dtype=float)),
-            *(np.array(corner, dtype=float, order="C"), memory, factors, out, report),
+            *(np.array(corner, dtype=float, order="C"), room, factors, out, report),
         )
         if not good:
             raise np.linalg.LinAlgError("singular")
@@ -559,9 +559,13 @@ class _Held:
         self.kernel = _kernel(problem.rates.values)
         self.work = self.kernel.memory()
         self.sizes = np.array([problem.intervals, problem.degree, n, b])
-        N, m, q = problem.intervals, problem.degree, b + 2
-        lanes = -(-N // 8) * m * n * (n + q) + (m + 1) * n + 8
-        self.memory = np.empty(8 * lanes + (n + b) * q + scratch(N, m, n, b, 2))
+        self.memory = np.empty(memory(problem.intervals, problem.degree, n, b))
+
+
+def memory(N: int, m: int, n: int, b: int) -> int:
+    """How many numbers corrections need."""
+    lanes = -(-N // 8) * m * n * (n + b + 2) + (m + 1) * n + 8
+    return 8 * lanes + (n + b) * (b + 2) + scratch(N, m, n, b, 2)
 
 
 def scratch(N: int, m: int, n: int, b: int, k: int) -> int:

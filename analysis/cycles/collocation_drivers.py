@@ -35,13 +35,11 @@ def correct(
     """Newton's method for a periodic solution; the last row is that along which the tangent is wanted.
 
     ``sizes`` are intervals N, points of an interval m, dimension n, number of scalars (unknown ones, and rows);
-    ``options`` the update at which to stop, and the most iterations. It also stops if by the last two updates the next
-    one will be a hundred times smaller than that, unless the tangent is so nearly free of the last unknown that its
-    sign is in doubt. ``u`` changes in place; ``steps`` are the last update and the tangent; ``flow`` the right-hand
-    side at all collocation points; ``factors`` the condensed equations ``A x_i + C x_{i+1}`` of every interval.
-    ``report``: sign of the determinant, ratio of the smallest to the largest pivot, then residual and update of every
-    iteration. Returns the number of iterations if it converged; 0 if not, -1 where numbers are not finite, -2 where the
-    equations are singular.
+    ``options`` the update at which to stop, and the most iterations. ``u`` changes in place; ``steps`` are the last
+    update and the tangent; ``flow`` the right-hand side at all collocation points; ``factors`` the condensed equations
+    ``A x_i + C x_{i+1}`` of every interval. ``report``: sign of the determinant, ratio of the smallest to the largest
+    pivot, then residual and update of every iteration. Returns the number of iterations if it converged; 0 if not, -1
+    where numbers are not finite, -2 where the equations are singular.
     """
     N, m, n, b = sizes[0], sizes[1], sizes[2], sizes[3]
     unknown, most = (N * m + 1) * n, int(options[1])
@@ -51,7 +49,7 @@ def correct(
     nodes = at(columns, places * q)
     ends = at(nodes, 8 * ((m + 1) * n + 8))
     corner = at(ends, n * q)
-    scratch, before = at(corner, b * q), 0.0
+    scratch = at(corner, b * q)
     for iteration in range(most):
         residual, noise = _linearise(kernel, work, field, N, m, n, b, mesh, basis, u, jacobian, columns, q, nodes, flow)
         for i in range(n):
@@ -86,12 +84,10 @@ def correct(
         report[3 + 2 * iteration] = update
         if not isfinite(update):
             return -1
-        turning = fabs(steps[2 * (unknown + b) - 1]) < 1e3 * update * scale[unknown + b - 1]
-        if update < options[0] or (not turning and update * update < 1e-2 * options[0] * before):
+        if update < options[0]:
             return iteration + 1
         if iteration > 2 and update > 2.0 * report[3 + 2 * (iteration - 2)]:
             return 0
-        before = update
     return 0
 
 

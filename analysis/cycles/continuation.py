@@ -176,7 +176,7 @@ class CycleContinuation(Continuation):
         endings = self._sentence(first), self._sentence(self.endings[0])
         return cycle_branch(self.system, self.names, whole, endings, self.attrs)
 
-    def _advance(self) -> Iterator[Point]:
+    def _advance(self) -> Iterator[list[Point]]:
         for side, sign in enumerate((1.0,) if self.one_way else (1.0, -1.0)):
             curve: Any = self.make()
             record = self.records[side]
@@ -193,7 +193,7 @@ class CycleContinuation(Continuation):
                     break
                 known = len(record.points)
                 record.add(events, points)
-                yield from points
+                yield points
             if curve.shrunk:  # what came last lies beyond the point where the cycle vanishes
                 record.points = record.points[:known]
                 record.marks = [mark for mark in record.marks if mark.position < known]

@@ -53,6 +53,7 @@ class Cycles(Curve):
     """
 
     extras: tuple[str, ...] = ("period",)
+    chunk = (50, 200)
 
     def __init__(
         self,

@@ -9,8 +9,8 @@ from numba.extending import register_jitable
 from ...engine.memory import Doubles, Integers, at
 
 OVERSHOOT = 0.61
-"""How far a polynomial rises above the largest of five equidistant values at most, in units of their range: half of what
-their Lebesgue constant, 2.208, exceeds 1 by."""
+"""How far a polynomial rises at most above the largest of five equidistant values, in units of their range: half of
+what their Lebesgue constant, 2.208, exceeds 1 by."""
 
 
 def adapted(

@@ -61,36 +61,36 @@ def cycles(
     range of the parameter.
 
     ``mesh``, ``rows`` and ``targets`` (phase condition, then a free row), ``largest``, ``reference``, ``halves`` and
-    ``frame`` are those of `Cycles` and change along. Every point is a row of ``out``: u, tangent, sizes of the states
-    (n), residual, sign of the determinant, length of the step after it; of ``meshes``; of ``flows``; of ``products``
-    (see `triangular`, logarithms last). ``metric`` holds 4 U numbers, for U unknowns, ``scratch`` 2 (iterations + 2) +
-    (3 N + 5) n^2 + 7 n + 3 U. Returns how many points there are, negative where the mesh needs another size.
+    ``frame`` are those of `Cycles` and change along. Every point is a row of ``out``: intervals, residual, sign of the
+    determinant, length of the step after it, sizes of the states (n), scalars (b), u, tangent; of ``meshes``; of
+    ``flows``; of ``products`` (see `triangular`, logarithms last). All have room for the largest number of intervals M
+    and of unknowns U that go with it; ``metric`` has 4 U numbers, ``scratch`` 2 (iterations + 2) + (3 M + 5) n^2 + 7 n
+    + 3 U. Returns how many points there are.
     """
     N, m, n, b, phases, wanted, steps = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6]
     every, least, most, steady = sizes[7], sizes[8], sizes[9], sizes[10]
     length, longest, shortest = options[2], options[3], options[8]
     inside = (N * m + 1) * n
-    U = inside + b
-    record, product_size = 2 * U + n + 3, 2 * n * n + n
-    scale, typical, update = at(metric, 0), at(metric, U), at(metric, 2 * U)
+    U, room = inside + b, (most * m + 1) * n + b
+    before, product_size = 4 + n + b, 2 * n * n + n
+    scale, typical, update = at(metric, 0), at(metric, room), at(metric, 2 * room)
     report = at(scratch, 0)
     factors = at(report, 2 * int(options[1]) + 4)
-    rotations = at(factors, 2 * N * n * n)
-    other = at(rotations, (N + 5) * n * n + 7 * n)
-    further = at(other, U)
-    fresh = at(further, U)
-    row, target = at(rows, (b - 1) * U), b - 1
+    rotations = at(factors, 2 * most * n * n)
+    other = at(rotations, (most + 5) * n * n + 7 * n)
+    further = at(other, room)
+    fresh = at(further, room)
     _measure(N, m, n, b, basis, mesh, u, largest, options[13], scale, typical)
     for number in range(wanted):
-        point, flow = at(out, number * record), at(flows, number * N * m * n)
-        direction = at(point, U)
+        known, flow = at(out, number * (before + 2 * room)), at(flows, number * most * m * n)
+        point, direction, row = at(known, before), at(known, before + room), at(rows, (b - 1) * U)
         for k in range(2 * int(options[1]) + 4):
             report[k] = 0.0
-        targets[target] = 0.0
+        targets[b - 1] = 0.0
         for k in range(U):
             point[k] = u[k] + length * tangent[k]
             row[k] = tangent[k] / (scale[k] * scale[k])
-            targets[target] += row[k] * point[k]
+            targets[b - 1] += row[k] * point[k]
         effort = correct(
             *(kernel, work, field, sizes, mesh, basis, closing, point, rows, targets, typical, options),
             *(memory, flow, factors, update, report),
@@ -127,24 +127,30 @@ def cycles(
         length = min(length * factor(effort, _cosine(U, tangent, direction, scale)), longest)
         for k in range(U):
             u[k], tangent[k] = point[k], direction[k]
+        known[0], known[1], known[2], known[3] = N, _residual(N * m * n, effort, report, flow), sign, length
         for s in range(n):
-            point[2 * U + s] = largest[s]
-        point[2 * U + n] = _residual(N * m * n, effort, report, flow)
-        point[2 * U + n + 1], point[2 * U + n + 2] = sign, length
+            known[4 + s] = largest[s]
+        for k in range(b):
+            known[4 + n + k] = u[inside + k]
         for i in range(N + 1):
-            meshes[number * (N + 1) + i] = mesh[i]
+            meshes[number * (most + 1) + i] = mesh[i]
         if number == wanted - 1:
             return wanted
         # the next mesh, the next reference
         if steps % every == 0:
             count = spread(N, m, n, 1, least, most, options[12], basis, mesh, u, further)
-            if not (0.6 * N < count < 1.25 * N or (steady and count < N)):
-                return -number - 1
-            refill(N, N, mesh, further, fresh)
-            move(N, m, n, basis, mesh, u, N, fresh, other)
-            move(N, m, n, basis, mesh, tangent, N, fresh, further)
-            for k in range(inside):
-                u[k], tangent[k] = other[k], further[k]
+            if 0.6 * N < count < 1.25 * N or (steady and count < N):
+                count = N
+            refill(N, count, mesh, further, fresh)
+            move(N, m, n, basis, mesh, u, count, fresh, other)
+            move(N, m, n, basis, mesh, tangent, count, fresh, further)
+            for k in range(b):
+                other[(count * m + 1) * n + k], further[(count * m + 1) * n + k] = u[inside + k], tangent[inside + k]
+            N = sizes[0] = turns[0] = count
+            inside = (N * m + 1) * n
+            U = inside + b
+            for k in range(U):
+                u[k], tangent[k], rows[k] = other[k], further[k], 0.0
             for i in range(N + 1):
                 mesh[i] = fresh[i]
             _slope(N, m, n, basis, mesh, u, further)

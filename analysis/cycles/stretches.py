@@ -9,6 +9,7 @@ import numpy as np
 from ...engine.driver import driver
 from ..continuation.pseudo_arclength import Point, Stepping, Stretch
 from .branches import Orbit
+from .collocation import memory
 from .floquet import ROUNDS, spectra
 
 if TYPE_CHECKING:
@@ -21,60 +22,69 @@ def stretch(curve: Cycles, here: Point, start: Point, length: float, how: Steppi
     """Cycles of a curve from ``here`` on, until something happens: the step after them needs a closer look.
 
     Nothing happens while no test function changes sign and as many multipliers are unstable, no value asked for or
-    bound is passed, the number of intervals need not change, the cycle neither vanishes nor has a very long period, and
+    bound is passed, the cycle neither vanishes nor has a very long period, and
     the parameter keeps away from that of the start. Only the last point has its test functions.
     """
     from .following import ERROR, EVERY, FINER, LONGEST, STILL, TRIVIAL
 
-    problem, n, driven = curve.problem, curve.n, curve.rates.driven
-    N, b, size, inside = problem.intervals, problem.rates.scalars, len(here.u), problem.nodes * problem.n
-    finest, held = FINER * curve.fewest, problem._held()
-    record = 2 * size + n + 3
-    out, meshes = np.empty((most, record)), np.empty((most, N + 1))
-    flows, products = np.empty((most, problem.points, n)), np.empty((most, (2 * n + 1) * n))
-    sizes = [N, problem.degree, n, b, not driven, most, curve.steps, EVERY, curve.fewest, finest]
+    problem, n, m, b, driven = curve.problem, curve.n, curve.problem.degree, curve.rates.scalars, curve.rates.driven
+    N, finest = problem.intervals, FINER * curve.fewest
+    size, before, held = (finest * m + 1) * n + b, 4 + n + b, problem._held()
+    out, meshes = np.empty((most, before + 2 * size)), np.empty((most, finest + 1))
+    flows, products = np.empty((most, finest * m, n)), np.empty((most, (2 * n + 1) * n))
+    sizes = [N, m, n, b, not driven, most, curve.steps, EVERY, curve.fewest, finest]
     sizes.append(curve.doubt(here) > 1e-3 * TRIVIAL)
     options = [1e-7, how.iterations, length, how.largest, here.tests["LPC"], here.tests["BPC"], *curve.bounds[0][1:]]
     options += [curve.shortest, LONGEST, STILL[0], STILL[1] * curve.width, ERROR, curve.width]
-    rows, targets, frame = np.zeros((b, size)), np.zeros(b), curve.multipliers.frame.copy()
-    rows[:-1], targets[:-1] = curve._conditions
-    scratch = np.empty(2 * (how.iterations + 2) + (3 * N + 5) * n * n + 7 * n + 3 * size)
-    computed = driver("attrax.analysis.cycles.stretch_drivers", "cycles")(
+    rows, targets, frame = np.zeros(b * size), np.zeros(b), curve.multipliers.frame.copy()
+    rows[: (b - 1) * len(here.u)], targets[:-1] = curve._conditions[0].ravel(), curve._conditions[1]
+    scratch = np.empty(2 * (how.iterations + 2) + (3 * finest + 5) * n * n + 7 * n + 3 * size)
+    changing = (here.u, here.tangent, problem.mesh, rows, targets, curve.largest, curve.reference, curve.halves, frame)
+    room = (size, size, finest + 1, b * size, b, n, size, (finest + 1) * n, n * n)
+    changing = [_with_room(values, length) for values, length in zip(changing, room, strict=True)]
+    count = driver("attrax.analysis.cycles.stretch_drivers", "cycles")(
         *(held.kernel.kernels["values"], held.work, held.kernel.field, np.array(sizes)),
         *(np.array([N, n, ROUNDS]), np.array(options, dtype=float), problem.basis.flat, problem.closing),
-        *(here.u.copy(), here.tangent.copy(), problem.mesh.copy(), rows, targets, curve.largest.copy()),
-        *(curve.reference.copy(), curve.halves.copy(), frame, np.empty((4, size)), held.memory, scratch),
-        *(out, meshes, flows, products),
+        *(*changing, np.empty((4, size)), np.empty(memory(finest, m, n, b)), scratch, out, meshes, flows, products),
     )
-    count = abs(computed)
-    u, tangents, largest, ends = np.split(out[:count], [size, 2 * size, 2 * size + n], axis=1)
+    frame = changing[-1].reshape(n, n)
+    counts, ends, largest, scalars, u, tangents = np.split(out[:count], np.cumsum([1, 3, n, b, size]), axis=1)
+    intervals = counts[:, 0].astype(int)
+    unknowns = (intervals * m + 1) * n + b
     values = spectra(*np.split(products[:count], [n * n, 2 * n * n], axis=1))
-    unstable, tests = curve.tests(values, tangents[:, -1], ends[:, 1])
-    periods = u[:, inside] if not driven else np.array([curve.rates.of_period(each[inside:]) for each in u])
+    unstable, tests = curve.tests(values, tangents[np.arange(count), unknowns - 1], ends[:, 1])
+    periods = scalars[:, 0] if not driven else np.array([curve.rates.of_period(each) for each in scalars])
     again = abs(periods - start.data.period) < 0.1 * start.data.period
-    quiet = _quiet(curve, np.vstack([here.u, u]), start.u[-1], again, here, tests, unstable)
-    interrupted = quiet < count or 0 < computed < most
-    doubtful = ~(abs(values[:quiet] - 1).min(axis=1) <= TRIVIAL)
-    if doubtful.any() and not driven and finest > N:  # there the mesh becomes finer
+    quiet = _quiet(curve, np.vstack([here.u[-b:], scalars]), start.u[-1], again, here, tests, unstable)
+    interrupted = quiet < count or 0 < count < most
+    doubtful = ~(abs(values[:quiet] - 1).min(axis=1) <= TRIVIAL) & (intervals[:quiet] < finest)
+    if doubtful.any() and not driven:  # there the mesh becomes finer
         quiet, interrupted = int(doubtful.argmax()) + 1, False
     if not quiet:
         return Stretch([], np.array([length]))
     points: list[Point] = []
-    fresh = np.append(True, (meshes[1:quiet] != meshes[: quiet - 1]).any(axis=1))
     for k in range(quiet):
-        if fresh[k] and not np.array_equal(problem.mesh, meshes[k]):
-            problem = problem.on(meshes[k])
-        orbit = Orbit(problem, values[k], int(unstable[k]), float(periods[k]), flows[k])
-        points.append(Point(u[k], tangents[k], {}, orbit, float(ends[k, 0])))
+        if k and (curve.steps + k) % EVERY == 0:
+            problem = problem.on(meshes[k, : intervals[k] + 1])
+        flow = flows[k, : intervals[k] * m]
+        orbit = Orbit(problem, values[k], int(unstable[k]), float(periods[k]), flow)
+        points.append(Point(u[k, : unknowns[k]], tangents[k, : unknowns[k]], {}, orbit, float(ends[k, 0])))
     points[-1].tests = {name: float(test[quiet - 1]) for name, test in tests.items()}
     curve.adopt_many(points, largest[quiet - 1], frame)
     return Stretch(points, np.append(length, ends[:quiet, 2]), interrupted)
 
 
+def _with_room(values: np.ndarray, size: int) -> Vector:
+    """A flat copy with room for ``size`` numbers."""
+    copy = np.empty(size)
+    copy[: values.size] = values.ravel()
+    return copy
+
+
 def _quiet(
     curve: Cycles, u: np.ndarray, first: float, again: Vector, here: Point, tests: dict[str, Vector], unstable: Vector
 ) -> int:
-    """How many steps between the points (steps + 1, unknowns) come before the first in which something is noticed.
+    """How many steps between the points (steps + 1, scalars) come before the first in which something is noticed.
 
     ``first`` is the parameter at the start of the curve, ``again`` where the cycles may be the same as there.
     """

@@ -393,14 +393,13 @@ def _regular(equations: Equations, u: np.ndarray, bounds: Bounds) -> Point:
     n, width = equations.n, bounds[1] - bounds[0]
     u = _corrected(equations, u, bounds)
     scale = FixedPoints(equations, u, [bounds]).scale
+    families = _families(equations, u, scale)
     for shift in (1e-3, -1e-3):
-        if not _families(equations, u, scale):
-            break
         moved = u.copy()
         moved[n] += shift * width
-        if bounds[0] <= moved[n] <= bounds[1]:
+        if families and bounds[0] <= moved[n] <= bounds[1]:
             u = _corrected(equations, moved, bounds)
-    families = _families(equations, u, scale)
+            families = _families(equations, u, scale)
     u = np.append(u, np.zeros(families))
     curve = _curve(equations, u, bounds)
     up = np.zeros(len(u))
@@ -412,6 +411,7 @@ def _regular(equations: Equations, u: np.ndarray, bounds: Bounds) -> Point:
         if not bounds[0] <= point.u[n] <= bounds[1]:
             back = replace(point, tangent=-point.tangent)
             point = advance(curve, back, 0.006)[0] or point
+        point = begin(_curve(equations, point.u, bounds), point.u, point.tangent)
     if not bounds[0] <= point.u[n] <= bounds[1]:
         raise NumericsError(
             f"no fixed point of {equations.system.name!r} near the start: the nearest ones are beyond the bounds, at "

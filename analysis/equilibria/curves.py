@@ -19,7 +19,7 @@ from . import normal_forms
 from .derivatives import Equations
 from .guards import PREFIX, Guards
 from .smoothness import kinks
-from .spectra import NEUTRAL, Spectrum, pair_test, signed, spectrum
+from .spectra import NEUTRAL, Spectrum, pair_test, pairs, signed, spectrum
 from .stretches import stretch
 
 Vector = np.ndarray
@@ -101,6 +101,7 @@ class FixedPoints(_Fixed):
     def __init__(self, eq: Equations, u: Vector, ranges: Sequence[tuple[float, float]] = ()):
         super().__init__(eq, u, ranges)
         self.guards = Guards(eq)
+        self.chunk = 64, max(128, 2048 // self.n)
 
     def equations(self, u):
         return self.eq.values(u)
@@ -417,7 +418,7 @@ class Pairs(_Bifurcation):
         if eq.n < 2:
             return None
         values = eigenvalues
-        first, second = np.triu_indices(len(values), 1)
+        first, second = pairs(len(values))
         # the pair that adds up to zero (multiplies to one): complex conjugates, or two real ones
         residue = values[first] * values[second] - 1 if eq.map else values[first] + values[second]
         k = np.argmin(abs(residue))
@@ -455,14 +456,9 @@ class Pairs(_Bifurcation):
         within = np.linalg.qr(full.T, mode="complete")[0][:, self.n :]
         self.chosen: tuple[tuple[int, int], ...] = ((0, 0), (0, 1), (1, 0), (1, 1))
         slopes = self.equations(u)[1][self.n :] @ within
-        pairs = [(i, j) for i in range(4) for j in range(i)]
-
-        def area(i: int, j: int) -> float:
-            a, b = slopes[i], slopes[j]
-            return float((a @ a) * (b @ b) - (a @ b) ** 2)
-
-        best = max(pairs, key=lambda pair: area(*pair))
-        self.chosen = tuple(self.chosen[k] for k in best)
+        products, (i, j) = slopes @ slopes.T, pairs(4)
+        best = np.argmax(products[i, i] * products[j, j] - products[i, j] ** 2)
+        self.chosen = (self.chosen[i[best]], self.chosen[j[best]])
 
     def vectors(self, a: Matrix, kappa: float) -> tuple[Matrix, Matrix, Matrix]:
         """Bases of the nearly null spaces, and the 2 x 2 matrix that vanishes with the rank."""
@@ -497,7 +493,7 @@ class Pairs(_Bifurcation):
             return {"R1": kappa - 1, "R2": kappa + 1, "R3": kappa + 0.5, "R4": kappa}
         tests = {"BT": kappa}
         values = found.eigenvalues
-        first, second = np.triu_indices(len(values), 1)
+        first, second = pairs(len(values))
         size = abs(values[first] + values[second]) + abs(values[first] * values[second] - kappa)
         k = np.argmin(size)
         others = np.delete(values, [first[k], second[k]])

@@ -12,6 +12,7 @@ from . import normal_forms
 from .curves import FixedPoints
 from .derivatives import Equations
 from .guards import PREFIX
+from .spectra import pairs
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -66,7 +67,7 @@ class Orbits(FixedPoints):
 
 def _oscillates(eigenvalues: Vector, is_map: bool) -> bool:
     """Whether the pair nearest to adding up to zero (multiplying to one) is complex."""
-    first, second = np.triu_indices(len(eigenvalues), 1)
+    first, second = pairs(len(eigenvalues))
     a, b = eigenvalues[first], eigenvalues[second]
     k = np.argmin(abs(a * b - 1) if is_map else abs(a + b))
     return bool(a[k].imag != 0)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...engine.driver import driver
-from ..continuation.pseudo_arclength import Point, Stepping, Stretch
+from ..continuation.pseudo_arclength import Point, Points, Stepping, Stretch
 from .derivatives import Native
 from .spectra import Spectrum, spectra
 
@@ -27,40 +26,49 @@ def stretch(
     passed, and the curve keeps within its bounds and away from its start. Only the last point has its test functions.
     """
     n, N = curve.n, curve.n + 1
-    out, derivatives = np.empty((most, 2 * N + 3)), np.empty((most, n, N))
+    out, derivatives = np.empty((most, 2 * N + 4)), np.empty((most, n, N))
     count = driver("attrax.analysis.continuation.drivers", "points")(
         *(native.kernel, native.work, np.array([native.offsets[name] for name in "zFD"])),
         *(np.array([N, most, how.iterations]), np.array([length, how.largest])),
         *(np.concatenate([here.u, here.tangent]), curve.scale.copy(), curve.weight),
         *(np.empty((N + 3) * N), out, derivatives),
     )
-    u, tangents, residuals, signs, lengths = np.split(out[:count], [N, 2 * N, 2 * N + 1, 2 * N + 2], axis=1)
-    tests = {"LP": curve.turning(tangents[:, n]), "BP": signs[:, 0]} | curve.guards(u)
-    count = _quiet(_noticed(curve, np.vstack([here.u, u]), start), _changes(here, tests))
-    if not count:
-        return Stretch([], np.array([length]))
-    values, unstable = spectra(derivatives[:count, :, :n], curve.eq.map)
-    tests |= curve.crossings(values)
-    count = _quiet(_changes(here, tests)[:count], np.diff(unstable, prepend=here.data.unstable) != 0)
-    curve.adopt_many(u[:count], values[:count])
-    data = map(Spectrum, values[:count], unstable.tolist())
-    points = list(map(Point, u, tangents, repeat({}), data, residuals[:, 0].tolist()))
-    if points:
-        points[-1].tests = {name: float(test[count - 1]) for name, test in tests.items()}
-    return Stretch(points, np.append(length, lengths[:count, 0]), count < most)
+    out = out[:count]
+    u, tangents, (residuals, signs, lengths, efforts) = out[:, :N], out[:, N : 2 * N], out[:, 2 * N :].T
+    tests = {"LP": curve.turning(tangents[:, n]), "BP": signs} | curve.guards(u)
+    count = _quiet(_noticed(curve, np.vstack([here.u, u]), start) | _changes(here, tests))
+    data = Spectrum(*spectra(derivatives[: min(count + 1, len(u)), :, :n], curve.eq.map))
+    crossings = curve.crossings(data.eigenvalues)
+    count = min(count, _quiet(_changes(here, crossings) | _differs(here.data.unstable, data.unstable)))
+
+    def point(k: int) -> Point:
+        own = {name: float(test[k]) for name, test in (tests | crossings).items()}
+        return Point(u[k], tangents[k], own, data[k], float(residuals[k]))
+
+    points: list[Point] = []
+    if count:
+        curve.adopt_many(u[:count], data.eigenvalues[:count])
+        points = [Points(u[: count - 1], tangents[: count - 1], {}, data[: count - 1], residuals[: count - 1])]
+        points.append(point(count - 1))
+    after = (point(count), "", int(efforts[count])) if count < len(u) else None
+    return Stretch(points, np.append(length, lengths[:count]), count < most, after)
 
 
-def _quiet(*noticed: np.ndarray) -> int:
+def _quiet(noticed: np.ndarray) -> int:
     """How many steps come before the first in which something is noticed."""
-    anything = np.logical_or.reduce(noticed)
-    return int(anything.argmax()) if anything.any() else len(anything)
+    return int(noticed.argmax()) if noticed.any() else len(noticed)
 
 
 def _changes(here: Point, tests: dict[str, Vector]) -> np.ndarray:
     """In which steps a test function changes sign."""
-    count = min(len(values) for values in tests.values())
-    negative = np.array([np.append(here.tests[name], values[:count]) < 0 for name, values in tests.items()])
-    return (negative[:, 1:] != negative[:, :-1]).any(axis=0)
+    return np.logical_or.reduce([_differs(here.tests[name] < 0, values < 0) for name, values in tests.items()])
+
+
+def _differs(first: float, values: Vector) -> np.ndarray:
+    """Which values are not the same as the one before; that before them is ``first``."""
+    different = np.empty(len(values), dtype=bool)
+    different[:1], different[1:] = values[:1] != first, values[1:] != values[:-1]
+    return different
 
 
 def _noticed(curve: FixedPoints, u: np.ndarray, start: Point) -> np.ndarray:

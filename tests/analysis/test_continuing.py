@@ -26,7 +26,7 @@ def snake(t, s, p):
 def test_it_can_be_left_and_taken_up_again(monkeypatch):
     runs = []
     monkeypatch.setattr(continuing.Continuation, "run", lambda self, *_: runs.append(self))
-    continue_fixed_points(snake, "a", (-2, 2), max_points=60)
+    continue_fixed_points(snake, "a", (-2, 2), max_points=200)
     (run,) = runs
     for _ in range(25):
         next(run)
@@ -36,9 +36,9 @@ def test_it_can_be_left_and_taken_up_again(monkeypatch):
     for _ in run:
         pass
     monkeypatch.undo()
-    whole = continue_fixed_points(snake, "a", (-2, 2), max_points=60)
+    whole = continue_fixed_points(snake, "a", (-2, 2), max_points=200)
     assert run.branch.data.drop_attrs().identical(whole.data.drop_attrs())
-    assert run.branch.endings == ("reached 60 points", "reached 60 points")
+    assert run.branch.endings == ("reached 200 points", "reached 200 points")
     # up to the end of the part the whole is the same
     first = np.flatnonzero(whole.data["x"].values == part.data["x"].values[0])[0]
     np.testing.assert_array_equal(whole.data["x"][first : first + len(part)], part.data["x"])

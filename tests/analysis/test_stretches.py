@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ import attrax as ax
 from attrax.analysis import continue_fixed_points
 from attrax.analysis.continuation.pseudo_arclength import Curve
 from attrax.analysis.equilibria import curves as equilibria
+from attrax.analysis.equilibria.spectra import spectra
 
 
 @ax.flow(state={"u": (2,)}, parameters={"p1": 0.0})
@@ -75,3 +77,20 @@ def test_they_are_the_points_computed_one_by_one(monkeypatch, system, parameter,
     for one, other in zip(many["eigenvalues"].values, single["eigenvalues"].values, strict=True):
         size = 1 + abs(other).max()
         np.testing.assert_allclose(np.sort_complex(one), np.sort_complex(other), atol=1e-6 * size)
+
+
+def test_eigenvalues_of_two_states_have_full_accuracy():
+    """Each relative to itself, also where the other is much larger, against 60 digits."""
+    generator = np.random.default_rng(0)
+    matrices = generator.normal(size=(200, 2, 2)) * 10.0 ** generator.integers(-8, 8, size=(200, 2, 2))
+    matrices[::7, 0, 1] = matrices[::11, 1, 0] = 0.0
+    matrices[::13, 1, 1] = matrices[::13, 0, 0]
+    values, _ = spectra(matrices, False)
+    with mpmath.workdps(60):
+        for ((a, b), (c, d)), found in zip(matrices.tolist(), values, strict=True):
+            mean, half = (mpmath.mpf(a) + d) / 2, (mpmath.mpf(a) - d) / 2
+            root = mpmath.sqrt(half**2 + mpmath.mpf(b) * c)
+            for value in found:
+                nearest = min((mean + root, mean - root), key=lambda exact, value=value: abs(exact - value))
+                assert abs(nearest - mpmath.mpc(value)) <= 1e-14 * abs(nearest)
+            assert abs(found.sum() - (a + d)) <= 1e-15 * abs(found).max()
