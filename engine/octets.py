@@ -18,7 +18,7 @@ OCTET = ir.VectorType(ir.DoubleType(), 8)
 FUSED = {"flags": ["contract"]}
 
 
-def _intrinsic(generate: Callable[..., None], *signature: Any) -> Callable[..., Callable]:
+def _intrinsic(generate: Callable[..., None], *signature: Any) -> tuple[Any, Callable]:
     """A typing function's result: an intrinsic of this signature, which returns nothing."""
 
     def code(context, builder, _, arguments):

@@ -39,9 +39,9 @@ def stretch(curve: Cycles, here: Point, start: Point, length: float, how: Steppi
     rows, targets, frame = np.zeros(b * size), np.zeros(b), curve.multipliers.frame.copy()
     rows[: (b - 1) * len(here.u)], targets[:-1] = curve._conditions[0].ravel(), curve._conditions[1]
     scratch = np.empty(2 * (how.iterations + 2) + (3 * finest + 5) * n * n + 7 * n + 3 * size)
-    changing = (here.u, here.tangent, problem.mesh, rows, targets, curve.largest, curve.reference, curve.halves, frame)
+    state = (here.u, here.tangent, problem.mesh, rows, targets, curve.largest, curve.reference, curve.halves, frame)
     room = (size, size, finest + 1, b * size, b, n, size, (finest + 1) * n, n * n)
-    changing = [_with_room(values, length) for values, length in zip(changing, room, strict=True)]
+    changing = [_with_room(values, length) for values, length in zip(state, room, strict=True)]
     count = driver("attrax.analysis.cycles.stretch_drivers", "cycles")(
         *(held.kernel.kernels["values"], held.work, held.kernel.field, np.array(sizes)),
         *(np.array([N, n, ROUNDS]), np.array(options, dtype=float), problem.basis.flat, problem.closing),
