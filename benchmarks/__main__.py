@@ -20,7 +20,10 @@ NAMES = (
     *("ensembles", "trajectories", "orbit_diagrams", "attractors", "networks", "events"),
     *("stiff", "robots", "continuation", "cycles", "felt"),
 )
-PEERS = ("numpy", "numba", "llvmlite", "jax", "diffrax", "scipy", "heyoka", "numbalsoda", "pynamicalsys", "brian2")
+PEERS = (
+    *("numpy", "numba", "llvmlite", "jax", "diffrax", "scipy", "heyoka", "numbalsoda", "pynamicalsys"),
+    *("brian2", "annarchy"),
+)
 RESULTS = Path(__file__).parent / "results"
 
 

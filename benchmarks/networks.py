@@ -16,7 +16,7 @@ NUMBERS = {"a": 10.0, "b": 0.0, "tau_x": 20.0, "U_max": 4.0, "T_u": 30.0, "T_phi
 STEP = 0.1
 DENSE = {100: 5000, 1000: 200, 4000: 15}
 SPARSE = {10_000: 100, 100_000: 10}
-SIMULATED = {10_000: 1000}
+SIMULATED = {"dense": {1000: 1000}, "sparse": {10_000: 1000}}
 SYNAPSES, MEMBERS = 100, 64
 
 
@@ -69,7 +69,17 @@ def tables() -> Iterator[Table]:
             contenders=[Contender(k, _timed(f, steps), adapts=False) for k, f in contenders.items()],
             goals=[Ratio("C++", "attrax, double", 1.0), Ratio("JAX jit", "attrax, double", 1.0)],
         )
-    for n, steps in SIMULATED.items():
+    for n, steps in SIMULATED["dense"].items():
+        yield Table(
+            title=f"STSP network, dense, N = {n}, simulators",
+            work=f"{steps} steps of Euler's method, two couplings of {n} x {n}.",
+            contenders=[
+                Contender("attrax", _timed(_attrax_dense(n, method="euler"), steps), adapts=False),
+                Contender("ANNarchy", partial(_annarchy, "dense", n, steps), adapts=False),
+            ],
+            goals=[Ratio("ANNarchy", "attrax", 1.0)],
+        )
+    for n, steps in SIMULATED["sparse"].items():
         yield Table(
             title=f"STSP network, sparse, N = {n}, simulators",
             work=f"{steps} steps of Euler's method, {SYNAPSES} synapses onto each neuron. brian2 runs as a compiled "
@@ -77,17 +87,30 @@ def tables() -> Iterator[Table]:
             contenders=[
                 Contender("attrax", _timed(_attrax_sparse(n, method="euler"), steps), adapts=False),
                 Contender("brian2, C++ standalone", partial(_brian2, n, steps), adapts=False),
+                Contender("ANNarchy", partial(_annarchy, "sparse", n, steps), adapts=False),
             ],
-            goals=[Ratio("brian2", "attrax", 1.0)],
+            goals=[Ratio("brian2", "attrax", 1.0), Ratio("ANNarchy", "attrax", 1.0)],
         )
 
 
 def _brian2(n: int, steps: int, _: float) -> Work:
     from .simulators import brian2
 
-    run = brian2(_links(n), _start(n), NUMBERS, STEP, steps)
-    expected = _attrax_sparse(n, method="euler")()(steps)
-    if (apart := np.abs(run() - expected).max()) > 1e-9:
+    return _agreeing(brian2(_links(n), _start(n), NUMBERS, STEP, steps), _attrax_sparse(n, method="euler"), steps)
+
+
+def _annarchy(kind: str, n: int, steps: int, _: float) -> Work:
+    from .simulators import annarchy
+
+    sparse = kind == "sparse"
+    couplings = {"r": _links(n).to_scipy()} if sparse else dict(zip("yr", _weights(n), strict=True))
+    same = (_attrax_sparse if sparse else _attrax_dense)(n, method="euler")
+    return _agreeing(annarchy(couplings, _start(n), NUMBERS, STEP, steps), same, steps)
+
+
+def _agreeing(run: Callable[[], np.ndarray], make: Callable[[], Callable[[int], np.ndarray]], steps: int) -> Work:
+    """A simulator's run, if it arrives at attrax's states."""
+    if (apart := np.abs(run() - make()(steps)).max()) > 1e-9:
         raise RuntimeError(f"the states differ by {apart:.1e} from attrax's")
     return Work(run)
 
@@ -149,8 +172,8 @@ def _starts(n: int, members: int) -> np.ndarray:
     return states
 
 
-def _attrax_dense(n: int, members: int = 1, single: bool = False) -> Any:
-    return partial(_run_attrax, "dense", n, members=members, single=single)
+def _attrax_dense(n: int, members: int = 1, single: bool = False, method: str = "rk4") -> Any:
+    return partial(_run_attrax, "dense", n, members=members, single=single, method=method)
 
 
 def _attrax_sparse(n: int, single: bool = False, method: str = "rk4") -> Any:

@@ -54,3 +54,46 @@ def brian2(links: Any, start: np.ndarray, numbers: dict[str, float], step: float
         return np.array(neurons.x[:])
 
     return go
+
+
+def annarchy(
+    couplings: dict[str, Any], start: np.ndarray, numbers: dict[str, float], step: float, steps: int
+) -> Callable[[], Any]:
+    """Euler steps of an STSP network by ANNarchy's compiled network, on one thread; returns the states x.
+
+    ``couplings`` has for ``y`` and ``r`` (what is released), or one of them, the matrix that it is multiplied by.
+    Within a step, a population advances its states together and then computes what the next step reads from them.
+    """
+    import ANNarchy as ann
+    from scipy.sparse import lil_matrix
+
+    folder = tempfile.mkdtemp(prefix="attrax-annarchy-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    network = ann.Network(dt=step)
+    neuron = ann.Neuron(
+        parameters="\n".join(f"{name} = {value!r} : population" for name, value in numbers.items()),
+        equations=f"""
+        tau_x * dx/dt = {" + ".join(f"sum({source})" for source in couplings)} - x : explicit
+        T_u * du/dt = 1 + (U_max - 1) * y - u : explicit
+        T_phi * dphi/dt = 1 - u * y / U_max - phi : explicit
+        y = 1 / (1 + exp(-a * (x - b)))
+        r = u * phi * y
+        """,
+    )
+    population = network.create(len(start) // 3, neuron)
+    for source, matrix in couplings.items():
+        projection = network.connect(population, population, source, ann.Synapse(psp=f"w * pre.{source}"))
+        if isinstance(matrix, np.ndarray):
+            projection.from_matrix(matrix)
+        else:
+            projection.from_sparse(lil_matrix(matrix.T))
+    network.compile(directory=folder, silent=True)
+
+    def go() -> np.ndarray:
+        x, u, phi = start.reshape(3, -1)
+        y = 1 / (1 + np.exp(-numbers["a"] * (x - numbers["b"])))
+        population.set({"x": x, "u": u, "phi": phi, "y": y, "r": u * phi * y})
+        network.simulate(steps * step)
+        return np.array(population.x)
+
+    return go

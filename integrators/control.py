@@ -7,7 +7,7 @@ is reported by the kernel's bit mask. Equal steps, which are never refused, come
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import log2, sqrt
 from typing import Any
@@ -38,7 +38,8 @@ def adaptive_kernels(
 
     ``start`` computes the first derivative ``k`` and a first step ``h``; ``step`` tries a step. With ``dense``,
     ``step`` keeps what ``prepare`` turns into the coefficients that ``interpolate`` evaluates at ``theta``; with
-    ``again``, which saves memory where few steps are asked about, ``prepare`` repeats the step.
+    ``again``, which saves memory where few steps are asked about, ``prepare`` repeats the step, for the states that
+    ``watch`` asks for.
     ``projection`` (blocks ``y`` and ``k`` from the same) changes the state and its derivative at the end of every step,
     as tangent vectors are made orthonormal. With ``equal``, all steps have length ``dt``.
 
@@ -50,15 +51,17 @@ def adaptive_kernels(
         "start": Straight(_start(rhs, method, watch, equal)),
         "step": Straight(_step(rhs, method, dense, again, watch, projection, equal)),
     }
+    asked = _asked(rhs.inputs["y"], watch, again)
     if dense or again:
-        kernels["prepare"] = Straight(_prepare(rhs, method, again))
-        kernels["interpolate"] = Straight(_interpolate(rhs, method))
+        kernels["prepare"] = Straight(_prepare(rhs, method, again, equal, asked))
+    if dense:
+        kernels["interpolate"] = Straight(_interpolate(rhs, method, asked))
     if watch is not None:
         if watch.acting:
             kernels["land"] = Straight(_land(rhs, method, watch, equal))
         if watch.count:
-            kernels["polynomials"] = Straight(_polynomials(rhs, method, watch))
-            kernels["refine"] = Straight(_refine(rhs, method, watch))
+            kernels["polynomials"] = Straight(_polynomials(rhs, method, watch, asked))
+            kernels["refine"] = Straight(_refine(rhs, method, watch, asked))
     return kernels
 
 
@@ -71,12 +74,14 @@ def adaptive_workspace(
     dense: bool,
     again: bool = False,
     watch: Watch | None = None,
+    equal: bool = False,
 ) -> Workspace:
     """The memory of :func:`adaptive_kernels`; the fields before ``theta`` are what a member takes along."""
     n, scheme = dimension, _scheme(method)
     events, watched, acting = (watch.count, 1, int(watch.acting)) if watch else (0, 0, 0)
     searching = {name: watched for name in ("begin", "end", "after", "last", "over")}
     coefficients = events * (watch.degree(rows(method)) + 1) if watch else 0
+    asked = rows(method) * len(_asked(n, watch, again)) if dense or again else 0
     return (
         Workspace(width)
         .lanes(t=1, h=1, y=n, k=n, memory=1, held=1, p=parameters)
@@ -84,8 +89,8 @@ def adaptive_workspace(
         .lanes(g=events, gold=events, rate=events, flag=watched)
         .lanes(fired=acting * events, gap=acting * events, widest=acting * events, due=acting * events)
         .lanes(stop=acting, kick=acting, **(searching if acting else {}))
-        .lanes(told=1, hold=1, yold=n, kold=n if again else 0, K=scheme.kept(method) * n if dense else 0)
-        .lanes(theta=1, **({} if acting else searching), ytheta=n, Q=rows(method) * n if dense or again else 0)
+        .lanes(told=1, hold=1, yold=n, kold=n if again and equal else 0, K=scheme.kept(method) * n if dense else 0)
+        .lanes(theta=1, **({} if acting else searching), ytheta=n, Q=asked)
         .lanes(
             gtheta=events, which=watched, when=watched, lands=acting, gone=acting * events, gone_rate=acting * events
         )
@@ -116,7 +121,7 @@ def _first(
 ) -> dict[str, Values]:
     """First derivative and first step (Hairer, Norsett & Wanner, II.4, squared norms)."""
     (t_end,), (direction,) = (b.input(k, 1) for k in ("t_end", "direction"))
-    evaluate = partial(b.call, rhs.fused()) if rhs.size > explicit.INLINED else partial(b.inline, rhs)
+    evaluate = _evaluation(b, rhs)
     k = evaluate({"t": [t], "y": y, "p": p})["f"]
     found = events.values(b, watch, t, y, p, k) if watch else {}
     if equal:
@@ -145,6 +150,11 @@ def _first(
     h = _larger(b, h, b.mul(b.constant(1e-60), span))
     outputs: dict[str, Values] = {"k": k, "h": [h], "memory": [b.constant(log2(1e-8))], "held": [b.constant(0.0)]}
     return {**outputs, **found}
+
+
+def _evaluation(b: Builder, rhs: Program) -> Callable[[Mapping[str, Values]], dict[str, list[int]]]:
+    """The right-hand side where it is asked for once or twice."""
+    return partial(b.call, rhs.fused()) if rhs.size > explicit.INLINED else partial(b.inline, rhs)
 
 
 def _step(
@@ -203,7 +213,10 @@ def _step(
     }
     if dense or again:
         outputs |= {"told": [t], "hold": [used], "yold": y}
-        outputs |= {"kold": k} if again else {"K": [v for vector in trial.kept for v in vector]}
+    if again and equal:
+        outputs["kold"] = k
+    if dense:
+        outputs["K"] = [v for vector in trial.kept for v in vector]
     if dense:
         due = b.ge(b.mul(shared["direction"], b.sub(new_t, lane["sample_time"])), b.constant(0.0))
         attention = b.or_(attention, b.and_(accepted, due))
@@ -247,37 +260,43 @@ def _next_step(
     return next_h, _larger(b, level, b.constant(log2(1e-8))), stuck
 
 
-def _prepare(rhs: Program, method: Method, again: bool) -> Program:
+def _prepare(rhs: Program, method: Method, again: bool, equal: bool, asked: Sequence[int]) -> Program:
     b = Builder()
     n, count = rhs.inputs["y"], _scheme(method).kept(method)
     y, p = b.input("yold", n), b.input("p", rhs.inputs["p"])
     (t,), (h,) = b.input("told", 1), b.input("hold", 1)
     kept: Sequence[Values]
     if again:
-        kept = _scheme(method).attempt(b, rhs, method, t, b.add(t, h), y, h, p, b.input("kold", n)).kept
+        k = b.input("kold", n) if equal else _evaluation(b, rhs)({"t": [t], "y": y, "p": p})["f"]
+        kept = _scheme(method).attempt(b, rhs, method, t, b.add(t, h), y, h, p, k).kept
     else:
         flat = b.input("K", count * n)
         kept = [flat[i * n : (i + 1) * n] for i in range(count)]
     found = _scheme(method).dense_rows(b, rhs, method, t, y, h, p, kept)
-    return b.program({"Q": [v for row in found for v in row]}).fused()
+    return b.program({"Q": [row[j] for row in found for j in asked]}).fused()
 
 
-def _interpolate(rhs: Program, method: Method) -> Program:
+def _asked(dimension: int, watch: Watch | None, again: bool) -> Sequence[int]:
+    """The states of which the dense output is made."""
+    return range(dimension) if watch is None or not again else watch.asked(dimension)
+
+
+def _interpolate(rhs: Program, method: Method, asked: Sequence[int]) -> Program:
     b = Builder()
-    y, found = _dense_output(b, rhs, method)
+    y, found = _dense_output(b, rhs, method, asked)
     return b.program({"ytheta": interpolant(b, b.input("theta", 1)[0], y, found)}).fused()
 
 
-def _polynomials(rhs: Program, method: Method, watch: Watch) -> Program:
+def _polynomials(rhs: Program, method: Method, watch: Watch, asked: Sequence[int]) -> Program:
     b = Builder()
-    y, found = _dense_output(b, rhs, method)
+    y, found = _dense_output(b, rhs, method, asked)
     p = b.input("p", rhs.inputs["p"])
     return b.program(events.polynomials(b, watch, len(found), y, found, p)).fused()
 
 
-def _refine(rhs: Program, method: Method, watch: Watch) -> Program:
+def _refine(rhs: Program, method: Method, watch: Watch, asked: Sequence[int]) -> Program:
     b = Builder()
-    y, found = _dense_output(b, rhs, method)
+    y, found = _dense_output(b, rhs, method, asked)
     return b.program(events.refine(b, watch, y, found, b.input("p", rhs.inputs["p"]))).fused()
 
 
@@ -297,11 +316,15 @@ def _land(rhs: Program, method: Method, watch: Watch, equal: bool) -> Program:
     return b.program(outputs).fused()
 
 
-def _dense_output(b: Builder, rhs: Program, method: Method) -> tuple[Values, list[Values]]:
-    """State at the beginning of a step, and the rows of the polynomial through it."""
-    n, count = rhs.inputs["y"], rows(method)
-    flat = b.input("Q", count * n)
-    return b.input("yold", n), [flat[i * n : (i + 1) * n] for i in range(count)]
+def _dense_output(b: Builder, rhs: Program, method: Method, asked: Sequence[int]) -> tuple[Values, list[Values]]:
+    """State at the beginning of a step, and the rows of the polynomial through it (zeros where it is not asked for)."""
+    n, count, m = rhs.inputs["y"], rows(method), len(asked)
+    flat = b.input("Q", count * m)
+    found: list[Values] = []
+    for i in range(count):
+        known = dict(zip(asked, flat[i * m : (i + 1) * m], strict=True))
+        found.append([known.get(j, b.constant(0.0)) for j in range(n)])
+    return b.input("yold", n), found
 
 
 def _between(

@@ -14,9 +14,7 @@ from numba.extending import register_jitable
 from ..engine.memory import Doubles, Integers, at, call, doubles, lowest
 from .event_drivers import FLAGGED, IDLE, STANDING, begin_search, file_one, kicked, next_stop, settle, settle_passages
 from .fields import (
-    BEGIN,
     DONE,
-    END,
     FLAG,
     HOLD,
     INDEX,
@@ -106,6 +104,7 @@ def adaptive(
     logged: Integers,
     room: int,
     places: Integers,
+    strides: Integers,
     rooms: Integers,
     filed: Integers,
     max_steps: Doubles,
@@ -122,9 +121,10 @@ def adaptive(
 
     With ``watched``, there are ``events`` to be located and others at the times ``schedule``. Where none acts on the
     trajectory, steps in which they may lie are put ``aside`` until all lanes are taken. The times of events (with
-    ``state_too``, also the states) go to the rows of the members in the memory of each event at ``places``, which have
-    room for ``rooms`` and hold ``filed``; those that find none go to ``log``, numbers of member and event to
-    ``entries``, ``logged`` of them; when there is no ``room`` for more, the call ends early.
+    ``state_too``, also the states) go to the columns of the members in the memory of each event at ``places``, whose
+    rows lie ``strides`` apart, and which have room for ``rooms`` and hold ``filed``; those that find none go to
+    ``log``, numbers of member and event to ``entries``, ``logged`` of them; when there is no ``room`` for more, the
+    call ends early.
     """
     step, prepare, interpolate = kernels[0], kernels[1], kernels[2]
     t, y = at(work, field[T]), at(work, field[Y])
@@ -141,7 +141,7 @@ def adaptive(
     how = (
         *(kernels, field, width, dimension, direction, events, degree, acting, sides, actions),
         *(schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch),
-        *(places, rooms, filed),
+        *(places, strides, rooms, filed),
     )
     flush = queue[0] != 0
     while True:
@@ -185,29 +185,33 @@ def adaptive(
                     flag[lane] = STANDING
                 if flag[lane] != IDLE:
                     pending |= 1 << lane
-            if pending != 0 and settle(work, slot, pending, how) != 0:
-                break
+            if pending != 0:
+                if events > 0:
+                    call(prepare, work, work, pending, 0)
+                if settle(work, slot, pending, how) != 0:
+                    break
         elif watched:
-            bits = attention
-            while bits != 0 or flush or queue[0] == everywhere:
-                if flush or queue[0] == everywhere:
-                    queue[0] = settle_passages(aside, aside_slot, queue[0], how)
-                    flush = queue[0] != 0
-                    if flush:
-                        break
-                    if limited:
-                        attention |= running
-                    continue
-                lane = lowest(bits)
-                bits &= bits - 1
-                if flag[lane] == FLAGGED and direction * (t[lane] - record_from[0]) >= 0.0:
-                    place = lowest(~queue[0])
-                    for r in range(taken_count):
-                        aside[taken_rows[r] + place] = work[taken_rows[r] + lane]
-                    aside[field[BEGIN] + place], aside[field[END] + place] = 0.0, 1.0
-                    aside_slot[place] = slot[lane]
-                    queue[0] |= 1 << place
-                flag[lane] = IDLE
+            bits, queued, earliest = attention, queue[0], record_from[0]
+            while True:
+                while bits != 0 and queued != everywhere and not flush:
+                    lane = lowest(bits)
+                    bits &= bits - 1
+                    if flag[lane] == FLAGGED and direction * (t[lane] - earliest) >= 0.0:
+                        place = lowest(~queued)
+                        for r in range(taken_count):
+                            aside[taken_rows[r] + place] = work[taken_rows[r] + lane]
+                        aside_slot[place] = slot[lane]
+                        queued |= 1 << place
+                    flag[lane] = IDLE
+                if bits == 0 and queued != everywhere and not flush:
+                    break
+                queued = settle_passages(aside, aside_slot, queued, how)
+                flush = queued != 0
+                if flush:
+                    break
+                if limited:
+                    attention |= running
+            queue[0] = queued
             if flush:
                 break
 
@@ -285,15 +289,16 @@ def file(
     direction: int,
     events: int,
     places: Integers,
+    strides: Integers,
     rooms: Integers,
     limits: Integers,
     filed: Integers,
 ) -> int:
-    """Empty the log: each event goes to its member's row in the memory of its kind, where there is room for it."""
+    """Empty the log: each event goes to its member's column in the memory of its kind, where there is room for it."""
     for k in range(logged[0]):
         member, e = entries[2 * k], entries[2 * k + 1]
-        row = at(doubles(places[e]), member * rooms[e] * length)
-        file_one(at(log, k * length), length, direction, row, rooms[e], limits[e], at(filed, member * events + e))
+        column, count = at(doubles(places[e]), member * length), at(filed, member * events + e)
+        file_one(at(log, k * length), length, direction, column, strides[e], rooms[e], limits[e], count)
     logged[0] = 0
     return 0
 

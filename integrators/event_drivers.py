@@ -98,23 +98,22 @@ def settle_passages(work, slot, pending, how):
     passages, flag = at(work, field[PASSAGES]), at(work, field[FLAG])
     which, ytheta = at(work, field[WHICH]), at(work, field[YTHETA])
     if flag[lowest(pending)] != IDLE or logged[0] + width > room:
+        call(kernels[1], work, work, pending, 0)
         return settle(work, slot, pending, how)
+    begin, end = at(work, field[BEGIN]), at(work, field[END])
+    for lane in range(width):
+        begin[lane], end[lane] = 0.0, 1.0
     call(kernels[1], work, work, pending, 0)
-    call(kernels[3], work, work, pending, 0)
-    found = unclear = 0
-    while pending != 0:
-        lane = lowest(pending)
-        pending &= pending - 1
-        if passages[lane] == 1.0:
-            found |= 1 << lane
-        elif passages[lane] != 0.0:
-            begin_search(work, field, lane)
-            unclear |= 1 << lane
+    found, unclear = call(kernels[3], work, work, pending, 0) & pending, 0
     _refine(kernels[5], work, found)
     while found != 0:
         lane = lowest(found)
         found &= found - 1
-        _record(lane, int(which[lane]), slot[lane], _time(work, field, lane, direction), ytheta, how)
+        if passages[lane] == 1.0:
+            _record(lane, int(which[lane]), slot[lane], _time(work, field, lane, direction), ytheta, how)
+        else:
+            begin_search(work, field, lane)
+            unclear |= 1 << lane
     return settle(work, slot, unclear, how) if unclear != 0 else 0
 
 
@@ -135,11 +134,12 @@ def _time(work, field, lane, direction):
     return t if direction * (when - t) > 0.0 or theta == 1.0 else when
 
 
-@register_jitable
+@register_jitable(inline="always")
 def _record(lane, e, member, when, state, how):
-    """Record event ``e``, in the log if its row is full; returns whether there are as many as are asked for."""
+    """Record event ``e``, in the log if its column is full; returns whether there are as many as are asked for."""
     _, _, width, dimension, direction = how[:5]
-    _, _, row, record_from, limits, counts, log, entries, state_too, logged, _, _, places, rooms, filed = how[10:]
+    _, _, row, record_from, limits, counts, log, entries, state_too, logged = how[10:20]
+    places, strides, rooms, filed = how[22:]
     count, length = e + member * row[1], 1 + state_too * dimension
     if direction * (when - record_from[0]) < 0.0:
         return False
@@ -148,34 +148,34 @@ def _record(lane, e, member, when, state, how):
     entry[0] = when
     for j in range(state_too * dimension):
         entry[1 + j] = state[j * width + lane]
-    target = at(doubles(places[e]), member * rooms[e] * length)
-    if not file_one(entry, length, direction, target, rooms[e], limits[e], at(filed, count)):
+    column = at(doubles(places[e]), member * length)
+    if not file_one(entry, length, direction, column, strides[e], rooms[e], limits[e], at(filed, count)):
         entries[2 * logged[0]], entries[2 * logged[0] + 1] = member, e
         logged[0] += 1
     return counts[count] >= limits[e]
 
 
 @register_jitable
-def file_one(entry, length, direction, row, room, limit, filed):
-    """Put an event into its ``row``, behind those before it in time; of more than the limit the first remain.
+def file_one(entry, length, direction, column, stride, room, limit, filed):
+    """Put an event into its ``column``, behind those before it in time; of more than the limit the first remain.
 
-    Returns whether there was room.
+    Rows of the column lie ``stride`` apart. Returns whether there was room.
     """
     count = filed[0]
     if count == room and room < limit:
         return False
     if count < limit:
         filed[0] += 1
-    elif direction * (row[(count - 1) * length] - entry[0]) > 0.0:
+    elif direction * (column[(count - 1) * stride] - entry[0]) > 0.0:
         count -= 1
     else:
         return True
-    while count > 0 and direction * (row[(count - 1) * length] - entry[0]) > 0.0:
+    while count > 0 and direction * (column[(count - 1) * stride] - entry[0]) > 0.0:
         for j in range(length):
-            row[count * length + j] = row[(count - 1) * length + j]
+            column[count * stride + j] = column[(count - 1) * stride + j]
         count -= 1
     for j in range(length):
-        row[count * length + j] = entry[j]
+        column[count * stride + j] = entry[j]
     return True
 
 
@@ -183,12 +183,12 @@ def file_one(entry, length, direction, row, room, limit, filed):
 def settle(work, slot, pending, how):
     """Work off the events of the steps of the lanes in ``pending``; returns the lanes that are not finished.
 
-    Those are left over only when the log is full. A lane that is finished is at the end of its step, or at the first
-    event in it that changes the state or ends the trajectory, or has the ending ``over``.
+    Their dense output is prepared. Those are left over only when the log is full. A lane that is finished is at the end
+    of its step, or at the first event in it that changes the state or ends the trajectory, or has the ending ``over``.
     """
     kernels, field, width, dimension, direction, events, degree, acting, sides, actions = how[:10]
     schedule, scheduled, row, logged, room, scratch = how[10], how[11], how[12], how[19], how[20], how[21]
-    prepare, polynomials, land, refine = kernels[1], kernels[3], kernels[4], kernels[5]
+    polynomials, land, refine = kernels[3], kernels[4], kernels[5]
     t, y, g, rate = at(work, field[T]), at(work, field[Y]), at(work, field[G]), at(work, field[RATE])
     gold = at(work, field[GOLD])
     flag, begin, end = at(work, field[FLAG]), at(work, field[BEGIN]), at(work, field[END])
@@ -202,8 +202,6 @@ def settle(work, slot, pending, how):
     low, high = at(work, field[LOW]), at(work, field[HIGH])
     passages, rising, moved = at(work, field[PASSAGES]), at(work, field[RISING]), at(work, field[MOVED])
 
-    if events > 0:
-        call(prepare, work, work, pending, 0)
     while pending != 0 and logged[0] + width <= room:
         fresh = 0
         bits = pending
@@ -427,7 +425,7 @@ def _next(
 ):
     """The next event within BEGIN and END of a lane, -1 if there is none, which lies near THETA in LOW and HIGH."""
     out, stack = at(scratch, 0), at(scratch, 8)
-    best, place, zeros = -1, 2.0, 0
+    best, place, possible = -1, 2.0, 0
     for e in range(events):
         c = at(bernstein, e * (degree + 1) * width + lane)
         lowest_one = highest = 0.0
@@ -457,13 +455,13 @@ def _next(
         stack[degree + 1], stack[degree + 2] = begin[lane], end[lane]
         least = after[lane] if e == last[lane] else after[lane] - TIE if e > last[lane] else after[lane] + TIE
         found = _first_zero(stack, degree, sides[e], least, e == last[lane], out)
-        zeros += int(out[5])
+        possible += int(out[5]) if sides[e] == 0 else (int(out[5]) + 1) // 2
         if found and out[0] < place - TIE:
             best, place = e, out[0]
             theta[lane], low[lane], high[lane], rising[lane], moved[lane] = out[0], out[1], out[2], out[4], 1.0
     if best >= 0:
         after[lane], last[lane] = place, best
-    if zeros == 1 and best >= 0:
+    if possible == 1 and best >= 0:
         after[lane] = ALL
     return best
 

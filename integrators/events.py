@@ -28,8 +28,6 @@ MARGIN = 0.25
 STEADY = 0.125
 """How much each side of a control polygon must move one way, over its height, for the function to go that way."""
 MOST_COEFFICIENTS = 13
-IMPROVED = 4
-"""Steps of Newton's method with which a guess of a zero begins."""
 CLOSE, NARROW = 2.0**-29, 2.0**-50
 """Fraction of a step: moved by no more, Newton's method is at the zero to rounding; narrower intervals are points."""
 BETWEEN = (0.25, 0.5, 0.75)
@@ -50,17 +48,27 @@ class Watch:
         For each located event 1 (g grows through zero), -1 or 0 (either).
     acting : bool
         Whether any event changes the state or ends the trajectory.
+    states : bool
+        Whether the states at events are asked for.
     """
 
     conditions: Program | None
     landing: Program
     sides: tuple[int, ...]
     acting: bool
+    states: bool = True
 
     @property
     def count(self) -> int:
         """Number of events to be located."""
         return len(self.sides)
+
+    def asked(self, dimension: int) -> tuple[int, ...]:
+        """The states of which the dense output is needed: all, or those that the functions depend on."""
+        if self.acting or self.states or self.conditions is None:
+            return tuple(range(dimension))
+        inputs = [i.payload for i in self.conditions.instructions if i.op == "input"]
+        return tuple(sorted({k for block, k in inputs if block in ("y", "f")}))  # type: ignore[misc, has-type]
 
     @property
     def smooth(self) -> bool:
@@ -127,8 +135,9 @@ def happenings(
     events: Mapping[str, Event],
     conditions: Program | None = None,
     landing: Program | None = None,
+    states: bool = True,
 ) -> Happenings | None:
-    """The events of a run of ``system``, or None if there are none.
+    """The events of a run of ``system``, or None if there are none; with or without the ``states`` there.
 
     ``conditions`` and ``landing`` may be programs of an extended state in place of the system's.
     """
@@ -140,7 +149,7 @@ def happenings(
         conditions = conditions or declared.conditions(system, found)
     actions = tuple(RESET * (e.reset is not None) | TERMINAL * e.terminal for e in found.values())
     sides = tuple(event.side for event in located)
-    watch = Watch(conditions, landing or declared.landing(system, found), sides, any(actions))
+    watch = Watch(conditions, landing or declared.landing(system, found), sides, any(actions), states)
     at = tuple(_where(system, event) for event in found.values() if not event.located)
     return Happenings(tuple(found), watch, actions, at)
 
@@ -176,27 +185,28 @@ def suspicious(
 
     ``between(x)`` gives g at fraction ``x`` of the step on a cubic interpolant of the state.
     """
-    third, result = b.mul(h, b.constant(1 / 3)), b.constant(False)
+    third, zero, result = b.mul(h, b.constant(1 / 3)), b.constant(0.0), b.constant(False)
     samples = [] if watch.smooth else [between(x) for x in BETWEEN]
     for i, side in enumerate(watch.sides):
         first, last = old["g"][i], new["g"][i]
-        polygon = [first, b.fma(third, old["rate"][i], first), b.fma(b.neg(third), new["rate"][i], last), last]
-        polylines = [polygon] + ([[first, *(g[i] for g in samples), last]] if samples else [])
-        low, high = _extent(b, [v for line in polylines for v in line])
+        rise, final = b.mul(third, old["rate"][i]), b.mul(third, new["rate"][i])
+        second, third_one = b.add(first, rise), b.sub(last, final)
+        low, high = _extent(b, [first, second, third_one, last, *(g[i] for g in samples)])
+        moves = [rise, b.sub(third_one, second), final]
+        if samples:
+            line = [first, *(g[i] for g in samples), last]
+            moves += [b.sub(v, u) for u, v in zip(line, line[1:], strict=False)]
+        least, most = _extent(b, moves)
         height = b.sub(high, low)
-        margin = b.mul(b.constant(MARGIN), height)
-        near = b.and_(b.le(low, margin), b.ge(high, b.neg(margin)))
-        least, most = _extent(b, [b.sub(v, u) for line in polylines for u, v in zip(line, line[1:], strict=False)])
-        steadily = b.mul(b.constant(STEADY), height)
+        near = b.le(_larger(b, low, b.neg(high)), b.mul(b.constant(MARGIN), height))
+        falls = b.neg(most)
         if side == 0:
-            moves, rises = b.gt(high, low), b.or_(b.gt(least, steadily), b.lt(most, b.neg(steadily)))
-        elif side > 0:
-            moves, rises = b.gt(most, b.constant(0.0)), b.gt(least, steadily)
+            possible, slowest = b.gt(height, zero), _larger(b, least, falls)
         else:
-            moves, rises = b.lt(least, b.constant(0.0)), b.lt(most, b.neg(steadily))
-        beside = b.and_(rises, b.gt(b.mul(first, last), b.constant(0.0)))
-        near = b.and_(near, b.not_(beside))
-        result = b.or_(result, b.and_(near, moves))
+            possible, slowest = (b.gt(most, zero), least) if side > 0 else (b.lt(least, zero), falls)
+        steadily = b.fma(b.constant(-STEADY), height, slowest)
+        beside = b.gt(_smaller(b, steadily, b.mul(first, last)), zero)
+        result = b.or_(result, b.and_(b.and_(near, possible), b.not_(beside)))
     return result
 
 
@@ -204,16 +214,26 @@ def _extent(b: Builder, values: Values) -> tuple[int, int]:
     """The smallest and the largest value."""
     low = high = values[0]
     for v in values[1:]:
-        low, high = b.select(b.lt(v, low), v, low), b.select(b.gt(v, high), v, high)
+        low, high = _smaller(b, v, low), _larger(b, v, high)
     return low, high
+
+
+def _smaller(b: Builder, x: int, y: int) -> int:
+    return b.select(b.lt(x, y), x, y)
+
+
+def _larger(b: Builder, x: int, y: int) -> int:
+    return b.select(b.gt(x, y), x, y)
 
 
 def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Values], p: Values) -> dict[str, Values]:
     """Bernstein coefficients of the event functions between the fractions ``begin`` and ``end`` of a step.
 
     ``residual`` is by how much the polynomials miss the functions in between. ``passages`` is 0 or 1 where the signs of
-    all coefficients are certain and allow no more, and 2 where one must look closer; with 1, event ``which`` passes
-    ``rising`` (1 or -1) through zero between ``low`` and ``high``, near ``theta``.
+    all coefficients are certain and allow no more zeros than values in between show, of which one at most is a passage
+    to the right side, and 2 where one must look closer; with 1, event ``which`` passes
+    ``rising`` (1 or -1) through zero between ``low`` and ``high``, near ``theta``. Without any, there is nothing to
+    attend to.
     """
     (begin,), (end,), (t,), (h,) = (b.input(name, 1) for name in ("begin", "end", "told", "hold"))
     degree = watch.degree(rows)
@@ -228,7 +248,8 @@ def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Valu
     sampled = [at(x) for x in nodes]
     first, last = b.eq(begin, b.constant(0.0)), b.eq(end, b.constant(1.0))
     zero, one, two = map(b.constant, (0.0, 1.0, 2.0))
-    which, before, behind, place, passages, certain = zero, one, b.neg(one), zero, zero, b.constant(True)
+    which, before, behind, passages, certain = zero, one, b.neg(one), zero, b.constant(True)
+    low, high = zero, one
     coefficients: list[int] = []
     residuals: list[int] = []
     for i in range(watch.count):
@@ -242,8 +263,9 @@ def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Valu
                 miss = b.abs(b.sub(guess, at(x)[i]))
                 worst = b.select(b.gt(miss, worst), miss, worst)
         residuals.append(worst)
-        line = [b.select(first, b.input("gold", watch.count)[i], found_here[0]), *found_here[1:-1]]
-        line.append(b.select(last, b.input("g", watch.count)[i], found_here[-1]))
+        g[0] = b.select(first, b.input("gold", watch.count)[i], found_here[0])
+        g[-1] = b.select(last, b.input("g", watch.count)[i], found_here[-1])
+        line = [g[0], *found_here[1:-1], g[-1]]
         sizes = [b.abs(v) for v in line]
         smallest = largest = sizes[0]
         for v in sizes[1:]:
@@ -252,39 +274,39 @@ def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Valu
         clear = b.gt(smallest, b.fma(largest, b.constant(NOISE), b.constant(TINY)))
         if not watch.smooth:
             clear = b.and_(clear, b.le(worst, b.mul(largest, b.constant(RESOLVED))))
-        changes, counts = zero, b.constant(True)
-        if watch.sides[i]:
-            counts = (b.gt if watch.sides[i] > 0 else b.lt)(line[-1], zero)
-        for k, (u, v) in enumerate(zip(line, line[1:], strict=False)):
-            change = b.xor(b.lt(u, zero), b.lt(v, zero))
-            changes = b.add(changes, b.bool_to_float(change))
-            here = b.and_(change, counts)
+        changes, seen, passes = _changes(b, line), _changes(b, g), zero
+        most = one if watch.sides[i] == 0 else two
+        certain = b.and_(certain, b.and_(clear, b.and_(b.le(changes, most), b.eq(changes, seen))))
+        for u, v, left, right in zip(g, g[1:], nodes, nodes[1:], strict=False):
+            up, down = b.and_(b.lt(u, zero), b.ge(v, zero)), b.and_(b.ge(u, zero), b.lt(v, zero))
+            here = up if watch.sides[i] > 0 else down if watch.sides[i] < 0 else b.or_(up, down)
             before, behind = b.select(here, u, before), b.select(here, v, behind)
-            place = b.select(here, b.constant(float(k)), place)
-        certain = b.and_(certain, b.and_(clear, b.le(changes, one)))
-        passes = b.and_(counts, b.eq(changes, one))
-        passages = b.add(passages, b.bool_to_float(passes))
-        which = b.select(passes, b.constant(float(i)), which)
+            low, high = b.select(here, b.constant(float(left)), low), b.select(here, b.constant(float(right)), high)
+            passes = b.add(passes, b.bool_to_float(here))
+        passages = b.add(passages, passes)
+        which = b.select(b.gt(passes, zero), b.constant(float(i)), which)
     certain = b.and_(certain, b.le(passages, one))
-    fraction = b.mul(b.add(place, b.div(before, b.sub(before, behind))), b.constant(1 / degree))
-    theta = b.fma(span, fraction, begin)
-    for _ in range(IMPROVED):
-        value, rate, _, _ = passing(b, watch, which, theta, t, h, y, found, p)
-        move = b.div(value, rate)
-        new = b.sub(theta, move)
-        inside = b.and_(b.gt(new, begin), b.lt(new, end))
-        theta, moved = b.select(inside, new, theta), b.select(inside, move, one)
+    fraction = b.fma(b.sub(high, low), b.div(before, b.sub(before, behind)), low)
     return {
         "bernstein": coefficients,
         "residual": residuals,
         "passages": [b.select(certain, passages, two)],
         "which": [which],
-        "theta": [theta],
-        "low": [begin],
-        "high": [end],
+        "theta": [b.fma(span, fraction, begin)],
+        "low": [b.fma(span, low, begin)],
+        "high": [b.fma(span, high, begin)],
         "rising": [b.select(b.gt(behind, before), one, b.neg(one))],
-        "moved": [moved],
+        "moved": [b.select(certain, one, zero)],
+        "attention": [b.not_(b.and_(certain, b.eq(passages, zero)))],
     }
+
+
+def _changes(b: Builder, values: Values) -> int:
+    """How often the sign changes from one value to the next."""
+    zero = total = b.constant(0.0)
+    for u, v in zip(values, values[1:], strict=False):
+        total = b.add(total, b.bool_to_float(b.xor(b.lt(u, zero), b.lt(v, zero))))
+    return total
 
 
 def passing(
@@ -320,9 +342,8 @@ def refine(b: Builder, watch: Watch, y: Values, found: list[Values], p: Values) 
         "moved": [b.select(done, moved, b.select(inside, move, b.constant(1.0)))],
         "low": [low],
         "high": [high],
-        "ytheta": state,
-        "gtheta": every,
         "attention": [b.not_(done)],
+        **({"ytheta": state, "gtheta": every} if watch.acting or watch.states else {}),
     }
 
 

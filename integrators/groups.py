@@ -7,7 +7,7 @@ numbers.
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +96,7 @@ class Adaptive(Compiled):
         again = watch is not None and not dense
         self.dimension = rhs.inputs["y"]
         how: dict[str, Any] = {"dense": dense, "again": again, "watch": watch}
-        workspace = control.adaptive_workspace(width, method, self.dimension, rhs.inputs["p"], **how)
+        workspace = control.adaptive_workspace(width, method, self.dimension, rhs.inputs["p"], **how, equal=equal)
         kernels = control.adaptive_kernels(rhs, method, **how, projection=projection, equal=equal)
         super().__init__(workspace, kernels, FIELDS)
         self.addresses = np.array(
@@ -172,6 +172,8 @@ class AdaptiveGroup:
         By name of an event how many of them end a member.
     state_too : bool
         Whether to record also the states at events (before they happen).
+    found : sequence of ndarray, optional
+        Memory of each kind of event ``(room, members, 1)``, where those are found that fit in (see :func:`space`).
     """
 
     def __init__(
@@ -191,6 +193,7 @@ class AdaptiveGroup:
         record_from: float = 0.0,
         limits: Mapping[str, int] | None = None,
         state_too: bool = False,
+        found: Sequence[np.ndarray] | None = None,
     ):
         self.compiled, self.times = compiled, times
         self.t_start, self.t_end = t_start, t_end
@@ -216,7 +219,7 @@ class AdaptiveGroup:
         self.aside_slot, self.waiting = np.zeros(width, dtype=np.int64), np.zeros(1, dtype=np.int64)
         self.scratch = np.empty(8 + 50 * (compiled.degree + 3))
         states = compiled.dimension if state_too else 0
-        self.record = _Record(events, self.members, record_from, limits, states, self.direction, width)
+        self.record = _Record(events, self.members, record_from, limits, states, self.direction, width, found)
         schedule, scheduled = events.schedule(p, self.direction) if events else (np.zeros((1, 1)), _NONE)
         self.schedule, self.scheduled = schedule, scheduled
         self.row = np.array([schedule.shape[1], len(self.record.limits)])
@@ -265,7 +268,8 @@ class AdaptiveGroup:
                     *(r.watched, r.located, c.degree, r.acting, r.sides, r.actions),
                     *(self.aside, self.aside_slot, c.taken, len(c.taken), self.waiting, r.limited),
                     *(self.schedule, self.scheduled, self.row, r.begin, r.limits, r.counts),
-                    *(r.log, r.entries, int(r.states > 0), r.logged, len(r.log), r.places, r.rooms, r.filed),
+                    *(r.log, r.entries, int(r.states > 0), r.logged, len(r.log)),
+                    *(r.places, r.strides, r.rooms, r.filed),
                     *(self.max_steps, self.slot, self.scratch, self.pace.amount),
                 )
             r.empty(more=bool(left))
@@ -327,8 +331,13 @@ _NONE = np.zeros((1, 1), dtype=np.int64)
 _UNLIMITED = 2**62
 LOGGED = 2**10
 """Events that are logged at most before room is made for them."""
-ROOM = 8
-"""Events of a kind for which a member has room at first."""
+ROOM = 32
+"""Events of a kind for which a member has room at first; what it does not use is never touched."""
+
+
+def space(members: int, states: int = 0, most: int = ROOM) -> np.ndarray:
+    """Memory of a kind of event ``(room, members, 1 + states)``, for the first of each member before the second."""
+    return np.empty((min(ROOM, most), members, 1 + states))
 
 
 class _Record:
@@ -343,6 +352,7 @@ class _Record:
         states: int,
         direction: int,
         width: int,
+        found: Sequence[np.ndarray] | None,
     ):
         self.names = events.names if events else ()
         self.watched, self.located = int(events is not None), events.watch.count if events else 0
@@ -356,12 +366,13 @@ class _Record:
         self.states, self.direction, self.logged = states, direction, np.zeros(1, dtype=np.int64)
         room = max(LOGGED, 2 * width) if events else 0
         self.log, self.entries = np.empty((room, 1 + states)), np.empty((room, 2), dtype=np.int64)
-        self._found = [np.full((members, min(ROOM, most), 1 + states), np.nan) for most in self.limits.tolist()]
+        self._found = list(found) if found else [space(members, states, most) for most in self.limits.tolist()]
         self.filed = np.zeros_like(self.counts)
         self._look()
 
     def _look(self) -> None:
-        self.rooms = np.array([found.shape[1] for found in self._found], dtype=np.int64)
+        self.rooms = np.array([len(found) for found in self._found], dtype=np.int64)
+        self.strides = np.array([found.strides[0] // found.itemsize for found in self._found], dtype=np.int64)
         self.places = np.array([found.ctypes.data for found in self._found], dtype=np.int64)
 
     def empty(self, more: bool) -> None:
@@ -371,20 +382,26 @@ class _Record:
             return
         for number, most in enumerate(self.counts.max(axis=0).tolist()):
             found = self._found[number]
-            if most > found.shape[1]:
+            if most > len(found):
                 room = min(2 * most, int(self.limits[number])) if more else most
-                wider = np.full((self.members, room, found.shape[2]), np.nan)
-                wider[:, : found.shape[1]] = found
-                self._found[number] = wider
+                self._found[number] = np.empty((room, *found.shape[1:]))
+                self._found[number][: len(found)] = found
         self._look()
         driver(DRIVERS, "file")(
             *(self.entries, self.log, self.logged, 1 + self.states, self.direction),
-            *(len(self.names), self.places, self.rooms, self.limits, self.filed),
+            *(len(self.names), self.places, self.strides, self.rooms, self.limits, self.filed),
         )
 
     def of(self, number: int) -> np.ndarray:
         """Times (and states) ``(members, most, 1 + states)`` of an event, padded with NaN."""
-        return self._found[number][:, : int(self.counts[:, number].max(initial=0))]
+        found, filed = self.rows(number)
+        np.copyto(found, np.nan, where=(np.arange(len(found))[:, None] >= filed)[:, :, None])
+        return found.swapaxes(0, 1)
+
+    def rows(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same without padding ``(most, members, 1 + states)``, and how many there are of each member."""
+        filed = self.filed[:, number]
+        return self._found[number][: int(filed.max(initial=0))], filed
 
 
 @dataclass(frozen=True)

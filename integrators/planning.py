@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -106,7 +107,7 @@ class Plan:
     @cached_property
     def happenings(self) -> Happenings | None:
         """The events, ready for a group."""
-        return happenings(self.members.system, self.events)
+        return happenings(self.members.system, self.events, states=False)
 
     def positions(self) -> Positions:
         """When to sample, in equal steps."""
@@ -126,8 +127,11 @@ class Plan:
             )
         return self.times[:]
 
-    def group(self, part: slice, own: bool = False) -> Group:
-        """The members of ``part``, ready to go; with parameters of their ``own``, that may be changed on the way."""
+    def group(self, part: slice, own: bool = False, found: Sequence[np.ndarray] = ()) -> Group:
+        """The members of ``part``, ready to go; with parameters of their ``own``, that may be changed on the way.
+
+        Times of events go to ``found``, memory for all members (see ``groups.space``).
+        """
         system, y, p = self.members.system, self.members.y[part], self.members.p[part]
         times: Times = np.zeros(0) if self.only_end else self.times
         if self.large:
@@ -158,6 +162,7 @@ class Plan:
                 dt=self.dt or 0.0,
                 events=happenings,
                 record_from=self.keep,
+                found=[each[:, part] for each in found],
             )
         method, rhs = METHODS.get(self.method), system.program("rhs")
         if isinstance(method, Stochastic):

@@ -17,7 +17,7 @@ from ..engine.layout import Layout
 from ..engine.storage import Writer, load
 from . import stiffness
 from .fields import DONE, EVENT, RUNNING, TOO_MANY_STEPS, ZENO
-from .groups import AdaptiveGroup, adaptive
+from .groups import AdaptiveGroup, adaptive, space
 from .methods import METHODS
 from .parallel import Progress, Tick, parts, work_off
 from .planning import Plan
@@ -53,7 +53,9 @@ class Run:
         }
         self.last = plan.members.y.copy()
         self.raw = None if writer else np.empty((self.count, self.samples, plan.numbers))
-        self.happened: dict[int, list[np.ndarray]] = {}
+        names = plan.happenings.names if plan.happenings else ()
+        self.found = [space(self.count) for _ in names]
+        self.happened: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         self.workers = workers
         self.begun: set[int] = set()
         self.lock = threading.Lock()
@@ -109,7 +111,7 @@ class Run:
 
     def _part(self, part: slice, tick: Tick) -> None:
         self.begun.add(part.start)
-        group = self.plan.group(part)
+        group = self.plan.group(part, found=self.found)
         largest = max(1, BUFFER // ((part.stop - part.start) * self.plan.numbers))
         first, segment = 0, self.samples if self.raw is not None else min(64, largest)
         try:
@@ -125,7 +127,7 @@ class Run:
             for name, values in group.result().items():
                 self.endings[name][part] = values
             if isinstance(group, AdaptiveGroup) and self.plan.events:
-                self.happened[part.start] = [group.record.of(number) for number in range(len(group.record.names))]
+                self.happened[part.start] = [group.record.rows(number) for number in range(len(self.found))]
 
     def _segment(self, group: Any, part: slice, first: int, last: int, tick: Tick) -> None:
         if self.raw is not None:
@@ -195,15 +197,20 @@ class Run:
 
     def _happened(self) -> dict[str, np.ndarray]:
         """Numbers and times of the events."""
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for e, name in enumerate(self.plan.happenings.names if self.plan.happenings else ()):
-            most = max((events[e].shape[1] for events in self.happened.values()), default=0)
-            times = np.full((self.count, most), np.nan)
+            most = max((len(events[e][0]) for events in self.happened.values()), default=0)
+            rows = self.found[e] if most <= len(self.found[e]) else np.empty((most, self.count, 1))
+            times, counts = rows[:most, :, 0], np.zeros(self.count, dtype=np.int64)
             for first, events in self.happened.items():
-                here = events[e][..., 0]
-                times[first : first + len(here), : here.shape[1]] = here
-            found[f"{name}_count"] = np.isfinite(times).sum(axis=1).reshape(self.shape)
-            found[f"{name}_time"] = times.reshape(*self.shape, most)
+                own, many = events[e]
+                part = slice(first, first + len(many))
+                counts[part] = many
+                if not np.may_share_memory(own, rows):
+                    times[: len(own), part] = own[..., 0]
+            np.copyto(times, np.nan, where=np.arange(most)[:, None] >= counts)
+            found[f"{name}_count"] = counts.reshape(self.shape)
+            found[f"{name}_time"] = times.T.reshape(*self.shape, most)
         return found
 
 

@@ -268,7 +268,7 @@ def test_a_doubled_cycle_is_switched_to():
     branch = continue_cycles(izhikevich, "c", (-60.0, -35.0), max_step=0.02)
     point = branch.special("PD")[0]
     assert (abs(point.eigenvalues + 1) < 1e-6).any()
-    doubled = continue_cycles(izhikevich, "c", (-60.0, -35.0), start=point, max_step=0.01, max_points=12)
+    doubled = continue_cycles(izhikevich, "c", (-60.0, -35.0), start=point, max_points=30)
     assert doubled.data.period.values[0] == pytest.approx(2 * point.period, rel=1e-9)
     last = doubled.cycle(len(doubled) - 1)
     half = len(last.profile) // 2
