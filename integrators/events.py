@@ -185,14 +185,14 @@ def suspicious(
 
     ``between(x)`` gives g at fraction ``x`` of the step on a cubic interpolant of the state.
     """
-    third, zero, result = b.mul(h, b.constant(1 / 3)), b.constant(0.0), b.constant(False)
+    share, zero, result = b.mul(h, b.constant(1 / 3)), b.constant(0.0), b.constant(False)
     samples = [] if watch.smooth else [between(x) for x in BETWEEN]
     for i, side in enumerate(watch.sides):
         first, last = old["g"][i], new["g"][i]
-        rise, final = b.mul(third, old["rate"][i]), b.mul(third, new["rate"][i])
-        second, third_one = b.add(first, rise), b.sub(last, final)
-        low, high = _extent(b, [first, second, third_one, last, *(g[i] for g in samples)])
-        moves = [rise, b.sub(third_one, second), final]
+        rise, final = b.mul(share, old["rate"][i]), b.mul(share, new["rate"][i])
+        second, third = b.add(first, rise), b.sub(last, final)
+        low, high = _extent(b, [first, second, third, last, *(g[i] for g in samples)])
+        moves = [rise, b.sub(third, second), final]
         if samples:
             line = [first, *(g[i] for g in samples), last]
             moves += [b.sub(v, u) for u, v in zip(line, line[1:], strict=False)]
