@@ -74,12 +74,12 @@ def _compile(module: str, name: str) -> bytes:
     function = getattr(home, name)
     hints = get_type_hints(function)
     parameters = [types.int64 if hints[p] is int else hints[p] for p in inspect.signature(function).parameters]
-    usual, config.LOOP_VECTORIZE = config.LOOP_VECTORIZE, int(getattr(home, "VECTORISED", True))
+    usual, config.OPT = config.OPT, type(config.OPT)(0)  # the passes of `compile_keeping` are enough
     try:
         compiled = njit(types.int64(*parameters), error_model="numpy")(function)
     finally:
-        config.LOOP_VECTORIZE = usual
+        config.OPT = usual
     result = compiled.overloads[compiled.signatures[0]]
     symbol = result.fndesc.llvm_cfunc_wrapper_name
-    code = native.compile_keeping(result.library.get_llvm_str(), symbol)
+    code = native.compile_keeping(result.library.get_llvm_str(), symbol, getattr(home, "VECTORISED", True))
     return f"{symbol} {len(parameters)}\n".encode() + code

@@ -63,222 +63,229 @@ def begin(
     return 0
 
 
-def adaptive(
-    kernels: Integers,
-    work: Doubles,
-    field: Integers,
-    width: int,
-    dimension: int,
-    direction: int,
-    rows: Integers,
-    row_count: int,
-    columns: Doubles,
-    status: Integers,
-    members: int,
-    times: Doubles,
-    first_sample: int,
-    last_sample: int,
-    all_samples: int,
-    samples: Doubles,
-    watched: int,
-    events: int,
-    degree: int,
-    acting: int,
-    sides: Integers,
-    actions: Integers,
-    aside: Doubles,
-    aside_slot: Integers,
-    taken_rows: Integers,
-    taken_count: int,
-    queue: Integers,
-    limited: int,
-    schedule: Doubles,
-    scheduled: Integers,
-    row: Integers,
-    record_from: Doubles,
-    limits: Integers,
-    counts: Integers,
-    log: Doubles,
-    entries: Integers,
-    state_too: int,
-    logged: Integers,
-    room: int,
-    places: Integers,
-    strides: Integers,
-    rooms: Integers,
-    filed: Integers,
-    max_steps: Doubles,
-    slot: Integers,
-    scratch: Doubles,
-    budget: int,
-) -> int:
-    """Advance the members whose status is RUNNING, by at most ``budget`` steps; returns whether some are left.
+def _advancing(watching):
+    """The driver of adaptive steps; without the code for events, which takes long to compile, unless ``watching``."""
 
-    A member is DONE when it arrives at the end or has recorded as many of an event as its limit, PAUSED when it has
-    delivered the samples up to ``last_sample`` and there are more. Samples go to
-    ``samples[member, sample - first_sample]``, ``times`` begins with that of the first sample and goes up to the one
-    after the last. ``kernels`` are step, prepare, interpolate, polynomials and land.
+    def adaptive(
+        kernels: Integers,
+        work: Doubles,
+        field: Integers,
+        width: int,
+        dimension: int,
+        direction: int,
+        rows: Integers,
+        row_count: int,
+        columns: Doubles,
+        status: Integers,
+        members: int,
+        times: Doubles,
+        first_sample: int,
+        last_sample: int,
+        all_samples: int,
+        samples: Doubles,
+        events: int,
+        degree: int,
+        acting: int,
+        sides: Integers,
+        actions: Integers,
+        aside: Doubles,
+        aside_slot: Integers,
+        taken_rows: Integers,
+        taken_count: int,
+        queue: Integers,
+        limited: int,
+        schedule: Doubles,
+        scheduled: Integers,
+        row: Integers,
+        record_from: Doubles,
+        limits: Integers,
+        counts: Integers,
+        log: Doubles,
+        entries: Integers,
+        state_too: int,
+        logged: Integers,
+        room: int,
+        places: Integers,
+        strides: Integers,
+        rooms: Integers,
+        filed: Integers,
+        max_steps: Doubles,
+        slot: Integers,
+        scratch: Doubles,
+        budget: int,
+    ) -> int:
+        """Advance the members whose status is RUNNING, by at most ``budget`` steps; returns whether some are left.
 
-    With ``watched``, there are ``events`` to be located and others at the times ``schedule``. Where none acts on the
-    trajectory, steps in which they may lie are put ``aside`` until all lanes are taken. The times of events (with
-    ``state_too``, also the states) go to the columns of the members in the memory of each event at ``places``, whose
-    rows lie ``strides`` apart, and which have room for ``rooms`` and hold ``filed``; those that find none go to
-    ``log``, numbers of member and event to ``entries``, ``logged`` of them; when there is no ``room`` for more, the
-    call ends early.
-    """
-    step, prepare, interpolate = kernels[0], kernels[1], kernels[2]
-    t, y = at(work, field[T]), at(work, field[Y])
-    told, hold = at(work, field[TOLD]), at(work, field[HOLD])
-    stuck, steps = at(work, field[STUCK]), at(work, field[STEPS])
-    sample, sample_time = at(work, field[SAMPLE]), at(work, field[SAMPLE_TIME])
-    flag, over = at(work, field[FLAG]), at(work, field[OVER])
-    stop, kick = at(work, field[STOP]), at(work, field[KICK])
-    theta, ytheta = at(work, field[THETA]), at(work, field[YTHETA])
-    t_end = work[field[T_END]]
+        A member is DONE when it arrives at the end or has recorded as many of an event as its limit, PAUSED when it has
+        delivered the samples up to ``last_sample`` and there are more. Samples go to
+        ``samples[member, sample - first_sample]``, ``times`` begins with that of the first sample and goes up to the
+        one after the last. ``kernels`` are step, prepare, interpolate, polynomials and land.
 
-    everywhere = -1 if width == 64 else (1 << width) - 1
-    entering = running = taken = 0
-    how = (
-        *(kernels, field, width, dimension, direction, events, degree, acting, sides, actions),
-        *(schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch),
-        *(places, strides, rooms, filed),
-    )
-    flush = queue[0] != 0
-    while True:
-        attention = 0
-        free = everywhere & ~running
-        while free != 0:
-            while entering < members and status[entering] != RUNNING:
+        There may be ``events`` to be located, and others at the times ``schedule``. Where none acts on the trajectory,
+        steps in which they may lie are put ``aside`` until all lanes are taken. The times of events (with
+        ``state_too``, also the states) go to the columns of the members in the memory of each event at ``places``,
+        whose rows lie ``strides`` apart, and which have room for ``rooms`` and hold ``filed``; those that find none go
+        to ``log``, numbers of member and event to ``entries``, ``logged`` of them; when there is no ``room`` for more,
+        the call ends early.
+        """
+        step, prepare, interpolate = kernels[0], kernels[1], kernels[2]
+        t, y = at(work, field[T]), at(work, field[Y])
+        told, hold = at(work, field[TOLD]), at(work, field[HOLD])
+        stuck, steps = at(work, field[STUCK]), at(work, field[STEPS])
+        sample, sample_time = at(work, field[SAMPLE]), at(work, field[SAMPLE_TIME])
+        flag, over = at(work, field[FLAG]), at(work, field[OVER])
+        stop, kick = at(work, field[STOP]), at(work, field[KICK])
+        theta, ytheta = at(work, field[THETA]), at(work, field[YTHETA])
+        t_end = work[field[T_END]]
+
+        everywhere = -1 if width == 64 else (1 << width) - 1
+        entering = running = taken = 0
+        how = (
+            *(kernels, field, width, dimension, direction, events, degree, acting, sides, actions),
+            *(schedule, scheduled, row, record_from, limits, counts, log, entries, state_too, logged, room, scratch),
+            *(places, strides, rooms, filed),
+        )
+        flush = queue[0] != 0
+        while True:
+            attention = 0
+            free = everywhere & ~running
+            while free != 0:
+                while entering < members and status[entering] != RUNNING:
+                    entering += 1
+                if entering == members:
+                    break
+                lane = lowest(free)
+                free &= free - 1
+                slot[lane] = entering
+                _enter(work, lane, rows, row_count, at(columns, entering * row_count))
+                if watching and acting:
+                    stop[lane] = next_stop(schedule, row, entering, kick[lane], t_end, direction)
+                running |= 1 << lane
+                attention |= 1 << lane
                 entering += 1
-            if entering == members:
-                break
-            lane = lowest(free)
-            free &= free - 1
-            slot[lane] = entering
-            _enter(work, lane, rows, row_count, at(columns, entering * row_count))
-            if acting:
-                stop[lane] = next_stop(schedule, row, entering, kick[lane], t_end, direction)
-            running |= 1 << lane
-            attention |= 1 << lane
-            entering += 1
 
-        if attention == 0 and not flush:
-            if running != 0:
-                while attention == 0 and taken < budget:
-                    attention = call(step, work, work, running, 0) & running
-                    taken += 1
-            if attention == 0:
-                if queue[0] == 0:
-                    break
-                flush = True
-        prepared = 0
+            if attention == 0 and not flush:
+                if running != 0:
+                    while attention == 0 and taken < budget:
+                        attention = call(step, work, work, running, 0) & running
+                        taken += 1
+                if attention == 0:
+                    if queue[0] == 0:
+                        break
+                    flush = True
+            prepared = 0
 
-        if watched and acting:
-            pending = 0
-            bits = attention
-            while bits != 0:
-                lane = lowest(bits)
-                bits &= bits - 1
-                if flag[lane] == FLAGGED:
-                    begin_search(work, field, lane)
-                if flag[lane] == IDLE and kicked(schedule, row, slot[lane], kick[lane], t[lane]):
-                    flag[lane] = STANDING
-                if flag[lane] != IDLE:
-                    pending |= 1 << lane
-            if pending != 0:
-                if events > 0:
-                    call(prepare, work, work, pending, 0)
-                if settle(work, slot, pending, how) != 0:
-                    break
-        elif watched:
-            bits, queued, earliest = attention, queue[0], record_from[0]
-            while True:
-                while bits != 0 and queued != everywhere and not flush:
+            if watching and acting:
+                pending = 0
+                bits = attention
+                while bits != 0:
                     lane = lowest(bits)
                     bits &= bits - 1
-                    if flag[lane] == FLAGGED and direction * (t[lane] - earliest) >= 0.0:
-                        place = lowest(~queued)
-                        for r in range(taken_count):
-                            aside[taken_rows[r] + place] = work[taken_rows[r] + lane]
-                        aside_slot[place] = slot[lane]
-                        queued |= 1 << place
-                    flag[lane] = IDLE
-                if bits == 0 and queued != everywhere and not flush:
-                    break
-                queued = settle_passages(aside, aside_slot, queued, how)
-                flush = queued != 0
+                    if flag[lane] == FLAGGED:
+                        begin_search(work, field, lane)
+                    if flag[lane] == IDLE and kicked(schedule, row, slot[lane], kick[lane], t[lane]):
+                        flag[lane] = STANDING
+                    if flag[lane] != IDLE:
+                        pending |= 1 << lane
+                if pending != 0:
+                    if events > 0:
+                        call(prepare, work, work, pending, 0)
+                    if settle(work, slot, pending, how) != 0:
+                        break
+            elif watching:
+                bits, queued, earliest = attention, queue[0], record_from[0]
+                while True:
+                    while bits != 0 and queued != everywhere and not flush:
+                        lane = lowest(bits)
+                        bits &= bits - 1
+                        if flag[lane] == FLAGGED and direction * (t[lane] - earliest) >= 0.0:
+                            place = lowest(~queued)
+                            for r in range(taken_count):
+                                aside[taken_rows[r] + place] = work[taken_rows[r] + lane]
+                            aside_slot[place] = slot[lane]
+                            queued |= 1 << place
+                        flag[lane] = IDLE
+                    if bits == 0 and queued != everywhere and not flush:
+                        break
+                    queued = settle_passages(aside, aside_slot, queued, how)
+                    flush = queued != 0
+                    if flush:
+                        break
+                    if limited:
+                        attention |= running
+                queue[0] = queued
                 if flush:
                     break
-                if limited:
-                    attention |= running
-            queue[0] = queued
-            if flush:
-                break
 
-        while last_sample > first_sample:
-            waiting = 0
-            bits = attention
-            while bits != 0:
-                lane = lowest(bits)
-                bits &= bits - 1
-                s = int(sample[lane])
-                record = at(samples, (slot[lane] * (last_sample - first_sample) + s - first_sample) * dimension)
-                if s < last_sample and times[s - first_sample] == t[lane]:
+            while last_sample > first_sample:
+                waiting = 0
+                bits = attention
+                while bits != 0:
+                    lane = lowest(bits)
+                    bits &= bits - 1
+                    s = int(sample[lane])
+                    record = at(samples, (slot[lane] * (last_sample - first_sample) + s - first_sample) * dimension)
+                    if s < last_sample and times[s - first_sample] == t[lane]:
+                        for j in range(dimension):
+                            record[j] = y[j * width + lane]
+                        s += 1
+                    if s < last_sample and direction * (t[lane] - times[s - first_sample]) >= 0.0:
+                        theta[lane] = (times[s - first_sample] - told[lane]) / hold[lane]
+                        waiting |= 1 << lane
+                    sample[lane] = s
+                    sample_time[lane] = times[s - first_sample] if s < all_samples else direction * inf
+                if waiting == 0:
+                    break
+                if prepared == 0:
+                    call(prepare, work, work, attention, 0)
+                    prepared = 1
+                call(interpolate, work, work, waiting, 0)
+                bits = waiting
+                while bits != 0:
+                    lane = lowest(bits)
+                    bits &= bits - 1
+                    s = int(sample[lane])
+                    record = at(samples, (slot[lane] * (last_sample - first_sample) + s - first_sample) * dimension)
                     for j in range(dimension):
-                        record[j] = y[j * width + lane]
-                    s += 1
-                if s < last_sample and direction * (t[lane] - times[s - first_sample]) >= 0.0:
-                    theta[lane] = (times[s - first_sample] - told[lane]) / hold[lane]
-                    waiting |= 1 << lane
-                sample[lane] = s
-                sample_time[lane] = times[s - first_sample] if s < all_samples else direction * inf
-            if waiting == 0:
-                break
-            if prepared == 0:
-                call(prepare, work, work, attention, 0)
-                prepared = 1
-            call(interpolate, work, work, waiting, 0)
-            bits = waiting
-            while bits != 0:
-                lane = lowest(bits)
-                bits &= bits - 1
-                s = int(sample[lane])
-                record = at(samples, (slot[lane] * (last_sample - first_sample) + s - first_sample) * dimension)
-                for j in range(dimension):
-                    record[j] = ytheta[j * width + lane]
-                sample[lane] = s + 1
+                        record[j] = ytheta[j * width + lane]
+                    sample[lane] = s + 1
 
-        while attention != 0:
-            lane = lowest(attention)
-            attention &= attention - 1
-            member = slot[lane]
-            ending = RUNNING
-            complete = False
-            for e in range(limited * events):
-                complete = complete or counts[member * row[1] + e] >= limits[e]
-            if complete:
-                ending = DONE
-            elif acting and over[lane] != 0.0:
-                ending = int(over[lane]) - 1
-            elif t[lane] == t_end:
-                ending = DONE
-            elif stuck[lane] != 0.0:
-                ending = int(stuck[lane])
-            elif steps[lane] >= max_steps[0]:
-                ending = TOO_MANY_STEPS
-            if ending in (DONE, RUNNING) and last_sample < all_samples and sample[lane] == last_sample:
-                ending = PAUSED
-            if ending != RUNNING:
-                _leave(work, lane, rows, row_count, at(columns, member * row_count))
-                status[member] = ending
-                running &= ~(1 << lane)
+            while attention != 0:
+                lane = lowest(attention)
+                attention &= attention - 1
+                member = slot[lane]
+                ending = RUNNING
+                complete = False
+                for e in range(limited * events):
+                    complete = complete or counts[member * row[1] + e] >= limits[e]
+                if complete:
+                    ending = DONE
+                elif acting and over[lane] != 0.0:
+                    ending = int(over[lane]) - 1
+                elif t[lane] == t_end:
+                    ending = DONE
+                elif stuck[lane] != 0.0:
+                    ending = int(stuck[lane])
+                elif steps[lane] >= max_steps[0]:
+                    ending = TOO_MANY_STEPS
+                if ending in (DONE, RUNNING) and last_sample < all_samples and sample[lane] == last_sample:
+                    ending = PAUSED
+                if ending != RUNNING:
+                    _leave(work, lane, rows, row_count, at(columns, member * row_count))
+                    status[member] = ending
+                    running &= ~(1 << lane)
 
-    left = int(running != 0 or flush)
-    while running != 0:
-        lane = lowest(running)
-        running &= running - 1
-        _leave(work, lane, rows, row_count, at(columns, slot[lane] * row_count))
-    return left
+        left = int(running != 0 or flush)
+        while running != 0:
+            lane = lowest(running)
+            running &= running - 1
+            _leave(work, lane, rows, row_count, at(columns, slot[lane] * row_count))
+        return left
+
+    return adaptive
+
+
+adaptive, unwatched = _advancing(True), _advancing(False)
 
 
 def file(

@@ -257,7 +257,7 @@ class AdaptiveGroup:
         c, r, left = self.compiled, self.record, 1
         self.status[self.status == PAUSED] = RUNNING
         times = self.times[first : last + 1]
-        run = driver(DRIVERS, "adaptive")
+        run = driver(DRIVERS, "adaptive" if self.record.watched else "unwatched")
         while left:
             amount = self.pace.amount
             with self.pace:
@@ -265,7 +265,7 @@ class AdaptiveGroup:
                     *(c.addresses, self.work, c.field, c.width, c.dimension, self.direction),
                     *(c.rows, len(c.rows), self.columns, self.status, self.members),
                     *(times, first, last, len(self.times), out),
-                    *(r.watched, r.located, c.degree, r.acting, r.sides, r.actions),
+                    *(r.located, c.degree, r.acting, r.sides, r.actions),
                     *(self.aside, self.aside_slot, c.taken, len(c.taken), self.waiting, r.limited),
                     *(self.schedule, self.scheduled, self.row, r.begin, r.limits, r.counts),
                     *(r.log, r.entries, int(r.states > 0), r.logged, len(r.log)),
