@@ -41,7 +41,7 @@ def driver(module: str, name: str) -> Callable[..., int]:
 @disk.remembered
 def address(module: str, name: str) -> tuple[int, int]:
     """Address of the machine code of a driver, and its number of parameters."""
-    key = "\n".join([native.identity(), version("numba"), name, *_sources(module).values()])
+    key = "\n".join([native.identity(), version("numba"), Path(__file__).read_text(), name, *_sources(module).values()])
     symbol, _, code = disk.fetch("drivers", key, lambda: _compile(module, name)).partition(b"\n")
     return native.link(code, symbol.split()[0].decode()), int(symbol.split()[1])
 
@@ -74,12 +74,14 @@ def _compile(module: str, name: str) -> bytes:
     function = getattr(home, name)
     hints = get_type_hints(function)
     parameters = [types.int64 if hints[p] is int else hints[p] for p in inspect.signature(function).parameters]
-    usual, config.OPT = config.OPT, type(config.OPT)(0)  # the passes of `compile_keeping` are enough
+    usual = config.OPT
+    if not getattr(home, "VECTORISED", True):
+        config.OPT = type(usual)(0)  # the passes of `compile_keeping` are enough, and take a third of the time
     try:
         compiled = njit(types.int64(*parameters), error_model="numpy")(function)
     finally:
         config.OPT = usual
     result = compiled.overloads[compiled.signatures[0]]
     symbol = result.fndesc.llvm_cfunc_wrapper_name
-    code = native.compile_keeping(result.library.get_llvm_str(), symbol, getattr(home, "VECTORISED", True))
+    code = native.compile_keeping(result.library.get_llvm_str(), symbol)
     return f"{symbol} {len(parameters)}\n".encode() + code

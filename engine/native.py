@@ -207,20 +207,20 @@ def _compile(text: str) -> bytes:
     return _optimised(module)
 
 
-def compile_keeping(text: str, symbol: str, vectorised: bool) -> bytes:
+def compile_keeping(text: str, symbol: str) -> bytes:
     """Object file of another compiler's LLVM module, of which only the function ``symbol`` is needed."""
     module = _target()[0].parse_assembly(text)
     for function in module.functions:
         if not function.is_declaration and function.name != symbol:
             function.linkage = "internal"
-    return _optimised(module, vectorised)
+    return _optimised(module)
 
 
-def _optimised(module: Any, vectorised: bool = False) -> bytes:
+def _optimised(module: Any) -> bytes:
     llvm, machine, _ = _target()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.slp_vectorization = options.loop_unrolling = False
-    options.loop_vectorization = vectorised
+    options.loop_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return machine.emit_object(module)
