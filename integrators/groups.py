@@ -257,7 +257,7 @@ class AdaptiveGroup:
         c, r, left = self.compiled, self.record, 1
         self.status[self.status == PAUSED] = RUNNING
         times = self.times[first : last + 1]
-        run = driver(DRIVERS, "adaptive" if self.record.watched else "unwatched")
+        run = driver(DRIVERS, "adaptive" if r.watched else "unwatched")
         while left:
             amount = self.pace.amount
             with self.pace:
@@ -355,7 +355,7 @@ class _Record:
         found: Sequence[np.ndarray] | None,
     ):
         self.names = events.names if events else ()
-        self.watched, self.located = int(events is not None), events.watch.count if events else 0
+        self.watched, self.located = events is not None, events.watch.count if events else 0
         self.sides = np.array(events.watch.sides if events else (), dtype=np.int64)
         self.actions = np.array(events.actions if events else (), dtype=np.int64)
         self.acting = int(self.actions.any())

@@ -8,7 +8,7 @@ from numba.extending import register_jitable
 
 from ...engine.memory import Doubles, Integers, at, call
 from ...engine.octets import add_scaled, cleared, larger, product, quotient, scaled, subtract_dot
-from .elimination_drivers import eliminate
+from .elimination_drivers import eliminate, filled
 
 VECTORISED = False
 
@@ -137,14 +137,14 @@ def _linearise(kernel, work, field, N, m, n, b, mesh, basis, u, jacobian, column
     for k in range(b):
         c[k] = u[(N * m + 1) * n + k]
     for g in range(G):
-        filled = (N - g + G - 1) // G
+        count = filled(N, G, g)
         for lane in range(8):
             i = lane * G + g
-            left[lane], h[lane] = (mesh[i], mesh[i + 1] - mesh[i]) if lane < filled else (1.0, 0.0)
+            left[lane], h[lane] = (mesh[i], mesh[i + 1] - mesh[i]) if lane < count else (1.0, 0.0)
             minus[lane] = -h[lane]
             node = at(u, min(i, N) * m * n)
             for k in range((m + 1) * n):
-                nodes[8 * k + lane] = node[k if lane < filled else k % n]
+                nodes[8 * k + lane] = node[k if lane < count else k % n]
         cleared(most, 5)
         for k in range((m + 1) * n):
             larger(most, which, at(nodes, 8 * k), 0.0)
@@ -164,19 +164,19 @@ def _linearise(kernel, work, field, N, m, n, b, mesh, basis, u, jacobian, column
                 product(right, h, velocity)
                 for k in range(m + 1):
                     add_scaled(right, at(nodes, 8 * (k * n + s)), -first[k])
-                for lane in range(filled, 8):
+                for lane in range(count, 8):
                     right[lane] = 0.0
                 larger(gap, which, right, 0.0)
                 larger(fastest, which, velocity, 0.0)
                 add_scaled(finite, right, 0.0)
-                for lane in range(filled):
+                for lane in range(count):
                     flow[((lane * G + g) * m + j) * n + s] = velocity[lane]
                 for k in range(n):
                     product(at(jacobian, 8 * (place * n + k)), h, at(d, 8 * (s * (n + b) + k)))
                 for k in range(b):
                     product(at(row, 8 * k), minus, at(d, 8 * (s * (n + b) + n + k)))
                 cleared(at(row, 8 * (b + 1)), q - b - 1)
-        for lane in range(filled):
+        for lane in range(count):
             residual = max(residual, gap[lane] / h[lane])
             noise = max(noise, 1e-15 * (fastest[lane] + steepest * most[lane] / h[lane]))
             if finite[lane] != 0.0:

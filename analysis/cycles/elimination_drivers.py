@@ -102,7 +102,7 @@ def eliminate(
                 add_scaled(at(here, 8 * t), at(row, 8 * t), 1.0)
             for t in range(q):
                 add_scaled(at(total, 8 * t), at(row, 8 * (2 * n + t)), 1.0)
-        for lane in range(_filled(N, G, g)):
+        for lane in range(filled(N, G, g)):
             pair = at(factors, (lane * G + g) * n * 2 * n)
             for r in range(n):
                 for t in range(2 * n):
@@ -167,7 +167,7 @@ def eliminate(
         for g in range(G):
             _remember(n, b, inner, at(knots, 8 * g * n), at(knots, 8 * (g + 1) * n), at(z, 9 * n), known)
             _substitute(inner, w, w - k, solution, at(table, 8 * g * m * n * w), known)
-            for lane in range(_filled(N, G, g)):
+            for lane in range(filled(N, G, g)):
                 here = at(x, (lane * G + g) * m * n)
                 for s in range(n):
                     here[s] = known[8 * (inner + s) + lane]
@@ -176,13 +176,13 @@ def eliminate(
     return True
 
 
-# -- inside -------------------------------------------------------------------------------------------------
-
-
 @register_jitable
-def _filled(N, G, g):
+def filled(N, G, g):
     """How many of the eight lanes have an interval at place ``g``."""
     return (N - g + G - 1) // G
+
+
+# -- inside -------------------------------------------------------------------------------------------------
 
 
 @register_jitable
@@ -205,7 +205,7 @@ def _border_row(N, G, g, m, n, w, source, row):
     """The part of a further equation that belongs to one interval in every lane, without its right end."""
     inner = (m - 1) * n
     cleared(row, w)
-    for lane in range(_filled(N, G, g)):
+    for lane in range(filled(N, G, g)):
         own = at(source, (lane * G + g) * m * n)
         for t in range(inner):
             row[8 * t + lane] = own[n + t]
