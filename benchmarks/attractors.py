@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import shutil
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -16,6 +21,8 @@ SPECTRUM = np.array([0.9056, 0.0, -14.5723])
 """Of the Lorenz system: Sprott, Chaos and Time-Series Analysis (2003)."""
 LONG, STEP, EVERY = 10_000.0, 0.01, 12
 PLACES, SHORT = 40, 100.0
+UNIT = 1.0
+"""Time between two projections of the peers with error control."""
 SIDE = 1000
 DUFFING = {"damping": 0.15, "force": 0.1, "omega": 1.2}
 PENDULUM = {"damping": 0.2, "spring": 0.25, "height": 0.25}
@@ -34,6 +41,7 @@ def tables() -> Iterator[Table]:
             Contender("attrax dop853", _attrax_lorenz({})),
             Contender("C++ rk4", _lorenz_in_cpp, adapts=False),
             Contender("heyoka variational", _heyoka_lorenz, share=0.1),
+            Contender("jitcode dop853", _jitcode_lorenz, share=0.1),
             Contender("pynamicalsys rk4", _pynamicalsys_lorenz, share=0.02, adapts=False),
         ],
         goals=[
@@ -47,13 +55,17 @@ def tables() -> Iterator[Table]:
     yield Table(
         title=f"Lyapunov spectrum of Lorenz 1996, {PLACES} places",
         work=f"All {PLACES} exponents over {SHORT:g} time units, classical steps of {STEP} with Gram-Schmidt after "
-        f"every {EVERY}. The error is that of the sum, which is -{PLACES}.",
+        f"every {EVERY}; adaptive ones with the tolerance of equal error, made orthonormal every {UNIT:g}. The error "
+        f"is that of the sum, which is -{PLACES}.",
         contenders=[
             Contender("attrax", _attrax_lorenz96, adapts=False),
             Contender("C++ without a matrix", _lorenz96_in_cpp, adapts=False),
+            Contender("jitcode dop853", _jitcode_lorenz96, share=0.2),
         ],
-        goals=[Ratio("C++", "attrax", 1 / 1.7)],
-        rounds=5,
+        goals=[Ratio("C++", "attrax", 1 / 1.7), Ratio("jitcode", "attrax", 4.0)],
+        tolerance=1e-6,
+        error=2.5e-5,
+        rounds=7,
     )
     for title, contenders in (
         ("driven Duffing oscillator", (_attrax_duffing, _duffing_in_cpp)),
@@ -111,7 +123,7 @@ def _lorenz_in_cpp(_: float) -> Work:
 
     def run() -> Array:
         call(library("attractors").lorenz_spectrum, STEP, rounds, EVERY, out)
-        return out / LONG
+        return out / (rounds * EVERY * STEP)
 
     return _spectrum(run)
 
@@ -130,14 +142,53 @@ def _heyoka_lorenz(tolerance: float) -> Work:
         integrator.time = 0.0
         integrator.state[:3] = 1.0, 1.0, 20.0
         vectors, total = np.eye(3), np.zeros(3)
-        for k in range(int(0.1 * LONG)):
+        for k in range(int(0.1 * LONG / UNIT)):
             integrator.state[places] = vectors.ravel()
-            integrator.propagate_until(k + 1.0)
+            integrator.propagate_until((k + 1) * UNIT)
             vectors, r = np.linalg.qr(integrator.state[places].reshape(3, 3))
             total += np.log(np.abs(np.diag(r)))
         return total / (0.1 * LONG)
 
     return _spectrum(run)
+
+
+def _jitcode_lorenz(tolerance: float) -> Work:
+    return _spectrum(_with_jitcode("lorenz", [1.0, 1.0, 20.0], 0.1 * LONG, tolerance))
+
+
+def _with_jitcode(which: str, start: Array, duration: float, tolerance: float) -> Callable[[], Array]:
+    from jitcode import jitcode_lyap
+
+    size = len(start)
+    warnings.filterwarnings("ignore", "You are about to calculate")  # that it takes time to compile
+    system = jitcode_lyap(n=size, n_lyap=size, module_location=_module_of_jitcode(which), verbose=False)
+    system.set_integrator("dop853", rtol=tolerance, atol=tolerance)
+
+    def run() -> Array:
+        np.random.seed(0)
+        system.set_initial_value(np.array(start), 0.0)
+        found = [system.integrate((k + 1) * UNIT)[1] for k in range(round(duration / UNIT))]
+        return np.mean(found[1:], axis=0)  # the first random vectors are no basis
+
+    return run
+
+
+@cache
+def _module_of_jitcode(which: str) -> str:
+    """Where jitcode's compiled variational equations of a system are."""
+    from jitcode import jitcode_lyap, y
+
+    if which == "lorenz":
+        slope = [10.0 * (y(1) - y(0)), y(0) * (28.0 - y(2)) - y(1), y(0) * y(1) - 8.0 / 3 * y(2)]
+    else:
+        n = PLACES
+        slope = [(y((i + 1) % n) - y((i - 2) % n)) * y((i - 1) % n) - y(i) + 8.0 for i in range(n)]
+    folder = tempfile.mkdtemp(prefix="attrax-benchmarks-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with contextlib.chdir(folder):  # away from this project's pyproject.toml, which setuptools would read
+        system = jitcode_lyap(slope, n_lyap=len(slope), verbose=False)
+        system.compile_C()
+        return system.save_compiled(f"{folder}/{which}.so", overwrite=True)
 
 
 def _pynamicalsys_lorenz(_: float) -> Work:
@@ -156,15 +207,18 @@ def _sum(run: Callable[[], Array]) -> Work:
     return Work(run, lambda: float(abs(run().sum() + PLACES)))
 
 
+def _uniform() -> Array:
+    start = np.full(PLACES, 8.0)
+    start[0] += 0.01
+    return start
+
+
 def _attrax_lorenz96(_: float) -> Work:
     import jax.numpy as jnp
 
     import attrax as ax
 
-    start = np.full(PLACES, 8.0)
-    start[0] += 0.01
-
-    @ax.flow(state={"x": (PLACES,)}, parameters={"forcing": 8.0}, initial={"x": start})
+    @ax.flow(state={"x": (PLACES,)}, parameters={"forcing": 8.0}, initial={"x": _uniform()})
     def lorenz96(t, s, p):
         x = s.x
         return {"x": (jnp.roll(x, -1) - jnp.roll(x, 2)) * jnp.roll(x, 1) - x + p.forcing}
@@ -181,9 +235,13 @@ def _lorenz96_in_cpp(_: float) -> Work:
 
     def run() -> Array:
         call(library("attractors").lorenz96_spectrum, STEP, rounds, EVERY, 8.0, out)
-        return out / SHORT
+        return out / (rounds * EVERY * STEP)
 
     return _sum(run)
+
+
+def _jitcode_lorenz96(tolerance: float) -> Work:
+    return _sum(_with_jitcode("lorenz96", _uniform(), 0.2 * SHORT, tolerance))
 
 
 # ---- basins -------------------------------------------------------------------------------------------------

@@ -228,7 +228,11 @@ class ArrayLowering(Lowering):
         setup, stages = self.stages()
         names = self._outputs
         sizes = {k: size for k, size in self.temporaries.items() if k not in names}
-        return ArrayProgram(inputs, outputs, sizes, self.constants, setup, rebound(stages, names))
+        late = {action.target.buffer for stage, action in self._actions if stage >= 0}
+        late |= {operation.accesses[-1].buffer for stage, operation in self._products if stage >= 0}
+        early = {a.buffer for operations in setup for o in operations for a in o.accesses}
+        fixed = tuple(k for k in sizes if k in early - late)
+        return ArrayProgram(inputs, outputs, sizes, self.constants, fixed, setup, rebound(stages, names))
 
     # -- operations with a loop of their own -----------------------------------------------------------------
 

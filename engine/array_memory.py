@@ -31,6 +31,8 @@ class Tape:
         Whether threads share the work of a section; the others are played by the first one alone.
     buffers : tuple of str
         All buffers, in the order of their numbers.
+    used : dict of str to frozenset
+        Buffers that each section reads or writes.
     entries : int
         Number of entries of the table of a kernel.
     """
@@ -49,6 +51,10 @@ class Tape:
         self.buffers = tuple(names)
         self._numbers = {name: k for k, name in enumerate(self.buffers)}
         self.entries = 16 + max((len(o.accesses) for o in operations), default=0)
+        self.used = {
+            name: frozenset(a.buffer for stage in stages for o in stage for a in o.accesses)
+            for name, stages in sections.items()
+        }
         self.work = {name: sum(o.work for stage in stages for o in stage) for name, stages in sections.items()}
         code: list[int] = []
         self.sections = {}
@@ -136,17 +142,19 @@ class Team:
     def __init__(self, threads: int = 1):
         self.threads = threads
         self._gate = np.zeros(16, dtype=np.int64)
+        self._memory: Memory | None = None
+        self._players: list[tuple[np.ndarray, np.ndarray]] = []
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def run(self, module: str, name: str, memory: Memory, *arguments: Any) -> int:
         """Call a driver in all threads; its first two arguments are the function that plays, and its player."""
-        function, (play, _), tape = driver(module, name), address(DRIVERS, "play"), memory.tape
+        function, (play, _) = driver(module, name), address(DRIVERS, "play")
+
+        if self._memory is not memory:
+            self._memory, self._players = memory, [self._player(memory, k) for k in range(self.threads)]
 
         def one(thread: int) -> int:
-            table = np.zeros(tape.entries, dtype=np.int64)
-            arrays = [a.ctypes.data for a in (tape.code, tape.places, memory.bases, table)]
-            player = np.array([*arrays, thread, self.threads, self._gate.ctypes.data, _pause()], dtype=np.int64)
-            return function(play, player, *arguments)
+            return function(play, self._players[thread][0], *arguments)
 
         if self._pool is None:
             return one(0)
@@ -156,9 +164,18 @@ class Team:
             other.result()
         return result
 
+    def _player(self, memory: Memory, thread: int) -> tuple[np.ndarray, np.ndarray]:
+        """What a thread needs to play, and the table to which it points."""
+        tape, table = memory.tape, np.zeros(memory.tape.entries, dtype=np.int64)
+        arrays = [a.ctypes.data for a in (tape.code, tape.places, memory.bases, table)]
+        player = [*arrays, thread, self.threads, self._gate.ctypes.data, _pause()]
+        return np.array(player, dtype=np.int64), table
+
     def play(self, memory: Memory, section: str, members: Sequence[int] | np.ndarray | None = None) -> None:
-        """Play a section of a tape for some members, or for all."""
-        listed = np.arange(memory.members) if members is None else np.asarray(members, dtype=np.int64)
+        """Play a section of a tape for some members, or for all; once, if it concerns only what they share."""
+        if members is None:
+            members = np.arange(1 if all(map(memory.shares, memory.tape.used[section])) else memory.members)
+        listed = np.asarray(members, dtype=np.int64)
         number = list(memory.tape.sections).index(section)
         self.run(DRIVERS, "once", memory, listed, number, len(listed))
 

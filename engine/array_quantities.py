@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import quantities
-from .array_memory import Memory, Tape, Team
+from .array_memory import Memory, Tape, Team, aligned
 from .array_tracing import trace_arrays
 from .arrays import ArrayProgram, rebound
 from .errors import UnsupportedPrimitive
@@ -25,6 +24,9 @@ SMALL, HUGE = 1000, 20_000
 ELEMENTS = 30
 """Elements that an equation has on average, at least, if loops over them are worth while."""
 
+DRAWN = 16
+"""Operations that a random number counts for."""
+
 
 def is_large(system: System) -> bool:
     """Whether a system is computed by loops over arrays rather than by straight-line code."""
@@ -36,13 +38,13 @@ def is_large(system: System) -> bool:
 
 def is_huge(system: System) -> bool:
     """Whether a system is too large for straight-line code."""
-    return system.dimension >= ELEMENTS and _operations(system)[0] > HUGE
+    return system.dimension >= ELEMENTS and _with_noise(system)[0] > HUGE
 
 
 def _is_large(system: System) -> bool:
     if system.dimension < ELEMENTS:
         return False
-    operations, equations = _operations(system)
+    operations, equations = _with_noise(system)
     if operations <= SMALL or operations > HUGE:
         return operations > HUGE
     if operations < ELEMENTS * equations:
@@ -56,10 +58,23 @@ def _is_large(system: System) -> bool:
 
 def array_program(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
     """The array program of ``rhs`` (output ``f``), ``jvp`` (``Jv``), or of blocks and observables (``record``)."""
-    key = ("arrays", quantity)
-    if key not in system._programs:
-        system._programs[key] = _traced(system, quantity)  # type: ignore[assignment]
-    return system._programs[key]  # type: ignore[return-value]
+    import jax
+    import jax.numpy as jnp
+
+    def rhs(t, y, p, couplings):
+        return {"f": quantities.flat(system, t, y, p, couplings)}
+
+    def jvp(t, y, p, couplings, v):
+        return {"Jv": jax.jvp(lambda z: quantities.flat(system, t, z, p, couplings), (y,), (v,))[1]}
+
+    def record(t, y, p, couplings):
+        s, q = quantities.namespaces(system, t, y, p, couplings)
+        values = [s[n] if n in system.state else system.observables[n](t, s, q) for n in quantity]
+        return {"record": jnp.concatenate([jnp.ravel(jnp.asarray(v, float)) for v in values or [jnp.zeros(0)]])}
+
+    if quantity == "jvp":
+        return derive_arrays(system, (quantity,), jvp, v=(system.dimension,))
+    return derive_arrays(system, (quantity,), rhs if quantity == "rhs" else record)
 
 
 def place(system: System, memory: Memory, p: np.ndarray, programs: Sequence[ArrayProgram]) -> None:
@@ -75,7 +90,10 @@ def place(system: System, memory: Memory, p: np.ndarray, programs: Sequence[Arra
                 memory.put(f"in {name}.{role}", coupling.arrays[role], shared=True)
     for program in programs:
         for name, size in program.temporaries.items():
-            memory.new(name, size)
+            if shared and name in program.fixed:
+                memory.put(name, aligned(1, size), shared=True)
+            else:
+                memory.new(name, size)
         for name, array in program.constants.items():
             memory.put(name, array, shared=True)
 
@@ -91,6 +109,7 @@ def prefixed(program: ArrayProgram, prefix: str) -> ArrayProgram:
         program,
         temporaries=named(program.temporaries),
         constants=named(program.constants),
+        fixed=tuple(prefix + name for name in program.fixed),
         setup=rebound(program.setup, names),
         stages=rebound(program.stages, names),
     )
@@ -115,34 +134,28 @@ def evaluate_arrays(system: System, quantity: str, y: np.ndarray, t: float, **ve
     return np.array(out)
 
 
-def _traced(system: System, quantity: str | tuple[str, ...]) -> ArrayProgram:
-    import jax
-    import jax.numpy as jnp
+def derive_arrays(
+    system: System, key: tuple, function: Callable[..., Mapping[str, Any]], **more: tuple[int, ...]
+) -> ArrayProgram:
+    """The array program of a function ``(t, y, p, couplings, *more)`` of flat vectors and further inputs.
 
-    inputs: dict[str, tuple[tuple[int, ...], Any]] = {
-        k: (shape, np.float64) for k, shape in quantities.flat_inputs(system).items()
-    }
-    arrays = quantities.coupling_inputs(system)
-    bound = partial(quantities.bound_couplings, system)
-    segments = {f"{name}.post": f"{name}.rows" for name, c in system.couplings.items() if "rows" in c.arrays}
+    ``more`` are their names and shapes; ``key`` says what is computed.
+    """
+    key = ("arrays", *key)
+    if key not in system._programs:
+        inputs: dict[str, tuple[tuple[int, ...], Any]] = {
+            k: (shape, np.float64) for k, shape in (quantities.flat_inputs(system) | more).items()
+        }
+        arrays, count = quantities.coupling_inputs(system), len(more)
 
-    def rhs(t, y, p, *given):
-        return {"f": quantities.flat(system, t, y, p, bound(given))}
+        def bound(t, y, p, *given):
+            return function(t, y, p, quantities.bound_couplings(system, given[count:]), *given[:count])
 
-    def jvp(t, y, p, v, *given):
-        along = partial(quantities.flat, system)
-        return {"Jv": jax.jvp(lambda z: along(t, z, p, bound(given)), (y,), (v,))[1]}
-
-    def record(t, y, p, *given):
-        s, q = quantities.namespaces(system, t, y, p, bound(given))
-        values = [s[n] if n in system.state else system.observables[n](t, s, q) for n in quantity]
-        return {"record": jnp.concatenate([jnp.ravel(jnp.asarray(v, float)) for v in values])}
-
-    if quantity == "jvp":
-        inputs["v"] = inputs["y"]
-    function = {"rhs": rhs, "jvp": jvp}.get(quantity, record)  # type: ignore[arg-type]
-    fixed = ("p", *arrays)
-    return trace_arrays(function, inputs | arrays, name=system.name, fixed=fixed, segments=segments)
+        segments = {f"{name}.post": f"{name}.rows" for name, c in system.couplings.items() if "rows" in c.arrays}
+        system._programs[key] = trace_arrays(  # type: ignore[assignment]
+            bound, inputs | arrays, name=system.name, fixed=("p", *arrays), segments=segments
+        )
+    return system._programs[key]  # type: ignore[return-value]
 
 
 def operations(system: System) -> int:
@@ -160,6 +173,19 @@ def _operations(system: System) -> tuple[int, int]:
     with jax.enable_x64(True):
         closed = jax.make_jaxpr(function)(*quantities.abstract_inputs(system))
     return _counted(closed.jaxpr)
+
+
+def _with_noise(system: System) -> tuple[int, int]:
+    """The same of the right-hand side and the noise together."""
+    total, equations = _operations(system)
+    if system.noise is None:
+        return total, equations
+    closed, _ = quantities.jaxpr_of_amplitudes(system)
+    shapes = [v.shape for v in closed.out_avals]
+    products = sum(math.prod(shape) for shape in shapes)
+    processes = shapes[0][1] if shapes and len(shapes[0]) > 1 else products
+    more, several = _counted(closed.jaxpr)
+    return total + more + products + DRAWN * processes, equations + several + 1
 
 
 def _counted(jaxpr: Any) -> tuple[int, int]:

@@ -76,7 +76,7 @@ class _Interpreter(Interpreter):
                 return RULES[primitive](self.low, params)
             found = eqn.primitive.bind(*arguments, **params)
             return [plain(v) for v in found] if eqn.primitive.multiple_results else plain(found)
-        if primitive in _ELEMENTWISE:
+        if primitive in ELEMENTWISE:
             return RULES[primitive](self.low, params, *arguments)
         if primitive in _VIEWS:
             return _viewed(self.low, primitive, params, *arguments)
@@ -85,7 +85,7 @@ class _Interpreter(Interpreter):
         raise NotImplementedError
 
 
-_ELEMENTWISE = {
+ELEMENTWISE = {
     *BY_KIND,
     *("add_any", "floor", "ceil", "sqrt", "exp", "exp2", "expm1", "log", "log1p", "logistic", "erf", "erfc", "cbrt"),
     *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "atan2"),

@@ -72,6 +72,8 @@ class ArrayProgram:
         Number of 64-bit numbers of each buffer between, for each member.
     constants : dict
         Arrays that were known.
+    fixed : tuple of str
+        Temporaries that depend on fixed inputs alone.
     setup, stages : tuple of tuples of Operation
         What depends on fixed inputs alone, and the rest.
     """
@@ -80,6 +82,7 @@ class ArrayProgram:
     outputs: dict[str, tuple[int, ...]]
     temporaries: dict[str, int]
     constants: dict[str, np.ndarray]
+    fixed: tuple[str, ...]
     setup: Stages
     stages: Stages
 

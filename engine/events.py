@@ -6,10 +6,11 @@ Either may set state blocks to new values (a reset) or end the trajectory.
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,11 @@ from .expressions import Formula
 from .program import Builder, Program
 
 if TYPE_CHECKING:
+    from .arrays import ArrayProgram
     from .system import System
 
 Condition = Callable[[Any, Any, Any], Any]
-Reset = Callable[[Any, Any, Any], Mapping[str, Any]]
+Reset = Callable[..., Mapping[str, Any]]
 SIDES = {"up": 1, "down": -1, "both": 0}
 
 
@@ -41,6 +43,8 @@ class Event:
     at : times (rising), or the name of a parameter that holds them; None for a located event
     rate : bool
         Whether the event is a zero of the time derivative of ``function``, so that it marks extrema.
+    element : int, or None
+        Where ``function`` gives an array: the element whose zero it is (see :func:`singly`).
     """
 
     function: Condition | None = None
@@ -49,6 +53,7 @@ class Event:
     terminal: bool = False
     at: tuple[float, ...] | str | None = None
     rate: bool = False
+    element: int | None = None
 
     @property
     def located(self) -> bool:
@@ -75,11 +80,13 @@ def event(
     ----------
     function : function ``(t, s, p)``
         A smooth scalar g; the event is where it passes through zero along the trajectory. (A zero at the first time is
-        none; nor is one that the trajectory touches without passing, but for rounding.)
+        none; nor is one that the trajectory touches without passing, but for rounding.) Or an array of them, such as
+        ``s.v - p.threshold`` for all neurons of a network: the event happens to each element by itself.
     direction : "up", "down" or "both"
         Which passages count: g growing, falling, or either, as the integration goes.
-    reset : function ``(t, s, p)``
+    reset : function ``(t, s, p)``, or ``(t, s, p, passed)`` if g is an array
         ``{block: value after the event}``; blocks that are not named stay. The trajectory goes on from there.
+        ``passed``, an array like g, is 1 for the elements to which the event happens and 0 for the others.
     terminal : bool
         Whether the trajectory ends there, with status ``event`` (after the reset, if there is one).
     at : times, or the name of a parameter
@@ -96,6 +103,11 @@ def event(
     >>> import attrax as ax
     >>> bounce = ax.event(lambda t, s, p: s.x, direction="down", reset=lambda t, s, p: {"v": -p.e * s.v})
     >>> kick = ax.event(at=[1.0, 2.0], reset=lambda t, s, p: {"v": s.v + p.strength})
+    >>> spike = ax.event(
+    ...     lambda t, s, p: s.v - 1.0,
+    ...     direction="up",
+    ...     reset=lambda t, s, p, passed: {"v": jnp.where(passed, 0.0, s.v) + p.w @ passed},
+    ... )
     """
     if (function is None) == (at is None):
         raise InputError("an event needs either a function (t, s, p) or times (at=...), one of the two")
@@ -108,6 +120,8 @@ def event(
         raise InputError(f"terminal must be True or False, not {terminal!r:.40}")
     if at is not None and reset is None and not terminal:
         raise InputError("an event at given times needs a reset, or terminal=True")
+    if at is not None and _takes_passed(reset):
+        raise InputError("the reset of an event at given times is a function (t, s, p), of no fourth argument")
     return Event(function, direction, reset, terminal, at if at is None else _times(at))
 
 
@@ -158,6 +172,43 @@ def named(system: System, given: Any) -> dict[str, Event]:
     return {**system.events, **extra}
 
 
+def shape_of(system: System, name: str, what: Event) -> tuple[int, ...] | None:
+    """Shape of the function of a located event that happens to each element by itself; None if it is a single one.
+
+    Raises a DeclarationError if its reset does not fit.
+    """
+    import jax
+
+    from . import quantities
+
+    def function(t, y, p, *given):
+        return _given(system, what, t, y, p, quantities.bound_couplings(system, given))
+
+    with jax.enable_x64(True):
+        shape = jax.eval_shape(function, *quantities.abstract_inputs(system)).shape
+    several = _takes_passed(what.reset)
+    if math.prod(shape) == 1 and not several:
+        return None
+    if what.reset is not None and not several:
+        raise DeclarationError(
+            f"system {system.name!r}: event {name!r} happens to {math.prod(shape)} elements, each by itself; its reset "
+            "must be a function (t, s, p, passed), with passed 1 for those to which it happens and 0 for the others"
+        )
+    return tuple(shape)
+
+
+def singly(system: System, events: Mapping[str, Event]) -> dict[str, Event]:
+    """The events, with those that happen to each element of an array taken apart: ``spike[0]``, ``spike[1]``..."""
+    found = {}
+    for name, what in events.items():
+        shape = shape_of(system, name, what) if what.located and what.element is None else None
+        if shape is None:
+            found[name] = what
+        else:
+            found |= {f"{name}[{k}]": replace(what, element=k) for k in range(math.prod(shape))}
+    return found
+
+
 def check_declared(system: System) -> None:
     """Refuse what is wrong in the declared events without looking into their functions."""
     if system.events and (system.kind == "map" or system.noise is not None):
@@ -203,6 +254,37 @@ def conditions(system: System, events: Mapping[str, Event]) -> Program:
                 "always or never zero"
             )
     return program
+
+
+def array_conditions(system: System, events: Mapping[str, Event]) -> ArrayProgram:
+    """The array program of the values ``g`` of all elements of located events (of what has extrema, for those)."""
+    import jax.numpy as jnp
+
+    from .array_quantities import derive_arrays
+
+    def function(t, y, p, couplings):
+        values = [jnp.ravel(_given(system, what, t, y, p, couplings)) for what in events.values()]
+        return {"g": jnp.concatenate(values)}
+
+    program = derive_arrays(system, ("conditions", tuple(events.items())), function)
+    read = {access.buffer for stage in program.stages for o in stage for access in o.accesses}
+    if not read & {"in y", "in t"}:
+        raise InputError(
+            f"system {system.name!r}: events {', '.join(events)} depend neither on the state nor on time, so that they "
+            "are always or never zero"
+        )
+    return program
+
+
+def array_reset(system: System, name: str, what: Event, shape: tuple[int, ...] | None) -> ArrayProgram:
+    """The array program of the state ``y`` after an event to the elements ``passed`` (an array of ``shape``)."""
+    from .array_quantities import derive_arrays
+
+    def function(t, y, p, couplings, passed):
+        told = None if shape is None else passed.reshape(shape)
+        return {"y": _reset(system, name, what, t, y, p=p, passed=told, couplings=couplings)}
+
+    return derive_arrays(system, ("reset", name, what), function, passed=(math.prod(shape or ()),))
 
 
 def landing(system: System, events: Mapping[str, Event]) -> Program:
@@ -279,10 +361,15 @@ def volume(system: System, name: str, what: Event) -> Program:
 
 def digest(system: System) -> str:
     """What the events of a system compute, in letters."""
+    from .array_quantities import is_large
+
     kinds = [(name, what.direction, what.terminal, what.at) for name, what in system.events.items()]
-    programs = [landing(system, system.events)]
-    if any(what.located for what in system.events.values()):
-        programs.append(conditions(system, system.events))
+    if is_large(system):
+        return f"{kinds}{_texts(system)}"
+    events = system.single_events
+    programs = [landing(system, events)]
+    if any(what.located for what in events.values()):
+        programs.append(conditions(system, events))
     return f"{kinds}{[program.digest for program in programs]}"
 
 
@@ -313,19 +400,15 @@ def _in_letters(text: str) -> str:
     return re.sub(r"\W+", "_", text.strip()).strip("_")
 
 
-def _namespaces(system: System, t: Any, y: Any, p: Any) -> tuple[Any, Any]:
-    from .quantities import namespaces
-
-    return namespaces(system, t, y, p)
-
-
 def _value(system: System, name: str, what: Event, t: Any, y: Any, *, p: Any) -> Any:
     """The condition of a located event at a flat state, a JAX scalar."""
     import jax
     import jax.numpy as jnp
 
     def of(t, y):
-        value = jnp.asarray(what.function(t, *_namespaces(system, t, y, p)), dtype=float)  # type: ignore[misc]
+        value = _given(system, what, t, y, p)
+        if what.element is not None:
+            return value.ravel()[what.element]
         if value.size != 1:
             raise DeclarationError(
                 f"system {system.name!r}: event {name!r} has {value.size} elements; expected one, as in 'x[0] = 0'"
@@ -337,13 +420,48 @@ def _value(system: System, name: str, what: Event, t: Any, y: Any, *, p: Any) ->
     return of(t, y)
 
 
-def _reset(system: System, name: str, what: Event, t: Any, y: Any, *, p: Any) -> Any:
-    """The flat state after an event, as a JAX function of that before."""
+def _given(system: System, what: Event, t: Any, y: Any, p: Any, couplings: Mapping[str, Any] | None = None) -> Any:
+    """What the function of a located event gives, a JAX array."""
     import jax.numpy as jnp
+
+    from .quantities import namespaces
+
+    return jnp.asarray(what.function(t, *namespaces(system, t, y, p, couplings)), dtype=float)  # type: ignore[misc]
+
+
+def _takes_passed(reset: Reset | None) -> bool:
+    """Whether a reset is told to which elements the event happens."""
+    if reset is None:
+        return False
+    try:
+        given = inspect.signature(reset).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return sum(q.default is q.empty and q.kind in (q.POSITIONAL_ONLY, q.POSITIONAL_OR_KEYWORD) for q in given) == 4
+
+
+def _reset(
+    system: System,
+    name: str,
+    what: Event,
+    t: Any,
+    y: Any,
+    *,
+    p: Any,
+    passed: Any = None,
+    couplings: Mapping[str, Any] | None = None,
+) -> Any:
+    """The flat state after an event (to the elements in ``passed``), as a JAX function of that before."""
+    import jax.numpy as jnp
+
+    from .quantities import namespaces
 
     if what.reset is None:
         return y
-    given = what.reset(t, *_namespaces(system, t, y, p))
+    if what.element is not None:
+        shape = _given(system, what, t, y, p).shape
+        passed = jnp.asarray(np.eye(1, math.prod(shape), what.element).reshape(shape))
+    given = what.reset(t, *namespaces(system, t, y, p, couplings), *(() if passed is None else (passed,)))
     where = f"system {system.name!r}: the reset of event {name!r}"
     if not isinstance(given, Mapping):
         raise DeclarationError(f"{where} must return a dictionary {{block: value}}, not {type(given).__name__}")
@@ -360,6 +478,27 @@ def _reset(system: System, name: str, what: Event, t: Any, y: Any, *, p: Any) ->
             )
         blocks[block] = new
     return jnp.concatenate([jnp.ravel(v) for v in blocks.values()])
+
+
+def _texts(system: System) -> list[str]:
+    """The functions and resets of events, for JAX."""
+    import jax
+
+    from . import quantities
+
+    found = []
+    with jax.enable_x64(True):
+        for name, what in system.events.items():
+            shape = shape_of(system, name, what) if what.located else None
+
+            def both(t, y, p, *given, name=name, what=what, shape=shape):
+                couplings = quantities.bound_couplings(system, given)
+                value = _given(system, what, t, y, p, couplings) if what.located else t
+                told = None if shape is None else np.ones(shape)
+                return value, _reset(system, name, what, t, y, p=p, passed=told, couplings=couplings)
+
+            found.append(str(jax.make_jaxpr(both)(*quantities.abstract_inputs(system))))
+    return found
 
 
 def _sizes(system: System) -> dict[str, int]:

@@ -37,9 +37,10 @@ _COUNT = f"<{WIDTH} x i64> <{', '.join(f'i64 {k}' for k in range(WIDTH))}>"
 @dataclass(frozen=True)
 class Stream:
     """How a loop reads an input: a number (``scalar``), element by element (``column``), through indices (``gather``),
-    or in a loop over segments one number per segment (``row``).
+    or in a loop over segments one number per segment (``row``); ``counter`` is the number of the element, an INT.
 
-    ``narrow`` numbers have 32 bits. A gathered input has two addresses in the table, of the numbers and the indices.
+    ``narrow`` numbers have 32 bits. A gathered input has two addresses in the table, of the numbers and the indices; a
+    counter has none.
     """
 
     how: str = "column"
@@ -48,7 +49,7 @@ class Stream:
     @property
     def addresses(self) -> int:
         """Number of entries in the table."""
-        return 2 if self.how == "gather" else 1
+        return {"gather": 2, "counter": 0}.get(self.how, 1)
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,15 @@ class Loop:
 
     Outputs ``out0``... are stored, outputs ``sum0``... are reduced by ``reductions``, and the results stored. The table
     lists inputs, stored outputs, results. With ``segments``, elements ``rows[i]`` up to ``rows[i + 1]`` are
-    reduced to the result number i, for i in the range of the loop; nothing else is stored.
+    reduced to the result number i, for i in the range of the loop; nothing else is stored. If it is ``woven``, the
+    stored outputs alternate in one array, the first in the table, instead.
     """
 
     program: Program
     streams: tuple[Stream, ...]
     reductions: tuple[str, ...] = ()
     segments: bool = False
+    woven: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,8 @@ class _Loop:
         for stream in loop.streams:
             self.inputs.append([self.pointer(position + k) for k in range(stream.addresses)])
             position += stream.addresses
-        self.outputs = [self.pointer(position + k) for k in range(len(self.stored))]
-        position += len(self.stored)
+        self.outputs = [self.pointer(position + k) for k in range(1 if loop.woven else len(self.stored))]
+        position += len(self.outputs)
         self.results = [self.pointer(position + k) for k in range(len(self.reduced))]
         self.emit({"scalar"})
         if loop.segments:
@@ -178,12 +181,7 @@ class _Loop:
         code.line(f"%{name}.left = icmp slt i64 %{name}.c, {last}")
         code.line(f"br i1 %{name}.left, label %{name}.tail, label %{name}.end")
         code.lines.append(f"{name}.tail:")
-        wide = code.new(f"insertelement {_INTEGERS} poison, i64 %{name}.c, i32 0")
-        splat = code.new(f"shufflevector {_INTEGERS} {wide}, {_INTEGERS} poison, <{WIDTH} x i32> zeroinitializer")
-        places = code.new(f"add {_INTEGERS} {splat}, {_COUNT[len(_INTEGERS) :]}")
-        wide = code.new(f"insertelement {_INTEGERS} poison, i64 {last}, i32 0")
-        splat = code.new(f"shufflevector {_INTEGERS} {wide}, {_INTEGERS} poison, <{WIDTH} x i32> zeroinitializer")
-        mask = code.new(f"icmp slt {_INTEGERS} {places}, {splat}")
+        mask = code.new(f"icmp slt {_INTEGERS} {_numbers(code, f'%{name}.c')}, {_splat(code, last)}")
         ends = []
         with self.body(f"%{name}.c", mask) as given:
             for kind, total, v in zip(kinds, sums, given, strict=True):
@@ -202,20 +200,40 @@ class _Loop:
         """The program at the elements from ``c`` on, outputs stored; gives the values to be reduced."""
         code, outside = self.code, dict(self.values)
         code.forget()
-        self.emit({"column", "gather"}, c, mask)
-        for v, pointer in zip(self.stored, self.outputs, strict=True):
-            place = code.new(f"getelementptr double, ptr {pointer}, i64 {c}")
-            value = self.number(v)
-            if mask is None:
-                code.line(f"store {VECTOR} {value}, ptr {place}, align 8")
-            else:
-                self.declare(f"void @llvm.masked.store.v8f64.p0({VECTOR}, ptr, i32 immarg, {_FLAGS})")
-                code.line(
-                    f"call void @llvm.masked.store.v8f64.p0({VECTOR} {value}, ptr {place}, i32 8, {_FLAGS} {mask})"
-                )
+        self.emit({"column", "gather", "counter"}, c, mask)
+        values = [self.number(v) for v in self.stored]
+        if self.loop.woven:
+            count, width = len(values), WIDTH * len(values)
+            place = f"getelementptr double, ptr {self.outputs[0]}, i64 {code.new(f'mul i64 {c}, {count}')}"
+            if mask is not None:
+                each = ", ".join(f"i32 {k // count}" for k in range(width))
+                mask = code.new(f"shufflevector {_FLAGS} {mask}, {_FLAGS} poison, <{width} x i32> <{each}>")
+            self.store(self.woven(values), width, code.new(place), mask)
+        else:
+            for value, pointer in zip(values, self.outputs, strict=True):
+                self.store(value, WIDTH, code.new(f"getelementptr double, ptr {pointer}, i64 {c}"), mask)
         yield [self.number(v) for v in self.reduced]
         self.values = outside
         code.forget()
+
+    def woven(self, values: list[str]) -> str:
+        """Vectors, a power of two of them, as one in which their elements alternate."""
+        if len(values) == 1:
+            return values[0]
+        width = WIDTH * len(values) // 2
+        type, order = f"<{width} x double>", ", ".join(f"i32 {k}, i32 {width + k}" for k in range(width))
+        even, odd = self.woven(values[::2]), self.woven(values[1::2])
+        return self.code.new(f"shufflevector {type} {even}, {type} {odd}, <{2 * width} x i32> <{order}>")
+
+    def store(self, value: str, width: int, place: str, mask: str | None) -> None:
+        """Numbers one after the other, but for those that are masked."""
+        type, flags = f"<{width} x double>", f"<{width} x i1>"
+        if mask is None:
+            self.code.line(f"store {type} {value}, ptr {place}, align 8")
+            return
+        name = f"@llvm.masked.store.v{width}f64.p0"
+        self.declare(f"void {name}({type}, ptr, i32 immarg, {flags})")
+        self.code.line(f"call void {name}({type} {value}, ptr {place}, i32 8, {flags} {mask})")
 
     def emit(self, streams: set[str], c: str = "", mask: str | None = None) -> None:
         """Instructions that are known with inputs of ``streams``."""
@@ -241,6 +259,8 @@ class _Loop:
 
     def read(self, k: int, c: str, mask: str | None) -> native._Value:
         code, stream = self.code, self.loop.streams[k]
+        if stream.how == "counter":
+            return native._Value(_numbers(code, c), INT, WIDTH)
         base = self.inputs[k][0]
         scalar = "float" if stream.narrow else "double"
         size = 4 if stream.narrow else 8
@@ -322,6 +342,17 @@ class _Loop:
         self.module.declarations.add(f"declare {text}")
 
 
+def _splat(code: native._Code, number: str) -> str:
+    """A vector of the same integer."""
+    wide = code.new(f"insertelement {_INTEGERS} poison, i64 {number}, i32 0")
+    return code.new(f"shufflevector {_INTEGERS} {wide}, {_INTEGERS} poison, <{WIDTH} x i32> zeroinitializer")
+
+
+def _numbers(code: native._Code, first: str) -> str:
+    """The integers from ``first`` on."""
+    return code.new(f"add {_INTEGERS} {_splat(code, first)}, {_COUNT[len(_INTEGERS) :]}")
+
+
 def _across(code: native._Code, v: str, combined) -> str:
     """Halves of a vector combined until one number is left."""
     width = WIDTH
@@ -353,12 +384,7 @@ def _product(module: _Module, product: Product) -> list[str]:
     results = [entry(3 + vectors + k, "ptr") for k in range(vectors)]
     code.line(f"%whole = and i64 {columns}, {-WIDTH}")
     code.line(f"%odd = icmp ne i64 %whole, {columns}")
-    wide = code.new(f"insertelement {_INTEGERS} poison, i64 {columns}, i32 0")
-    splat = code.new(f"shufflevector {_INTEGERS} {wide}, {_INTEGERS} poison, <{WIDTH} x i32> zeroinitializer")
-    wide = code.new(f"insertelement {_INTEGERS} poison, i64 %whole, i32 0")
-    start = code.new(f"shufflevector {_INTEGERS} {wide}, {_INTEGERS} poison, <{WIDTH} x i32> zeroinitializer")
-    places = code.new(f"add {_INTEGERS} {start}, {_COUNT[len(_INTEGERS) :]}")
-    mask = code.new(f"icmp slt {_INTEGERS} {places}, {splat}")
+    mask = code.new(f"icmp slt {_INTEGERS} {_numbers(code, '%whole')}, {_splat(code, columns)}")
     loops = _Loop(module, Loop(Program((), {}, {}), ()))
     loops.code = code
     scalar = "float" if product.narrow else "double"

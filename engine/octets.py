@@ -150,16 +150,17 @@ def subtract_dot(typing, out, a, b, count):
 
 
 @intrinsic
-def exchange(typing, a, b, count):
-    """Exchange two rows of ``count`` octets."""
+def exchange(typing, a, b, count, lanes):
+    """Exchange two rows of ``count`` octets in some lanes, the bits of an integer."""
 
-    def generate(builder, a, b, count):
+    def generate(builder, a, b, count, lanes):
+        chosen = builder.bitcast(builder.trunc(lanes, ir.IntType(8)), ir.VectorType(ir.IntType(1), 8))
         with cgutils.for_range(builder, count) as loop:
             first, second = _load(builder, a, loop.index), _load(builder, b, loop.index)
-            _store(builder, second, a, loop.index)
-            _store(builder, first, b, loop.index)
+            _store(builder, builder.select(chosen, second, first), a, loop.index)
+            _store(builder, builder.select(chosen, first, second), b, loop.index)
 
-    return _intrinsic(generate, a, b, types.int64)
+    return _intrinsic(generate, a, b, types.int64, types.int64)
 
 
 @intrinsic

@@ -112,17 +112,31 @@ def flat(system: System, t, y, p, couplings: Mapping[str, Any] | None = None):
     """The right-hand side as a JAX function of flat vectors: state ``y`` (dimension,), parameters ``p``."""
     import jax.numpy as jnp
 
+    return jnp.concatenate([jnp.ravel(v) for v in by_block(system, t, y, p, couplings).values()])
+
+
+def by_block(system: System, t, y, p, couplings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The right-hand side of each state block, like :func:`flat`."""
     s, parameters = namespaces(system, t, y, p, couplings)
-    result = system.function(t, s, parameters)
-    return jnp.concatenate([jnp.ravel(v) for v in _checked_result(system, result).values()])
+    return _checked_result(system, system.function(t, s, parameters))
 
 
 def amplitudes(system: System, t, y, p):
     """Amplitudes of the noise as a JAX function of flat vectors: (dimension,) or (dimension, processes)."""
     import jax.numpy as jnp
 
+    values = amplitudes_by_block(system, t, y, p)
+    axes = next((v.shape[1:] for v in values.values()), ())
+    zero = {k: jnp.zeros((math.prod(shape), *axes)) for k, shape in system.state.items()}
+    return jnp.concatenate(list((zero | values).values()))
+
+
+def amplitudes_by_block(system: System, t, y, p, couplings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The amplitudes of the state blocks that have noise, (size,) or (size, processes)."""
+    import jax.numpy as jnp
+
     assert system.noise is not None
-    given = system.noise(t, *namespaces(system, t, y, p))
+    given = system.noise(t, *namespaces(system, t, y, p, couplings))
     if not isinstance(given, Mapping):
         raise DeclarationError(
             f"system {system.name!r}: its noise must return a dictionary, not {type(given).__name__}"
@@ -142,11 +156,20 @@ def amplitudes(system: System, t, y, p):
             f"the same for all blocks; given: {told}"
         )
     axes = next(iter(extra), ())
-    blocks = [
-        jnp.reshape(values[k], (math.prod(shape), *axes)) if k in values else jnp.zeros((math.prod(shape), *axes))
-        for k, shape in system.state.items()
-    ]
-    return jnp.concatenate(blocks)
+    return {k: values[k].reshape(math.prod(shape), *axes) for k, shape in system.state.items() if k in values}
+
+
+def jaxpr_of_amplitudes(system: System) -> tuple[Any, list[str]]:
+    """The closed jaxpr of :func:`amplitudes_by_block`, of the arrays of couplings too, and the names of the blocks."""
+    import numpy as np
+
+    from .tracing import jaxpr_of
+
+    def function(t, y, p, *given):
+        return amplitudes_by_block(system, t, y, p, bound_couplings(system, given))
+
+    inputs = {name: (shape, np.float64) for name, shape in flat_inputs(system).items()}
+    return jaxpr_of(function, inputs | coupling_inputs(system), system.name)
 
 
 def observed(system: System, t, y, p, couplings: Mapping[str, Any] | None = None):

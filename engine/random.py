@@ -37,11 +37,13 @@ def threefry(b: Any, key: tuple[Any, Any], counter: tuple[Any, Any], rounds: int
 
 def normals(b: Builder, key: tuple[int, int], step: int, count: int) -> list[int]:
     """``count`` independent standard normal numbers of a key and the number of a step."""
-    found: list[int] = []
-    for four in range(-(-count // 4)):
-        for bits in threefry(b, key, (step, b.constant(four))):
-            found += _two_normals(b, bits)
-    return found[:count]
+    groups = [four_normals(b, key, step, b.constant(group)) for group in range(-(-count // 4))]
+    return [number for group in groups for number in group][:count]
+
+
+def four_normals(b: Builder, key: tuple[int, int], step: int, group: int) -> list[int]:
+    """The numbers ``4 group`` to ``4 group + 3`` of a key and a step."""
+    return [number for bits in threefry(b, key, (step, group)) for number in _two_normals(b, bits)]
 
 
 def _two_normals(b: Builder, bits: int) -> tuple[int, int]:

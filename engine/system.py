@@ -428,6 +428,11 @@ class System:
         return all(i.op != "input" or i.payload[0] != "t" for i in self.program("rhs").instructions)
 
     @cached_property
+    def single_events(self) -> dict[str, Event]:
+        """Its events; those that happen to each element of an array one by one, as ``spike[0]``, ``spike[1]``..."""
+        return happenings.singly(self, self.events)
+
+    @cached_property
     def source_hash(self) -> str:
         """Hash of what the right-hand side and the events compute."""
         if not self.events:
@@ -494,12 +499,12 @@ class System:
         It takes a small displacement at time ``t`` from ``state``, just before the event, to the displacement just
         after it: the saltation matrix. For a state that is not on the event's surface it means nothing.
         """
-        if event not in self.events:
-            raise InputError(f"system {self.name!r} has no event {event!r}; {suggest(event, self.events)}")
+        if event not in self.single_events:
+            raise InputError(f"system {self.name!r} has no event {event!r}; {suggest(event, self.single_events)}")
         from .evaluation import evaluate
 
         y = self.pack(state)
-        program = happenings.saltation(self, event, self.events[event])
+        program = happenings.saltation(self, event, self.single_events[event])
         result = evaluate(program, t=[t], y=y.reshape(-1, self.dimension).T, p=self.parameter_vector)["S"]
         return result.T.reshape(*y.shape[:-1], self.dimension, self.dimension)
 

@@ -56,6 +56,7 @@ def layout(
     member_coords: Mapping[str, tuple[tuple[str, ...], np.ndarray]] | None = None,
     observables: Mapping[str, tuple[int, ...]] | None = None,
     events: Iterable[str] = (),
+    elements: Iterable[str] = (),
     attrs: Mapping[str, Any] | None = None,
 ) -> Layout:
     """Describe the trajectories of a system before they are computed.
@@ -76,6 +77,8 @@ def layout(
         Shape of each observable.
     events
         Names of events whose times are recorded.
+    elements
+        Those of them that happen to the elements of an array.
     attrs
         Attributes of the Dataset, as `provenance` makes them.
 
@@ -84,7 +87,8 @@ def layout(
     Layout
         States and observables ``(members..., time, block axes)``, NaN where not reached; ``status`` (see
         `STATUS`), ``t_stop``, ``steps``, ``rejected`` ``(members...)``; of each event ``<event>_count``
-        ``(members...)`` and ``<event>_time`` ``(members..., <event>_index)``. Coordinates: ``time``; what differs
+        ``(members...)``, ``<event>_time`` and, where there are `elements`, ``<event>_element``
+        ``(members..., <event>_index)``. Coordinates: ``time``; what differs
         between members; scalar float parameters. A state block in `members` or `member_coords`, being data
         too, becomes ``<block>_initial``; arrays along a dimension of their own name become ``<name>_values``.
         An axis name that is taken or occurs twice in one block gets a number: ``("n", "n_1")``.
@@ -95,6 +99,7 @@ def layout(
         Two things have the same name.
     """
     members, member_coords, observables, events = members or {}, member_coords or {}, observables or {}, tuple(events)
+    elements = tuple(elements)
     recorded = {**dict(system.state), **observables}
     renamed = {name: f"{name}_initial" for name in [*members, *member_coords] if name in recorded}
     member_dims = tuple(renamed.get(dim, dim) for dim in members)
@@ -114,6 +119,9 @@ def layout(
         results[f"{name}_count"] = Variable(member_dims, np.int64, {"long_name": f"number of events '{name}'"})
         meaning = unit | {"long_name": f"times of events '{name}'"}
         results[f"{name}_time"] = Variable((*member_dims, f"{name}_index"), float, meaning)
+        if name in elements:
+            meaning = {"long_name": f"elements to which event '{name}' happens"}
+            results[f"{name}_element"] = Variable((*member_dims, f"{name}_index"), np.int64, meaning, fill=-1)
     own = [name for name in members if name not in renamed and name not in system.parameters]
     names = [*system.state, *observables, *scalars, *renamed.values(), *own, "time", *results]
     _refuse_homonyms(names, system.name)

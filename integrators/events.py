@@ -237,7 +237,7 @@ def polynomials(b: Builder, watch: Watch, rows: int, y: Values, found: list[Valu
     """
     (begin,), (end,), (t,), (h,) = (b.input(name, 1) for name in ("begin", "end", "told", "hold"))
     degree = watch.degree(rows)
-    nodes, inverse = _bernstein(degree)
+    nodes, inverse = bernstein(degree)
     span = b.sub(end, begin)
 
     def at(x: Fraction) -> Values:
@@ -348,7 +348,7 @@ def refine(b: Builder, watch: Watch, y: Values, found: list[Values], p: Values) 
 
 
 @cache
-def _bernstein(degree: int) -> tuple[list[Fraction], list[list[Fraction]]]:
+def bernstein(degree: int) -> tuple[list[Fraction], list[list[Fraction]]]:
     """Nodes in [0, 1], and the matrix that makes Bernstein coefficients of values there."""
     nodes = [Fraction(round(2**20 * (1 - math.cos(math.pi * j / degree)) / 2), 2**20) for j in range(degree + 1)]
     matrix = [_basis(degree, x) + [Fraction(int(i == j)) for j in range(degree + 1)] for i, x in enumerate(nodes)]

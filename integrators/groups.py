@@ -497,7 +497,7 @@ class FixedGroup:
             gap = int(here[0]) - self.step
             lead = gap - self.every if self.every else gap - most
             if lead > 0:
-                self._go(self.step + min(most, lead), tick)
+                self.go(self.step + min(most, lead), tick)
                 continue
             regular = 0 < gap == self.every
             if regular:
@@ -513,10 +513,17 @@ class FixedGroup:
         if last == len(self.positions):
             while self.step < self.steps:
                 most = max(1, self.pace.amount // self.members)
-                self._go(min(self.steps, self.step + most), tick)
+                self.go(min(self.steps, self.step + most), tick)
             self.status[self.status == RUNNING] = DONE
 
-    def _go(self, step: int, tick: Tick) -> None:
+    def restep(self, t: float, dt: float) -> None:
+        """Take steps of another length from now on, the present time ``t``."""
+        self.dt, self.t_start = dt, t - self.step * dt
+        self.work[self.compiled.workspace.offset("t0")] = self.t_start
+        self.work[self.compiled.workspace.offset("dt")] = dt
+
+    def go(self, step: int, tick: Tick) -> None:
+        """Advance to the step of a number."""
         self._call(0, 0, np.array([step]), self.buffer, self.buffer, (0, 0))
         self.step = step
         tick(self.fraction)

@@ -14,18 +14,21 @@ import numpy as np
 
 from ..engine import array_quantities as quantities
 from ..engine.array_memory import Memory, Tape, Team
-from ..engine.arrays import Stages, elementwise, rebound
+from ..engine.arrays import ArrayProgram, Stages, elementwise, rebound
+from ..engine.events import Event
 from ..engine.program import Builder
 from ..engine.system import System
 from .dense import interpolant
 from .fields import DONE, NONFINITE, PAUSED, RUNNING
 from .groups import Pace, Positions
+from .large_events import LargeRecord, LargeWatch
 from .large_fields import CLOCKS, COLUMNS, RULE, SAMPLE, SECTIONS, T
 from .parallel import Tick
 from .tableaux import Tableau
 from .times import Times
 
 DRIVERS = "attrax.integrators.large_drivers"
+NO_EVENTS: Mapping[str, Event] = {}
 SHARED_WORK = 200_000
 """Numbers read in a step from which on it is worth sharing the work among threads."""
 
@@ -41,25 +44,52 @@ class Large:
         Whether steps are chosen by tolerances.
     recorded : tuple of str
         Names of the state blocks and observables to deliver.
+    events : dict of str to Event
+        Located ones.
     """
 
-    def __init__(self, system: System, tableau: Tableau | None, adaptive: bool, recorded: tuple[str, ...]):
+    more: tuple[ArrayProgram, ...] = ()
+    """Further programs that the sections need."""
+
+    def __init__(
+        self,
+        system: System,
+        tableau: Tableau | None,
+        adaptive: bool,
+        recorded: tuple[str, ...],
+        events: Mapping[str, Event] = NO_EVENTS,
+    ):
         self.tableau, self.adaptive, self.recorded = tableau, adaptive, recorded
         self.dimension = n = system.dimension
-        self.rhs = quantities.prefixed(quantities.array_program(system, "rhs"), "rhs ")
+        self.rhs = quantities.prefixed(self.rates(system), "rhs ")
         self.recording = quantities.prefixed(quantities.array_program(system, recorded), "record ")
         self.outputs = math.prod(self.recording.outputs["record"])
-        self.nodes = (*tableau.c, *tableau.extra_c) if tableau else (0.0,)
+        self.nodes = self.times()
         self.stages = len(self.nodes)
         self.estimates = len(tableau.error) if adaptive and tableau else 0
-        sections = _map(self) if tableau is None else _runge_kutta(self, tableau, n)
+        self.watch = LargeWatch(system, events, 3 + len(tableau.bubbles)) if events and tableau else None
+        sections = self.sections()
         places: dict[str, str | tuple[str, int]] = {
             "in y": "shown",
             "in t": ("times", 8 * (self.stages + 1)),
             "out record": "record",
         }
-        sections |= {"record": rebound(self.recording.stages, places), "setup": self.rhs.setup + self.recording.setup}
-        self.tape = Tape({k: sections.get(k, ()) for k in (*SECTIONS, "setup")})
+        programs = (self.rhs, self.recording, *self.more, *(self.watch.programs if self.watch else ()))
+        sections |= {"record": rebound(self.recording.stages, places), "setup": sum((q.setup for q in programs), ())}
+        sections |= self.watch.sections(self.stages, n) if self.watch else {}
+        self.programs, self.tape = programs, Tape(dict.fromkeys(SECTIONS, ()) | sections)
+
+    def rates(self, system: System) -> ArrayProgram:
+        """The program of the right-hand side."""
+        return quantities.array_program(system, "rhs")
+
+    def times(self) -> tuple[float, ...]:
+        """Where the stages lie in a step."""
+        return (*self.tableau.c, *self.tableau.extra_c) if self.tableau else (0.0,)
+
+    def sections(self) -> dict[str, Stages]:
+        """A step, and what goes with it."""
+        return _map(self) if self.tableau is None else _runge_kutta(self, self.tableau, self.dimension)
 
     def slope(self, y: str, stage: int, k: str) -> Stages:
         """The right-hand side at the time of a stage."""
@@ -68,7 +98,7 @@ class Large:
     def memory(self, system: System, y: np.ndarray, p: np.ndarray) -> Memory:
         """New memory for members with these initial states and parameters."""
         memory, n = Memory(self.tape, len(y)), self.dimension
-        quantities.place(system, memory, p, (self.rhs, self.recording))
+        quantities.place(system, memory, p, self.programs)
         for name in ("new", "shown"):
             memory.new(name, n)
         memory.new("y", n)[:] = y
@@ -81,14 +111,22 @@ class Large:
                 memory.new(name, -(-n // 8))
         memory.put("record", np.zeros((len(y), self.outputs)))
         memory.put("times", np.zeros((len(y), self.stages + CLOCKS)), shared=not self.adaptive)
+        if self.watch:
+            self.watch.place(memory)
         return memory
 
 
-def large(system: System, tableau: Tableau | None, adaptive: bool, recorded: tuple[str, ...]) -> Large:
+def large(
+    system: System,
+    tableau: Tableau | None,
+    adaptive: bool,
+    recorded: tuple[str, ...],
+    events: Mapping[str, Event] = NO_EVENTS,
+) -> Large:
     """A :class:`Large`, kept with the system."""
-    key = ("large", tableau.name if tableau else "", adaptive, recorded)
+    key = ("large", tableau.name if tableau else "", adaptive, recorded, tuple(events.items()))
     if key not in system._programs:
-        system._programs[key] = Large(system, tableau, adaptive, recorded)  # type: ignore[assignment]
+        system._programs[key] = Large(system, tableau, adaptive, recorded, events)  # type: ignore[assignment]
     return system._programs[key]  # type: ignore[return-value]
 
 
@@ -96,10 +134,10 @@ def large(system: System, tableau: Tableau | None, adaptive: bool, recorded: tup
 
 
 def _map(scheme: Large) -> dict[str, Stages]:
-    return {"step": scheme.slope("y", 0, "new") + _finite(scheme.dimension)}
+    return {"step": scheme.slope("y", 0, "new") + finite(scheme.dimension)}
 
 
-def _finite(n: int) -> Stages:
+def finite(n: int) -> Stages:
     """The sum of ``new - new``, which is 0 if all numbers are finite."""
     b = Builder()
     (new,) = b.input("new", 1)
@@ -117,10 +155,13 @@ def _runge_kutta(scheme: Large, tableau: Tableau, n: int) -> dict[str, Stages]:
     first, new = scheme.slope("y", 0, "k0"), _moved(tableau.b, "new", n)
     last = scheme.slope("new", scheme.stages, f"k{s}")
     interpolate = _interpolated(tableau, n)
+    if not scheme.adaptive and scheme.watch:
+        step = inner + new + finite(n) + last
+        return {"start": first, "step": step, "final": extra, "interpolate": interpolate}
     if not scheme.adaptive:
         return {
             "start": first,
-            "step": first + inner + new + _finite(n),
+            "step": first + inner + new + finite(n),
             "final": last + extra,
             "interpolate": interpolate,
         }
@@ -179,8 +220,9 @@ class _Group:
     """What groups of both kinds have in common."""
 
     def __init__(self, scheme: Large, system: System, y: np.ndarray, p: np.ndarray, workers: int):
-        self.scheme, self.members = scheme, len(y)
+        self.scheme, self.system, self.members = scheme, system, len(y)
         self.memory = scheme.memory(system, y, p)
+        self.lent = True
         self.status = np.full(self.members, RUNNING)
         self.active = np.tile(np.arange(self.members), 2)
         work = scheme.tape.work["step"] * self.members
@@ -188,11 +230,24 @@ class _Group:
         self.pace = Pace(4)
         self.alone = int(not any(scheme.tape.together[k] for k in ("interpolate", "record")))
         self.times = self.memory.arrays["times"]
-        once = self.memory.shares("in p")
-        self.team.play(self.memory, "setup", [0] if once else None)
+        self.events = LargeRecord(scheme.watch, self.memory) if scheme.watch else None
+        self.eye = self.events.eye if self.events else np.zeros(1, dtype=np.int64)
+        self.team.play(self.memory, "setup")
 
     def _run(self, name: str, *arguments: Any) -> int:
         return self.team.run(DRIVERS, name, self.memory, *arguments)
+
+    def _driver(self, name: str) -> str:
+        return f"watched_{name}" if self.events else name
+
+    def _begin_at(self, t: float) -> None:
+        """Derivatives and event functions where the first step begins."""
+        self.times[:, : self.scheme.stages + 2] = t
+        self.team.play(self.memory, "start")
+        if self.events:
+            self.events.begin(self.memory)
+            self.memory.arrays["shown"][:] = self.y
+            self.team.play(self.memory, "watch")
 
     @property
     def y(self) -> np.ndarray:
@@ -200,6 +255,24 @@ class _Group:
         memory = self.memory
         here = memory.bases[2 * memory.tape.number("y")]
         return next(memory.arrays[k] for k in ("y", "new") if memory.arrays[k].ctypes.data == here)
+
+    def change(self, where: slice, values: np.ndarray) -> None:
+        """Change parameters from now on, to values ``(members, parameters)``.
+
+        Members that have had all parameters in common get some of their own when their values differ.
+        """
+        p = self.memory.arrays["in p"]
+        apart = len(p) < self.members and (values != values[0]).any()
+        if self.lent or apart:
+            p = np.repeat(p, self.members, axis=0) if apart else p.copy()
+            quantities.place(self.system, self.memory, p, self.scheme.programs)
+            self.lent = False
+        p[:, where] = values[: len(p)]
+        self.team.play(self.memory, "setup")
+
+    def revive(self) -> None:
+        """Let members that have ended go on."""
+        self.status[:] = RUNNING
 
     def _record(self, times: np.ndarray) -> np.ndarray:
         """What is recorded of the present states, at a time for each member."""
@@ -229,62 +302,88 @@ class LargeFixedGroup(_Group):
         super().__init__(scheme, system, y, p, workers)
         self.t_start, self.dt, self.steps, self.origin, self.positions = t_start, dt, steps, origin, positions
         self.memory.put("h", np.full((1, 1), dt), shared=True)
-        self.clock = np.array([0.0, 1.0] if scheme.tableau is None else [t_start, dt])
+        self.clock = np.array([0.0, 1.0] if system.kind == "map" else [t_start, dt])
         self.nodes = np.array(scheme.nodes)
         self.bad = self.memory.arrays["bad"]
         self.reached = np.zeros(self.members, dtype=np.int64)
         self.position = np.array([0, self.members])
         self.samples = self.segment = 0
-        self.whole = np.zeros(0, dtype=np.int64)
+        self.places = np.zeros(0)
+        if self.events:
+            self._begin_at(self._time(0))
 
     @property
     def step(self) -> int:
         """Number of steps taken."""
         return int(self.position[0])
 
+    def restep(self, t: float, dt: float) -> None:
+        """Take steps of another length from now on, the present time ``t``."""
+        self.dt, self.t_start = dt, t - self.step * dt
+        self.clock[:] = self.t_start, dt
+        self.memory.arrays["h"][:] = dt
+
+    def restart(self, t: float) -> None:
+        """Begin anew at ``t`` with the present states and parameters: what a step needs of the one before."""
+        if self.events:
+            self._begin_at(t)
+
+    def revive(self) -> None:
+        """Let members that have ended go on."""
+        super().revive()
+        self.active[: self.members] = np.arange(self.members)
+        self.position[1] = self.members
+
     def advance(self, first: int, last: int, out: np.ndarray, tick: Tick) -> None:
         """Deliver the samples ``first`` to ``last`` into ``out`` ``(members, last - first, outputs)``.
 
         With the last sample, members go on to the end.
         """
-        places = self.positions[first:last]
-        self.segment, self.whole = first, np.floor(places).astype(np.int64)
-        theta = places - self.whole
+        self.segment, self.places = first, self.positions[first:last]
+        whole = np.floor(self.places).astype(np.int64)
+        theta = self.places - whole
         r = first
         while r < last:
-            here = self.whole[r - first :]
+            here = whole[r - first :]
             if here[0] - self.step > self.pace.amount:
-                self._go(self.step + self.pace.amount, tick)
+                self.go(self.step + self.pace.amount, tick)
                 continue
             count = max(1, int(np.searchsorted(here, self.step + self.pace.amount, side="right")))
             count = min(count, max(1, self.pace.amount))
-            self._call(here[:count].copy(), theta[r - first :].copy(), count, out, last - first, r - first)
-            self.samples = r = r + count
+            r += self._call(here[:count].copy(), theta[r - first :].copy(), count, out, last - first, r - first)
+            self.samples = r
             tick(self.fraction)
         if last == len(self.positions):
             while self.step < self.steps and self.position[1]:
-                self._go(min(self.steps, self.step + self.pace.amount), tick)
+                self.go(min(self.steps, self.step + self.pace.amount), tick)
             self.status[self.status == RUNNING] = DONE
 
-    def _go(self, step: int, tick: Tick) -> None:
-        self._call(np.array([step]), np.zeros(1), 0, np.zeros(1), 0, 0)
-        tick(self.fraction)
+    def go(self, step: int, tick: Tick) -> None:
+        """Advance to the step of a number."""
+        while self.step < step:  # which stops early where there is no room for more events
+            self._call(np.array([step]), np.zeros(1), 0, np.zeros(1), 0, 0)
+            tick(self.fraction)
 
     def _call(
         self, nearest: np.ndarray, theta: np.ndarray, records: int, out: np.ndarray, row: int, offset: int
-    ) -> None:
+    ) -> int:
+        """Advance to samples; returns how many of them are delivered."""
         scheme, number = self.scheme, self.memory.tape.number
+        last = f"k{scheme.stages - (len(scheme.tableau.extra_c) if scheme.tableau else 0)}"
         with self.pace:
-            self._run(
-                "steps",
-                *(number("y"), number("new"), number("shown"), scheme.dimension),
+            done = self._run(
+                self._driver("steps"),
+                *(number("y"), number("new"), number("shown"), scheme.dimension, number("k0"), number(last)),
                 *(self.active, self.status, self.reached, self.bad),
                 *(self.times, self.nodes, scheme.stages, self.clock, self.origin, self.position),
                 *(nearest, theta, records, self.alone),
-                *(self.memory.arrays["record"], scheme.outputs, out, row, offset),
+                *(self.memory.arrays["record"], scheme.outputs, out, row, offset, self.eye),
             )
+        if self.events:
+            self.events.drain()
         if not self.position[1]:
             self.position[0] = max(self.position[0], nearest[-1])
+        return done
 
     @property
     def fraction(self) -> float:
@@ -294,20 +393,34 @@ class LargeFixedGroup(_Group):
     @property
     def delivered(self) -> np.ndarray:
         """Number of samples that each member has delivered."""
-        finite = self.segment + np.searchsorted(self.whole, self.reached, side="right")
-        return np.where(self.status == NONFINITE, np.minimum(finite, self.samples), self.samples)
+        ended = self.ended
+        place = self.reached + (np.where(self.status == NONFINITE, 0.0, self.events.stops) if self.events else 0.0)
+        before = self.segment + np.searchsorted(self.places, place, side="right")
+        return np.where(ended, np.minimum(before, self.samples), self.samples)
+
+    @property
+    def ended(self) -> np.ndarray:
+        """Members that did not come to the end."""
+        return (self.status != RUNNING) & (self.status != DONE)
 
     @property
     def recorded(self) -> np.ndarray:
         """What is recorded of the last states ``(members, outputs)``."""
-        return self._record(np.full(self.members, self.origin + self.clock[0] + self.step * self.clock[1]))
+        return self._record(np.full(self.members, self._time(self.step)))
+
+    def _time(self, step: Any) -> Any:
+        return self.clock[0] + (self.origin + step) * self.clock[1]
 
     def result(self) -> dict[str, np.ndarray]:
         """Status, time reached and numbers of steps of each member."""
-        taken = np.where(self.status == NONFINITE, self.reached, self.step)
+        taken = np.where(self.ended, self.reached, self.step)
+        t_stop = self.t_start + taken * self.dt
+        if self.events:
+            stopped = self.ended & (self.status != NONFINITE)
+            t_stop = np.where(stopped, self._time(taken) + self.events.stops * self.clock[1], t_stop)
         return {
             "status": self.status,
-            "t_stop": self.t_start + taken * self.dt,
+            "t_stop": t_stop,
             "steps": taken,
             "rejected": np.zeros(self.members, dtype=np.int64),
         }
@@ -357,8 +470,7 @@ class LargeAdaptiveGroup(_Group):
         scheme, memory = self.scheme, self.memory
         self._of("t")[:] = self.t_start
         self._of("memory")[:] = math.log2(1e-8)
-        self.times[:, : scheme.stages + 2] = self.t_start
-        self.team.play(memory, "start")
+        self._begin_at(self.t_start)
         y, k = self.y, memory.arrays["k0"]
         weights = 1.0 / (self.atol + self.rtol * np.abs(y))
 
@@ -382,6 +494,17 @@ class LargeAdaptiveGroup(_Group):
             h = np.fmax(np.minimum(np.minimum(100.0 * first, guess), span), 1e-60 * span)
         self._of("h")[:] = h
 
+    def restart(self, t: float) -> None:
+        """Begin anew at ``t`` with the present states and parameters: first derivatives and first steps."""
+        self.t_start = t
+        self._of("held")[:] = 0.0
+        self._begin()
+
+    def extend(self, t_end: float) -> None:
+        """Let the members that have arrived go on to a later end."""
+        self.t_end = self.clock[0] = t_end
+        self.status[self.status == DONE] = RUNNING
+
     def _of(self, name: str) -> np.ndarray:
         return self.control[:, COLUMNS.index(name)]
 
@@ -398,14 +521,17 @@ class LargeAdaptiveGroup(_Group):
             amount = self.pace.amount
             with self.pace:
                 left = self._run(
-                    "adaptive",
-                    *(number("y"), number("shown"), self.members, self.active, self.status, self.control),
+                    self._driver("adaptive"),
+                    *(number("y"), number("new"), number("shown")),
+                    *(self.members, self.active, self.status, self.control),
                     *(self.memory.arrays["h"], self.errors, scheme.estimates, scheme.dimension),
                     *(self.times, self.nodes, scheme.stages, self.clock, self.rule),
                     *(times, first, last, len(self.samples), self.alone),
                     *(self.memory.arrays["record"], scheme.outputs, out),
-                    *(amount, self.shared),
+                    *(amount, self.shared, self.eye),
                 )
+            if self.events:
+                self.events.drain()
             if left:
                 tick(self.fraction)
             else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-SECTIONS = ("start", "step", "final", "interpolate", "record", "commit")
-START, STEP, FINAL, INTERPOLATE, RECORD, COMMIT = range(len(SECTIONS))
+SECTIONS = ("start", "step", "final", "interpolate", "record", "commit", "watch", "suspicious", "setup")
+START, STEP, FINAL, INTERPOLATE, RECORD, COMMIT, WATCH, SUSPICIOUS, SETUP = range(len(SECTIONS))
+FIRST_RESET = len(SECTIONS)
+"""Sections of the resets of events come behind them."""
 
 COLUMNS = ("t", "h", "memory", "held", "steps", "rejected", "sample", "end", "last", "accepted")
 T, H, MEMORY, HELD, STEPS, REJECTED, SAMPLE, END, LAST, ACCEPTED = range(len(COLUMNS))
@@ -12,4 +14,17 @@ RULE = ("power", "beta", "safety", "shrink", "grow")
 POWER, BETA, SAFETY, SHRINK, GROW = range(len(RULE))
 
 CLOCKS = 4
-"""Times of a step beside those of the stages: its end, that of a record, nothing, the fraction of the step there."""
+"""Times of a step beside those of the stages: its end, that of a record, its number, the fraction of the step there."""
+
+EYE: tuple[str, ...] = ("events", "size", "degree", "ranges", "nodes", "matrix", "slots", "values", "suspect", "passed", "turn")
+EYE += ("turned", "times", "numbers", "logged", "room", "list", "listed", "pending", "who", "one", "stops")
+EYE += ("scratch", "taken")
+"""What drivers know of events: how many, their elements, the degree of polynomials; addresses, numbers of buffers."""
+EVENTS, SIZE, DEGREE, RANGES, NODES, MATRIX, SLOTS, VALUES, SUSPECT, PASSED, TURN, TURNED, *_ = range(len(EYE))
+TIMES, NUMBERS, LOGGED, ROOM, LIST, LISTED, PENDING, WHO, ONE, STOPS, SCRATCH, TAKEN = range(TURNED + 1, len(EYE))
+
+MOST = 32
+"""Events of each element in a step, avalanches included, for which there is room at its beginning."""
+
+RANGE = 5
+"""Of each event: its first element and the one after its last, the side, the actions, whether it marks extrema."""

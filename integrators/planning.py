@@ -14,11 +14,13 @@ from ..engine import room
 from ..engine.array_quantities import is_huge, is_large
 from ..engine.declaration import suggest
 from ..engine.errors import InputError
-from ..engine.events import Event, named
+from ..engine.events import Event, named, shape_of, singly
 from ..engine.system import System
 from .ensemble import Members
 from .events import Happenings, happenings
 from .groups import AdaptiveGroup, FixedGroup, Positions, adaptive, fixed, fixed_lanes, lanes, stochastic
+from .large_events import check_large
+from .large_stochastic import NoisyGroup, check_noise, fits, noisy
 from .methods import METHODS, methods, right_hand_side
 from .radau import Radau, RadauGroup
 from .rosenbrock import Rosenbrock
@@ -56,10 +58,25 @@ class Plan:
         system, method = self.members.system, METHODS.get(self.method)
         if isinstance(method, Radau) and not self.events:
             return False
-        if self.events or not (method is None or isinstance(method, Tableau)):
-            refuse_huge(system, f"method {self.method!r}" if not self.events else "following events")
+        if isinstance(method, Stochastic):
+            return is_large(system) and (is_huge(system) or fits(system, method))
+        if not (method is None or isinstance(method, Tableau)):
+            refuse_huge(system, f"method {self.method!r}")
             return False
-        return is_large(system)
+        if not self.events:
+            return is_large(system)
+        found = is_huge(system) or (is_large(system) and any(self.elements.values()))
+        if found:
+            check_large(system, self.events, self.step is None)
+        return found
+
+    @cached_property
+    def elements(self) -> dict[str, tuple[int, ...] | None]:
+        """Of each event the shape of the array to whose elements it happens; None if it is a single one."""
+        return {
+            name: shape_of(self.members.system, name, what) if what.located else None
+            for name, what in self.events.items()
+        }
 
     @property
     def numbers(self) -> int:
@@ -72,9 +89,10 @@ class Plan:
 
     def check_room(self) -> None:
         """Raise an InputError if what is computed with does not fit into the memory that is free."""
-        tableau, (members, dimension) = METHODS.get(self.method), self.members.y.shape
+        rule, (members, dimension) = METHODS.get(self.method), self.members.y.shape
         if self.large:
-            blocks = 5 + (len(tableau.b) + len(tableau.extra_c) if isinstance(tableau, Tableau) else 0)
+            blocks = 5 + (len(rule.b) + len(rule.extra_c) if isinstance(rule, Tableau) else 0)
+            blocks += 4 if isinstance(rule, Stochastic) else 0
             room.check(blocks * members * dimension, "the states and their derivatives", "run fewer members at a time")
 
     @cached_property
@@ -106,8 +124,9 @@ class Plan:
 
     @cached_property
     def happenings(self) -> Happenings | None:
-        """The events, ready for a group."""
-        return happenings(self.members.system, self.events, states=False)
+        """The events, ready for a group of straight-line code."""
+        system = self.members.system
+        return None if self.large else happenings(system, singly(system, self.events), states=False)
 
     def positions(self) -> Positions:
         """When to sample, in equal steps."""
@@ -135,7 +154,7 @@ class Plan:
         system, y, p = self.members.system, self.members.y[part], self.members.p[part]
         times: Times = np.zeros(0) if self.only_end else self.times
         if self.large:
-            return self._large(y, p, times)
+            return self._large(y, p, times, self._numbers(part))
         if isinstance(METHODS.get(self.method), Radau):
             return RadauGroup(
                 *(system, y, p, self.start, self.end),
@@ -167,21 +186,11 @@ class Plan:
         method, rhs = METHODS.get(self.method), system.program("rhs")
         if isinstance(method, Stochastic):
             compiled = stochastic(rhs, system.program("noise"), system.interpretation, method, self.width)
-            numbers = self.seed[1] + np.arange(part.start, part.stop)
-            p = np.column_stack([p, np.full(len(p), self.seed[0]), numbers])
+            p = np.column_stack([p, self._numbers(part)])
         else:
             assert not isinstance(method, Rosenbrock | Radau)
             compiled = fixed(rhs, method, self.width, None, not own and self._alike)
-        return FixedGroup(
-            compiled,
-            y,
-            p,
-            t_start=self.start,
-            dt=self.dt,
-            steps=self.steps,
-            positions=np.zeros(0) if self.only_end else self.positions(),
-            origin=int(self.start) if self.method == "iterate" else 0,
-        )
+        return FixedGroup(compiled, y, p, **self._equal)
 
     @cached_property
     def _alike(self) -> bool:
@@ -189,31 +198,39 @@ class Plan:
         p = self.members.p
         return len(p) > 1 and (p.strides[0] == 0 or bool((p == p[0]).all()))
 
-    def _large(self, y: np.ndarray, p: np.ndarray, times: Times) -> Any:
+    def _numbers(self, part: slice) -> np.ndarray:
+        """Of each member what its random numbers depend on: the seed and its number."""
+        numbers = self.seed[1] + np.arange(part.start, part.stop)
+        return np.column_stack([np.full(len(numbers), self.seed[0]), numbers])
+
+    def _large(self, y: np.ndarray, p: np.ndarray, times: Times, numbers: np.ndarray) -> Any:
         """The same for a system of many states."""
         from . import large
 
-        system, tableau = self.members.system, METHODS.get(self.method)
-        assert tableau is None or isinstance(tableau, Tableau)
+        system, rule = self.members.system, METHODS.get(self.method)
+        assert rule is None or isinstance(rule, Tableau | Stochastic)
         threads = max(1, self.workers // len(self.members.y))
-        scheme = large.large(system, tableau, self.dt is None, self.names)
+        if isinstance(rule, Stochastic):
+            noise = noisy(system, rule, self.names)
+            return NoisyGroup(noise, system, y, p, numbers=numbers, **self._equal, workers=threads)
+        scheme = large.large(system, rule, self.dt is None, self.names, self.events)
         if self.dt is None:
             limits = dict(rtol=self.rtol, atol=self.atol, max_steps=self.max_steps)
             return large.LargeAdaptiveGroup(
                 scheme, system, y, p, self.start, self.end, times=times, workers=threads, **limits
             )
-        return large.LargeFixedGroup(
-            scheme,
-            system,
-            y,
-            p,
-            t_start=self.start,
-            dt=self.dt,
-            steps=self.steps,
-            positions=np.zeros(0) if self.only_end else self.positions(),
-            origin=int(self.start) if self.method == "iterate" else 0,
-            workers=threads,
-        )
+        return large.LargeFixedGroup(scheme, system, y, p, **self._equal, workers=threads)
+
+    @property
+    def _equal(self) -> dict[str, Any]:
+        """How a group takes equal steps."""
+        return {
+            "t_start": self.start,
+            "dt": self.dt,
+            "steps": self.steps,
+            "positions": np.zeros(0) if self.only_end else self.positions(),
+            "origin": int(self.start) if self.method == "iterate" else 0,
+        }
 
 
 def chosen_method(system: System, method: str | None, dt: Any, backend: str) -> str:
@@ -245,7 +262,10 @@ def chosen_method(system: System, method: str | None, dt: Any, backend: str) -> 
         has = "no noise" if system.noise is None else "noise"
         raise InputError(f"system {system.name!r} has {has}; use {', '.join(fitting)}, not {method!r}")
     if isinstance(rule, Stochastic):
-        check(system, rule)
+        if is_huge(system):
+            check_noise(system, rule)
+        elif not (is_large(system) and fits(system, rule)):
+            check(system, rule)
     if isinstance(rule, Rosenbrock | Radau) and dt is not None:
         raise InputError(f"method {method!r} chooses its steps by rtol and atol; leave out dt")
     if dt is None and rule is not None and not rule.adaptive:
@@ -274,5 +294,5 @@ def refuse_huge(system: System, what: str) -> None:
     if is_huge(system):
         raise InputError(
             f"{what} is for systems whose function is some thousand operations, but that of {system.name!r} "
-            f"({system.dimension} states) has more; large systems take explicit methods, without noise and events"
+            f"({system.dimension} states) has more; large systems take explicit methods"
         )

@@ -56,6 +56,8 @@ class Run:
         names = plan.happenings.names if plan.happenings else ()
         self.found = [space(self.count) for _ in names]
         self.happened: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        nothing = (np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64))
+        self.listed: dict[str, list[tuple[np.ndarray, ...]]] = {name: [nothing] for name in plan.events}
         self.workers = workers
         self.begun: set[int] = set()
         self.lock = threading.Lock()
@@ -128,6 +130,12 @@ class Run:
                 self.endings[name][part] = values
             if isinstance(group, AdaptiveGroup) and self.plan.events:
                 self.happened[part.start] = [group.record.rows(number) for number in range(len(self.found))]
+            elif self.plan.large and self.plan.events:
+                record = group.events  # type: ignore[union-attr]
+                keep, way = self.plan.keep, self.plan.end - self.plan.start
+                for number, name in enumerate(self.plan.events):
+                    member, times, elements = record.happened(number, keep, way)
+                    self.listed[name].append((part.start + member, times, elements))
 
     def _segment(self, group: Any, part: slice, first: int, last: int, tick: Tick) -> None:
         if self.raw is not None:
@@ -196,7 +204,7 @@ class Run:
         return trajectory.dataset(self.layout, arrays | endings)
 
     def _happened(self) -> dict[str, np.ndarray]:
-        """Numbers and times of the events."""
+        """Numbers and times of the events, and the elements to which they happen."""
         found: dict[str, np.ndarray] = {}
         for e, name in enumerate(self.plan.happenings.names if self.plan.happenings else ()):
             most = max((len(events[e][0]) for events in self.happened.values()), default=0)
@@ -208,9 +216,33 @@ class Run:
                 counts[part] = many
                 if not np.may_share_memory(own, rows):
                     times[: len(own), part] = own[..., 0]
+            whole, _, element = name.partition("[")
+            if element:
+                number, member = np.nonzero(np.arange(most)[:, None] < counts)
+                places = np.full(len(member), int(element[:-1]))
+                self.listed[whole].append((member, times[number, member], places))
+                continue
             np.copyto(times, np.nan, where=np.arange(most)[:, None] >= counts)
             found[f"{name}_count"] = counts.reshape(self.shape)
             found[f"{name}_time"] = times.T.reshape(*self.shape, most)
+        for name, parts_of_it in self.listed.items():
+            if self.plan.large or self.plan.elements[name] is not None:
+                found |= self._padded(name, *map(np.concatenate, zip(*parts_of_it, strict=True)))
+        return found
+
+    def _padded(self, name: str, member: np.ndarray, times: np.ndarray, elements: np.ndarray) -> dict[str, np.ndarray]:
+        """Arrays of events that were listed, in the order of time for each member."""
+        way = 1.0 if self.plan.end > self.plan.start else -1.0
+        order = np.lexsort((elements, way * times, member))
+        member, times, elements = member[order], times[order], elements[order]
+        counts = np.bincount(member, minlength=self.count)
+        most = int(counts.max(initial=0))
+        place = np.arange(len(member)) - np.repeat(np.cumsum(counts) - counts, counts)
+        when, which = np.full((self.count, most), np.nan), np.full((self.count, most), -1)
+        when[member, place], which[member, place] = times, elements
+        found = {f"{name}_count": counts.reshape(self.shape), f"{name}_time": when.reshape(*self.shape, most)}
+        if self.plan.elements[name] is not None:
+            found[f"{name}_element"] = which.reshape(*self.shape, most)
         return found
 
 

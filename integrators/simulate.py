@@ -16,7 +16,7 @@ from ..engine.storage import Writer
 from ..engine.system import System
 from .ensemble import Ensemble, check_system, members
 from .parallel import Progress, cores
-from .planning import Plan, chosen_events, chosen_method, refuse_huge
+from .planning import Plan, chosen_events, chosen_method
 from .recording import check_room, kept, recorded
 from .running import Run, by_diffrax
 from .times import Spaced, number, positive, samples, span, whole
@@ -108,7 +108,8 @@ def simulate(
     xarray.Dataset
         State blocks and observables ``(member..., time, block axes)``, NaN where not reached; ``status``, ``t_stop``,
         ``steps``, ``rejected`` ``(member...)``; of each event ``<event>_count`` ``(member...)`` and ``<event>_time``
-        ``(member..., <event>_index)``, padded with NaN. How each member ended is data: see the attributes of
+        ``(member..., <event>_index)``, padded with NaN, and if it happens to the elements of an array
+        ``<event>_element``, their numbers, padded with -1. How each member ended is data: see the attributes of
         ``status``. A sample at the time of a reset is the state after it.
 
     Raises
@@ -122,8 +123,6 @@ def simulate(
     """
     check_system(system)
     start, end, keep = span(system, t_start, t_end, transient)
-    if system.noise is not None and backend == "numba":
-        refuse_huge(system, "noise")
     method = chosen_method(system, method, dt, backend)
     rtol, atol = positive("rtol", rtol), positive("atol", atol)
     _check_dtype(dtype, backend, rtol)
@@ -156,6 +155,7 @@ def simulate(
         member_coords=ensemble.coords,
         observables=system.observable_shapes,
         events=wanted,
+        elements=[name for name, shape in plan.elements.items() if shape is not None],
         attrs=trajectory.provenance(
             system,
             method=method,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from ..engine.system import System
 from ..engine.trajectory import STATUS
 from .ensemble import Ensemble, check_system, members, numbers
 from .fields import DONE, RUNNING
-from .groups import FixedGroup
 from .planning import Plan, chosen_events, chosen_method
 from .times import number, positive, whole
 
@@ -70,8 +69,6 @@ def stepper(
     rtol, atol = positive("rtol", rtol), positive("atol", atol)
     ensemble = members(system, parameters, initial, seed)
     events = chosen_events(ensemble.system, (), method, "numba", forward=True)
-    if events and fixed:
-        raise InputError(f"system {system.name!r} has events; choose a method with error control")
     plan = Plan(
         members=ensemble,
         method=method,
@@ -89,8 +86,8 @@ def stepper(
         keep=start,
         events=events,
     )
-    if plan.large:
-        raise InputError(f"system {system.name!r} has too many states to be advanced step by step; use simulate")
+    if events and fixed and not plan.large:
+        raise InputError(f"system {system.name!r} has events; choose a method with error control")
     return Stepper(plan, length)
 
 
@@ -115,12 +112,13 @@ class Stepper:
         self.system = plan.members.system
         self.dt = dt
         self._dims = tuple(plan.members.dims.values())
-        self._group = plan.group(slice(0, len(plan.members.y)), own=True)
+        self._large, self._equal = plan.large, plan.dt is not None
+        self._group = cast(Any, plan.group(slice(0, len(plan.members.y)), own=True))
         self._nothing = np.empty((len(plan.members.y), 0, self.system.dimension))
         self._anchor, self._count, self._length = plan.start, 0, dt
         self._changed = False
-        if isinstance(self._group, FixedGroup) and self.system.kind == "flow":
-            self._restep()
+        if self._equal and self.system.kind == "flow":
+            self._group.restep(plan.start, dt)
 
     def __repr__(self) -> str:
         return f"<stepper of {self.system.name} at time {self.time:g}>"
@@ -152,7 +150,7 @@ class Stepper:
             No member is left to go on.
         """
         length = self.dt if dt is None else self._checked_length(dt)
-        if isinstance(self._group, FixedGroup):
+        if self._equal:
             self._fixed(length)
         else:
             if length != self._length:
@@ -163,6 +161,8 @@ class Stepper:
             self._group.advance(0, 0, self._nothing, _no_tick)
             self._count += 1
         self._changed = False
+        if self._large and self._group.events:
+            self._group.events.forget()
         status = self._group.status
         if ((status != DONE) & (status != RUNNING)).all():
             ending = STATUS[int(status[0])]
@@ -177,7 +177,11 @@ class Stepper:
                 known = suggest(name, self.system.numeric)
                 raise InputError(f"system {self.system.name!r} has no such parameter {name!r} to change; {known}")
             shape, where = self.system.numeric[name], self.system.parameter_slices[name]
-            self._group.p[:, where] = self._rows(name, value, shape)
+            rows = self._rows(name, value, shape)
+            if self._large:
+                self._group.change(where, rows)
+            else:
+                self._group.p[:, where] = rows
         self._changed = True
 
     def set_state(self, **values: Any) -> None:
@@ -187,29 +191,23 @@ class Stepper:
                 known = suggest(name, self.system.state)
                 raise InputError(f"system {self.system.name!r} has no state block {name!r}; {known}")
             self._group.y[:, self.system.state_slices[name]] = self._rows(name, value, self.system.state[name])
-        self._group.status[:] = RUNNING
+        if self._large:
+            self._group.revive()
+        else:
+            self._group.status[:] = RUNNING
         self._changed = True
 
     def _fixed(self, length: float) -> None:
-        group = self._group
-        assert isinstance(group, FixedGroup)
+        steps = 1
         if self.system.kind == "map":
             steps = int(length)
-        else:
-            steps = 1
-            if length != self._length:
-                self._anchor, self._count, self._length = self.time, 0, length
-                self._restep()
-        group._go(group.step + steps, _no_tick)
+        elif length != self._length:
+            self._anchor, self._count, self._length = self.time, 0, length
+            self._group.restep(self._anchor, length)
+        if self._large and self._changed:
+            self._group.restart(self.time)
+        self._group.go(self._group.step + steps, _no_tick)
         self._count += steps
-
-    def _restep(self) -> None:
-        """Make the present time that of the group's step, and its length the present one."""
-        group = self._group
-        assert isinstance(group, FixedGroup)
-        group.dt, group.t_start = self._length, self._anchor - group.step * self._length
-        group.work[group.compiled.workspace.offset("t0")] = group.t_start
-        group.work[group.compiled.workspace.offset("dt")] = group.dt
 
     def _checked_length(self, dt: Any) -> float:
         length = positive("dt", dt)

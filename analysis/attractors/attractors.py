@@ -22,6 +22,8 @@ SCOUTS = 500
 """Most members that are observed at once in search of new attractors."""
 SHIFTS = (0.0, 1 / 3, 2 / 3)
 """Grids of cells are laid in three positions, so that states closer than a third of a cell share one of them."""
+TOGETHER = 2**17
+"""Most members that are moved on at once: what is kept of them on the way is small."""
 FEW = 24
 """Most points of all attractors whose distances are computed one by one; of more, the nearest is looked up."""
 KEPT = 1000
@@ -50,7 +52,12 @@ class Motion:
 
     def advance(self, y: np.ndarray, t: float, duration: float, progress: Progress | None = None) -> np.ndarray:
         """States ``(members, n)`` a while later; NaN for members that blow up."""
-        return self._run(y, t, duration, "end", progress)[:, 0]
+        moved = np.empty_like(y)
+        for first in range(0, len(y), TOGETHER):
+            part = slice(first, first + TOGETHER)
+            tell = None if progress is None else lambda f: progress((first + f * len(y[part])) / len(y))  # noqa: B023
+            moved[part] = self._run(y[part], t, duration, "end", tell)[:, 0]
+        return moved
 
     def observe(self, y: np.ndarray, t: float) -> np.ndarray:
         """States ``(members, SAMPLES, n)`` of a window that begins at ``t``."""
@@ -126,7 +133,8 @@ class Attractors:
         """What `label` says, by distances from all points."""
         labels, points = np.empty(len(states), dtype=np.int64), np.concatenate(self.points) / self.cell
         driver("attrax.analysis.attractors.drivers", "nearest")(
-            *(np.ascontiguousarray(states), *states.shape, self.cell, points, owners, len(owners), labels)
+            *(np.ascontiguousarray(states), *states.shape, self.cell, points, owners, len(owners), labels),
+            np.empty(states.shape[1]),
         )
         return labels
 

@@ -184,10 +184,8 @@ class Search:
             labels = self.near(y)
             settled = (labels >= 0) & ((labels == seen) | (t >= how.transient))
             self.labels[open[settled]] = labels[settled]
-            y, open, seen = y[~settled], open[~settled], labels[~settled]
-            if not np.isfinite(y).all():
-                going = np.isfinite(y).all(axis=1)
-                y, open, seen = y[going], open[going], seen[going]
+            going = ~settled if np.isfinite(y).all() else ~settled & np.isfinite(y).all(axis=1)
+            y, open, seen = (each.take(np.flatnonzero(going), axis=0) for each in (y, open, labels))
             if how.transient <= t < t_max and len(open):
                 self.scout(y, t)
         self.labels[open] = self.near(y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...engine.memory import Doubles, Integers, at
+from ...engine.memory import Doubles, Integers
 
 
 def nearest(
@@ -14,15 +14,17 @@ def nearest(
     owners: Integers,
     count: int,
     labels: Integers,
+    scaled: Doubles,
 ) -> int:
     """The owner of the nearest of ``count`` points, in units of cells, to each state; -1 if none is within a cell."""
     for m in range(members):
-        state = at(states, m * n)
+        for j in range(n):
+            scaled[j] = states[m * n + j] / cell[j]
         label, least = -1, 1.0
         for k in range(count):
             largest = 0.0
             for j in range(n):
-                distance = abs(state[j] / cell[j] - points[k * n + j])
+                distance = abs(scaled[j] - points[k * n + j])
                 if not distance < least:
                     largest = least
                     break

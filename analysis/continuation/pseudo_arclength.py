@@ -9,6 +9,7 @@ Continuation Methods, 2003; Kuznetsov, Elements of Applied Bifurcation Theory, 2
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .steps import CONVERGED, LARGEST, SHARPEST_TURN, factor
+from .time_limit import OutOfTime, affordable, check_time
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -320,6 +322,7 @@ def _iterate(
 
     u = run.u
     for _ in range(iterations):
+        check_time()
         r, d = equations(u)
         right[:count] = r
         matrix[:count] = d
@@ -367,13 +370,25 @@ def follow(
     ``fresh`` is False if ``start`` is itself a special point, whose test functions are zero. The generator
     returns a sentence that says why the curve ends.
     """
-    here, length = start, stepping.first
+    try:
+        return (yield from _followed(curve, start, stepping, fresh))
+    except OutOfTime as stop:
+        return f"{stop}; start from its last point to go on"
+
+
+def _followed(
+    curve: Curve, start: Point, stepping: Stepping, fresh: bool
+) -> Generator[tuple[list[Point], list[Event]], None, str]:
+    here, length, begun = start, stepping.first, time.monotonic()
     travelled, count, most = 0.0, 0, curve.chunk[0]
     curve.adopt(start)
     while count < stepping.points:
         known = None
         if fresh:
-            stretch = curve.ahead(here, start, length, stepping, min(most, stepping.points - count))
+            check_time()
+            pace = (time.monotonic() - begun) / max(count, 1)
+            wanted = min(most, stepping.points - count, affordable(pace))
+            stretch = curve.ahead(here, start, length, stepping, wanted)
             if stretch.points:
                 yield stretch.points, []
                 here = curve.renewed(stretch.points[-1])
@@ -389,6 +404,7 @@ def follow(
         tried: list[str] = []
         largest = length
         while True:
+            check_time()
             there, story, effort = known or advance(curve, here, length, stepping.iterations)
             known = None
             if there is not None and there.isolated:
@@ -497,12 +513,12 @@ def locate(
 ) -> Point | None:
     """The point before ``end``, which is at ``length``, at which a test function changes sign (Illinois method).
 
-    The bracket is narrowed to ``accuracy`` times its length.
+    The bracket is narrowed to ``accuracy`` times its length, or the function to this share of its values at the ends.
     """
     low, high = 0.0, length
     f_low = test(here)
     f_high, best, side = test(end), end, 0
-    smallest = abs(f_high)
+    smallest, small = abs(f_high), accuracy * min(abs(f_low), abs(f_high))
     for _ in range(80):
         if high - low <= accuracy * length:
             break
@@ -518,7 +534,7 @@ def locate(
         f = test(point)
         if abs(f) <= smallest:
             best, smallest = point, abs(f)
-        if f == 0.0:
+        if abs(f) <= small:
             break
         if (f < 0) == (f_high < 0):
             if side == 1:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def classified(curve: Cycles, name: str, point: Point, locate: Callable[[], Poin
     if not refined:
         fine = locate() or point
     problem = point.data.problem
-    u = np.concatenate([point.u[: problem.nodes * problem.n], fine.data.problem.scalars(fine.u)])
+    u = fine.data.problem.moved(fine.u, problem)
     period = problem.rates.of_period(problem.scalars(u))
     at = replace(
         point,
@@ -109,7 +109,7 @@ def _zero(curve: Cycles, name: str, near: Point) -> Point | None:
         return curve.correct(near.u + s * direction, row / norm, near, 12, 1e-10)[0]
 
     if name == "BPC":
-        return _crossing(curve, at)
+        return crossing(curve, at)
     s0, s1 = 0.0, 1e-4
     one, other = at(s0), at(s1)
     for _ in range(12):
@@ -121,14 +121,13 @@ def _zero(curve: Cycles, name: str, near: Point) -> Point | None:
         s2 = s1 - f1 * (s1 - s0) / (f1 - f0)
         if not abs(s2) < 0.05:
             return None
-        s0, s1, one = s1, s2, other
-        other = at(s2)
-        if abs(s1 - s0) < 1e-11 and other is not None:
+        if abs(s2 - s1) < 1e-11:
             return other
+        s0, s1, one, other = s1, s2, other, at(s2)
     return other
 
 
-def _crossing(curve: Cycles, at: Callable[[float], Point | None]) -> Point | None:
+def crossing(curve: Any, at: Callable[[float], Point | None]) -> Point | None:
     """The branch point, where a multiplier passes through 1: interpolated, as the equations are singular there."""
     from .following import nontrivial
 

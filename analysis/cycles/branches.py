@@ -190,15 +190,9 @@ def cycle_branch(
 
 def _along(problems: Sequence[Collocation], points: Sequence[Point]) -> tuple[np.ndarray, ...]:
     """Smallest and largest values, norms, phases of the nodes and profiles of cycles, all on meshes of one size."""
-    sizes = np.array([problem.intervals for problem in problems])
-    finest, degree, n = int(sizes.max()), problems[0].degree, problems[0].n
-    extremes, norms = np.empty((len(points), 2, n)), np.empty(len(points))
-    meshes, profiles = np.empty((len(points), finest + 1)), np.empty((len(points), finest * degree + 1, n))
-    for size in np.unique(sizes):
-        here = np.flatnonzero(sizes == size).tolist()
-        extremes[here], norms[here], meshes[here], profiles[here] = described(
-            [problems[k].mesh for k in here], [problems[k].profile(points[k].u) for k in here], finest, degree
-        )
+    degree = problems[0].degree
+    own = [problem.profile(point.u) for problem, point in zip(problems, points, strict=True)]
+    extremes, norms, meshes, profiles = described([problem.mesh for problem in problems], own, degree)
     inside = meshes[:, :-1, None] + np.diff(meshes)[:, :, None] * np.arange(degree) / degree
     phases = np.append(inside.reshape(len(points), -1), meshes[:, -1:], axis=1)
     return extremes[:, 0], extremes[:, 1], norms, phases, profiles

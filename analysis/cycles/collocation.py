@@ -23,6 +23,7 @@ from ...engine.native import Straight, Workspace
 from ...engine.program import Program
 from ...engine.system import System
 from ...integrators.groups import Compiled
+from ..continuation.time_limit import check_time
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -367,6 +368,11 @@ class Collocation:
         out[self.degree :: self.degree] += parts[:, -1]
         return out
 
+    @cached_property
+    def root_weights(self) -> Matrix:
+        """Square roots (nodes, 1) of these for a mean over the states."""
+        return np.sqrt(self.node_weights / self.n)[:, None]
+
     def profile(self, u: Vector) -> Matrix:
         """Values at the nodes (nodes, n)."""
         return u[: self.nodes * self.n].reshape(self.nodes, self.n)
@@ -446,12 +452,11 @@ class Collocation:
         """
         count, size = self.rates.conditions, self.nodes * self.n
         rows, targets = np.zeros((count, size + self.rates.scalars)), np.zeros(count)
-        y = self.collocated(profile)
         densities = []
         if not self.rates.driven:
             densities.append(self.slope(profile) if flow is None else flow)
         if self.rates.generators:
-            densities.extend(self.rates.along_group(self.at_points, y.T, c))
+            densities.extend(self.rates.along_group(self.at_points, self.collocated(profile).T, c))
         for k, density in enumerate(densities):
             rows[k, :size] = self.functional(density / np.sqrt((self.weights @ density**2).sum()))
             targets[k] = rows[k, :size] @ profile.ravel()
@@ -461,6 +466,7 @@ class Collocation:
         self, u: Vector, rows: Matrix, targets: Vector, scale: Vector, iterations: int = 8, tolerance: float = 1e-7
     ) -> Correction:
         """Newton's method for the equations with ``rows u = targets``; there are as many rows as scalars."""
+        check_time()
         b, n = self.rates.scalars, self.n
         if len(rows) != b:
             raise ValueError(f"{len(rows)} conditions for {b} unknown scalars")
@@ -585,20 +591,20 @@ def extrema(profile: Matrix, degree: int) -> tuple[Vector, Vector]:
 
 
 def described(
-    meshes: Sequence[Vector], profiles: Sequence[Matrix], finest: int, degree: int
+    meshes: Sequence[Vector], profiles: Sequence[Matrix], degree: int
 ) -> tuple[np.ndarray, Vector, Matrix, np.ndarray]:
-    """Of profiles on meshes of one size: extrema (points, 2, n), norms (points,), meshes of size ``finest``, profiles.
+    """Of profiles on their meshes: extrema (points, 2, n), norms (points,), and the same on meshes of one size.
 
     The norm is the root of the mean square over time. Profiles on smaller meshes are moved to adapted finer ones.
     """
-    stacked, values = np.array(meshes), np.array(profiles)
-    count, size, n = values.shape
-    intervals = (size - 1) // degree
+    intervals = np.array([len(mesh) - 1 for mesh in meshes])
+    count, finest, n = len(meshes), int(intervals.max()), profiles[0].shape[1]
     extremes, norms = np.empty((count, 2, n)), np.empty(count)
     finer, moved = np.empty((count, finest + 1)), np.empty((count, finest * degree + 1, n))
     driver(MESHES, "described")(
-        *(np.array([count, intervals, degree, n, DENSE, finest]), basis(degree).flat, _dense(degree)),
-        *(stacked, values, np.empty((intervals + 1) * (n + 1)), extremes, norms, finer, moved),
+        *(np.array([count, degree, n, DENSE, finest]), intervals, basis(degree).flat, _dense(degree)),
+        *(np.concatenate(meshes), np.concatenate(profiles), np.empty((finest + 1) * (n + 1))),
+        *(extremes, norms, finer, moved),
     )
     return extremes, norms, finer, moved
 

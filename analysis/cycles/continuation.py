@@ -14,6 +14,7 @@ from ..continuation.branches import Branch, Mark, Record
 from ..continuation.continuing import Continuation
 from ..continuation.limits import Bounds, check_bounds, check_inside, stepping_of
 from ..continuation.pseudo_arclength import Point, follow
+from ..continuation.time_limit import at_most
 from ..equilibria.derivatives import check as check_parameter
 from .branches import CycleBranch, CyclePoint, cycle_branch
 from .collocation import DEGREE
@@ -37,6 +38,7 @@ def continue_cycles(
     max_step: float = 0.05,
     min_step: float = 1e-9,
     max_points: int = 1000,
+    max_seconds: float | None = None,
     progress: Progress | None = None,
     checkpoint: Callable[[Branch], None] | None = None,
 ) -> Branch:
@@ -49,8 +51,9 @@ def continue_cycles(
     a bound, as the cycle shrinks to a fixed point, or as it approaches a homoclinic or heteroclinic connection of
     saddles, which are named.
 
-    Cycles of systems with resets are followed by multiple shooting; LPC, PD and NS are bracketed to 1e-13 of a step,
-    without normal forms, and a branch ends where its cycle begins to graze another event (or loses one).
+    Cycles of systems with resets are followed by multiple shooting, with the same labels and normal forms (see
+    :mod:`attrax.analysis.cycles.hybrid_forms`); a branch ends where its cycle begins to graze another event (or loses
+    one).
 
     Parameters
     ----------
@@ -79,6 +82,9 @@ def continue_cycles(
         parameter, the size of the states and the period.
     max_points : int
         In each direction.
+    max_seconds : float
+        Wall time after which the branch ends where it is. Both directions share it, and the
+        search for the first cycle.
     progress : callable
         Called with the fraction of ``max_points`` from time to time.
     checkpoint : callable
@@ -99,7 +105,8 @@ def continue_cycles(
         from .maps import follow_map
 
         options = {"step": step, "max_step": max_step, "min_step": min_step, "max_points": max_points}
-        return follow_map(system, parameter, bounds, start, period, values=values, progress=progress, **options)
+        with at_most(max_seconds):
+            return follow_map(system, parameter, bounds, start, period, values=values, progress=progress, **options)
     if isinstance(start, CyclePoint) and start.cycle is not None and period is None:
         period = start.cycle.data.attrs.get("drive")
     if isinstance(start, Cycle) and period is None:
@@ -123,27 +130,24 @@ def continue_cycles(
 
         attrs |= {"degree": 1, "method": "shooting"}
         given = (start, period, symmetry, values, max_period, stepping, attrs)
-        hybrid = continue_hybrid(system, parameter, bounds, *given).run(progress, checkpoint)
-        assert isinstance(hybrid, CycleBranch)
-        return hybrid
-    first, origin, one_way = beginning(system, parameter, bounds, start, period, symmetry, intervals)
-    check_inside(first.data.problem.rates.system, {parameter: bounds})
+        with at_most(max_seconds):
+            return continue_hybrid(system, parameter, bounds, *given).run(progress, checkpoint)
     marks = [float(v) for v in values]
-    longest = max_period
 
     def make() -> Cycles:
-        return Cycles(first, bounds, marks, longest, origin)
+        return Cycles(first, bounds, marks, max_period, origin)
 
-    system = first.data.problem.rates.system
-    run = CycleContinuation(system, (parameter,), make, first, stepping, origin is None, origin, attrs)
-    run.one_way, run.largest_period = one_way, longest or 0.0
-    branch = run.run(progress, checkpoint)
-    assert isinstance(branch, CycleBranch)
-    return branch
+    with at_most(max_seconds):
+        first, origin, one_way = beginning(system, parameter, bounds, start, period, symmetry, intervals)
+        system = first.data.problem.rates.system
+        check_inside(system, {parameter: bounds})
+        run = CycleContinuation(system, (parameter,), make, first, stepping, origin is None, origin, attrs)
+        run.one_way, run.largest_period = one_way, max_period or 0.0
+        return run.run(progress, checkpoint)
 
 
 def _check_parameter(system: System, parameter: str, period: Any) -> None:
-    if not driven(system) and not system.events:
+    if system.autonomous and not system.events:
         check_parameter(system, (parameter,))
     else:
         check_scalar(system, parameter)
@@ -178,7 +182,7 @@ class CycleContinuation(Continuation):
 
     def _advance(self) -> Iterator[list[Point]]:
         for side, sign in enumerate((1.0,) if self.one_way else (1.0, -1.0)):
-            curve: Any = self.make()
+            curve: Any = self.make() if side else self.curve
             record = self.records[side]
             tests = {
                 name: value * (sign if name in ("LPC", "BPC") else 1.0) for name, value in self.beginning.tests.items()

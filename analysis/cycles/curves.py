@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from ...engine.errors import InputError, NumericsError
-from ...engine.events import refuse
 from ...engine.system import System
 from ...integrators.parallel import Progress
 from ..continuation.branches import Branch
@@ -53,7 +52,6 @@ def continue_cycle_bifurcation(
     """Follow LPC, PD or NS points of cycles in two parameters: see :func:`continue_bifurcation`."""
     if start.kind not in KINDS:
         raise InputError(f"no curve leaves from a point {start.label!r} of cycles; curves are {', '.join(KINDS)}")
-    refuse(system, "the continuation of bifurcations of cycles")
     names = tuple(bounds)
     check_bounds(bounds)
     assert start.cycle is not None
@@ -61,6 +59,15 @@ def continue_cycle_bifurcation(
     system = system.with_parameters(**known)
     check_inside(system, bounds)
     drive = start.cycle.data.attrs.get("drive")
+    stepping = stepping_of(step, max_step, min_step, max_points)
+    attrs = {"analysis": "continue_bifurcation", "curve": f"{start.kind} points", "drive": drive}
+    if any(event.reset is not None for event in system.events.values()):
+        from .hybrid_curves import hybrid_curve
+
+        attrs |= {"degree": 1, "method": "shooting"}
+        hybrid = hybrid_curve(system, start, bounds, stepping, attrs).run(progress, checkpoint)
+        assert isinstance(hybrid, CycleBranch)
+        return hybrid
     rates = rates_of(system, names, drive)
     coarse, u = problem_at(rates, start.cycle, scalars_at(rates, start.cycle))
     problem = coarse.on(coarse.adapted(coarse.profile(u), max(INTERVALS, coarse.intervals)))
@@ -72,14 +79,7 @@ def continue_cycle_bifurcation(
     def make() -> CycleBifurcations:
         return CycleBifurcations(beginning, start.kind, list(bounds.values()))
 
-    attrs = {
-        "analysis": "continue_bifurcation",
-        "curve": f"{start.kind} points",
-        "intervals": problem.intervals,
-        "degree": problem.degree,
-        "drive": drive,
-    }
-    stepping = stepping_of(step, max_step, min_step, max_points)
+    attrs |= {"intervals": problem.intervals, "degree": problem.degree}
     run = _Continuation(system, names, make, beginning, stepping, True, None, attrs)
     branch = run.run(progress, checkpoint)
     assert isinstance(branch, CycleBranch)
@@ -88,14 +88,19 @@ def continue_cycle_bifurcation(
 
 class _Continuation(CycleContinuation):
     def _sentence(self, ending: str) -> str:
-        if not ending.startswith("bound "):
-            return ending
-        _, index, side = ending.split()
         curve: Any = self.make()
-        position = int(index) + curve.more + len(self.names)
-        if position >= len(self.names):
-            return f"theta reaches {'0, a 1:1 resonance' if side == 'low' else 'pi, a 1:2 resonance'}"
-        return f"{self.names[position]} reaches its {'lower' if side == 'low' else 'upper'} bound"
+        return ending_of(ending, self.names, curve.more) or ending
+
+
+def ending_of(ending: str, names: tuple[str, ...], more: int) -> str:
+    """Why a curve ends at a bound, of a parameter or of ``more`` unknowns after them; empty if it does not."""
+    if not ending.startswith("bound "):
+        return ""
+    _, index, side = ending.split()
+    position = int(index) + more + len(names)
+    if position >= len(names):
+        return f"theta reaches {'0, a 1:1 resonance' if side == 'low' else 'pi, a 1:2 resonance'}"
+    return f"{names[position]} reaches its {'lower' if side == 'low' else 'upper'} bound"
 
 
 class CycleBifurcations(Curve):

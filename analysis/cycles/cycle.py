@@ -16,9 +16,11 @@ from ...engine.errors import InputError, NumericsError
 from ...engine.evaluation import evaluate
 from ...engine.events import refuse
 from ...engine.layout import Layout, Variable
+from ...engine.program import Builder, Program
 from ...engine.system import System
 from ...engine.trajectory import dataset, provenance
 from ...integrators.times import positive, whole
+from ..continuation.time_limit import at_most, check_time
 from ..sections.stroboscopic import duration
 from .collocation import Collocation, Correction, Rates, extrema
 from .floquet import accurate
@@ -145,6 +147,7 @@ def find_cycle(
     t_max: float = 1e4,
     amplitude: float = 0.05,
     method: str = "collocation",
+    max_seconds: float | None = None,
 ) -> Cycle:
     """A periodic solution, to rounding or 1e-11 of its period.
 
@@ -157,9 +160,11 @@ def find_cycle(
         be stable, but the trajectory must come close to it. Or a cycle at other parameter values. Or a Hopf point,
         of which a cycle nearby is returned, at its own parameter value; or a PD point of cycles: the doubled one.
     period : float, str or int
-        Autonomous flows: a guess of the period; then ``start`` is a state close to the cycle. Driven flows: the period
-        of the solution, a number or a formula of parameters as ``"2*pi/omega"`` (a multiple of the drive's). Maps: the
-        number of iterates.
+        Autonomous flows: a guess of the period; then ``start`` is a state close to the cycle. (A flow whose dependence
+        on time is switched off by its parameters, as by an amplitude of zero, is autonomous if no period is given, or
+        symmetries are.) Driven flows: the period
+        of the solution, a number or a formula of parameters as ``"2*pi/omega"`` (a multiple of the drive's); default:
+        that of the cycle at the start. Maps: the number of iterates.
     symmetry : sequence of functions
         Infinitesimal symmetries ``(s) -> {block: rate}``, such as ``lambda s: {"x": -s.y, "y": s.x, "heading": 1}``,
         whose flows commute with the system's: the cycle is periodic in a frame that moves along them.
@@ -170,43 +175,39 @@ def find_cycle(
         Size of a cycle from a Hopf or PD point, relative to the state there.
     method : "collocation" or "shooting"
         ``shooting``: multiple shooting, on variational equations integrated to 1e-13.
+    max_seconds : float
+        Wall time after which the search is given up.
 
     Raises
     ------
     InputError
         An argument is wrong.
     NumericsError
-        No cycle was found.
+        No cycle was found, or not within ``max_seconds``.
     """
     from ..continuation.branches import SpecialPoint
 
     check_start(system, start)
     if method not in ("collocation", "shooting"):
         raise InputError(f"method must be 'collocation' or 'shooting', not {method!r:.40}")
-    if system.kind == "map":
-        from .maps import find
+    with at_most(max_seconds):
+        if system.kind == "map":
+            from .maps import find
 
-        return find(system, start, whole("period", period, 1))
-    check(system, period, symmetry)
-    if isinstance(start, SpecialPoint):
-        refuse(system, "a cycle from a special point")
-        from .starts import nearby
+            return find(system, start, whole("period", period, 1))
+        if isinstance(start, Cycle) and period is None:
+            period = start.data.attrs.get("drive")
+        check(system, period, symmetry)
+        if isinstance(start, SpecialPoint):
+            refuse(system, "a cycle from a special point")
+            from .starts import nearby
 
-        found = nearby(system, start, positive("amplitude", amplitude))
+            found = nearby(system, start, positive("amplitude", amplitude))
+        elif any(event.reset is not None for event in system.events.values()):
+            return _hybrid(system, start, period, symmetry, positive("t_max", t_max))
+        else:
+            found = _smooth(system, start, period, symmetry, positive("t_max", t_max))
         return found if method == "collocation" else _by_shooting(system, found)
-    if any(event.reset is not None for event in system.events.values()):
-        return _hybrid(system, start, period, symmetry, positive("t_max", t_max))
-    if isinstance(start, Cycle):
-        period = period or start.data.attrs.get("drive")
-        rates = rates_of(system, (), period, symmetry)
-        problem, u = problem_at(rates, start)
-    else:
-        rates = rates_of(system, (), period, symmetry)
-        problem, u = from_trajectory(rates, system.pack(start), period, positive("t_max", t_max))
-    problem, u, run = refined(problem, u)
-    problem, u, run = minimal(problem, u, run)
-    found = as_cycle(problem, u, run)
-    return found if method == "collocation" else _by_shooting(system, found)
 
 
 def check_start(system: System, start: Any) -> None:
@@ -230,31 +231,61 @@ def check(system: System, period: Any, symmetry: Sequence[Callable]) -> None:
         raise InputError(f"system {system.name!r} is noisy and has no cycles; leave out the noise")
     if not isinstance(symmetry, (tuple, list)) or not all(callable(each) for each in symmetry):
         raise InputError("symmetry must be a list of functions of the state, such as lambda s: {'x': -s.y, 'y': s.x}")
-    if driven(system) and period is None:
+    if driven(system, period, symmetry):
+        _check_period(system, period)
+        if symmetry:
+            raise InputError("symmetry is for systems that do not depend on time")
+
+
+def _check_period(system: System, period: Any) -> None:
+    if period is None:
         raise InputError(
             f"system {system.name!r} depends on time: give the period of the solution, as in period='2*pi/omega'"
         )
-    if driven(system) and symmetry:
-        raise InputError("symmetry is for systems that do not depend on time")
 
 
-def driven(system: System) -> bool:
-    """Whether the system, or one of its events with a reset, depends on time."""
-    resets = {name: event for name, event in system.events.items() if event.reset is not None}
-    if not system.autonomous or not resets:
-        return not system.autonomous
-    programs = [events.landing(system, resets)]
+def driven(
+    system: System, period: Any = None, symmetry: Sequence[Callable] = (), active: tuple[str, ...] = ()
+) -> bool:
+    """Whether the system, or one of its events with a reset, depends on time.
+
+    Unless a period is given (without symmetries), the values of parameters that are not active may switch that off, as
+    zero does a force.
+    """
+    resets = {name: event for name, event in system.single_events.items() if event.reset is not None}
+    programs = [system.program("rhs")]
+    if resets:
+        programs.append(events.landing(system, resets))
     if any(event.located for event in resets.values()):
         programs.append(events.conditions(system, resets))
-    return any(i.op == "input" and i.payload[0] == "t" for program in programs for i in program.instructions)
+    timed = [program for program in programs if _reads_time(program)]
+    if period is None or symmetry:
+        timed = [program for program in timed if _reads_time(_with_values(program, system, active))]
+    return bool(timed)
+
+
+def _reads_time(program: Program) -> bool:
+    return any(i.op == "input" and i.payload[0] == "t" for i in program.instructions)
+
+
+def _with_values(program: Program, system: System, active: tuple[str, ...]) -> Program:
+    """The program at the parameter values of the system, but for the active ones."""
+    b = Builder()
+    given = {name: b.input(name, size) for name, size in program.inputs.items()}
+    if "p" in given:
+        free = {system.parameter_slices[name].start for name in active}
+        values = enumerate(zip(given["p"], system.parameter_vector.tolist(), strict=True))
+        given["p"] = [own if k in free else b.constant(value) for k, (own, value) in values]
+    return b.program(b.inline(program, given))
 
 
 def rates_of(
     system: System, active: tuple[str, ...], period: Any, symmetry: Sequence[Callable] = (), doublings: int = 0
 ) -> Rates:
     """The scaled right-hand side; ``period`` matters to driven systems."""
-    if not driven(system):
+    if not driven(system, period, symmetry, active):
         return Rates(system, active, None, symmetry, tuple(symmetry))
+    _check_period(system, period)
     return Rates(system, active, duration(system, period), (), period)
 
 
@@ -279,6 +310,7 @@ def refined(
     first = solved(problem, u, iterations)
     before = first.u
     for _ in range(8):
+        check_time(f"the cycle of {problem.rates.system.name!r} is not accurate on {problem.intervals} intervals")
         for _ in range(2):
             finer = problem.on(problem.adapted(problem.profile(before)))
             run = solved(finer, problem.moved(before, finer), iterations)
@@ -355,7 +387,8 @@ def path(system: System, y: Vector, times: Vector) -> Matrix:
     """The trajectory of a state at some times."""
     from ...integrators.simulate import simulate
 
-    data = simulate(system, times[-1], sample=times, initial=system.unpack(y), rtol=1e-9, atol=1e-12)
+    options: dict[str, Any] = {"sample": times, "rtol": 1e-9, "atol": 1e-12, "progress": lambda _: check_time()}
+    data = simulate(system, times[-1], initial=system.unpack(y), **options)
     states = np.concatenate([np.array(data[k]).reshape(len(times), -1) for k in system.state], axis=1)
     if not np.isfinite(states).all():
         raise NumericsError(f"the trajectory of {system.name!r} from the start does not stay finite")
@@ -376,6 +409,7 @@ def returning(rates: Rates, y: Vector, period: Any, t_max: float) -> tuple[Vecto
 
     window, passed, best, widest = 1.0, 0.0, (np.inf, y, 0.0), 0.0
     while passed + window <= t_max and best[0] > 1e-4:
+        check_time(f"the trajectory of {system.name!r} has not returned to where it was until t = {passed:g}")
         times = np.linspace(0, window, 4001)
         states = path(system, y, times)
         base = len(times) // 4
@@ -528,6 +562,16 @@ def reflection(problem: Collocation, u: Vector) -> str:
     return ""
 
 
+def _smooth(system: System, start: Any, period: Any, symmetry: Sequence[Callable], t_max: float) -> Cycle:
+    """A cycle without resets, by collocation."""
+    rates = rates_of(system, (), period, symmetry)
+    if isinstance(start, Cycle):
+        problem, u = problem_at(rates, start)
+    else:
+        problem, u = from_trajectory(rates, system.pack(start), period, t_max)
+    return as_cycle(*minimal(*refined(problem, u)))
+
+
 def _by_shooting(system: System, found: Cycle) -> Cycle:
     from .shooting import shoot
 
@@ -544,7 +588,6 @@ def _hybrid(system: System, start: Any, period: Any, symmetry: Sequence[Callable
     from .shooting import shoot
 
     if isinstance(start, Cycle):
-        period = period or start.data.attrs.get("drive")
         rates = rates_of(system, (), period, symmetry)
         frame = start.velocities if len(start.velocities) else None
         return shoot(rates, start.profile[0], start.period, begin=float(start.data.phase[0]), frame=frame)

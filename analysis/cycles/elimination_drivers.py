@@ -302,17 +302,12 @@ def _pivot_in_lanes(block, rows, width, pivot, best):
         larger(best, which, at(block, 8 * (r * width + pivot)), float(r))
     if above(best, 0.0) != 255 or above(best, LARGEST) != 0:
         return 0.0
-    lanes, first = above(which, float(pivot)), int(which[0])
-    if lanes == 255 and above(which, first - 0.5) == 255 and above(which, first + 0.5) == 0:
-        exchange(at(block, 8 * pivot * width), at(block, 8 * first * width), width)
-    else:
-        left = lanes
-        while left:
-            lane = lowest(left)
-            left &= left - 1
-            one, other = at(block, 8 * pivot * width + lane), at(block, 8 * int(which[lane]) * width + lane)
-            for t in range(pivot, width):
-                one[8 * t], other[8 * t] = other[8 * t], one[8 * t]
+    left = lanes = above(which, float(pivot))
+    while left:
+        row = int(which[lowest(left)])
+        same = left & above(which, row - 0.5) & (255 ^ above(which, row + 0.5))
+        exchange(diagonal, at(block, 8 * (row * width + pivot)), width - pivot, same)
+        left ^= same
     parity = lanes ^ above(diagonal, 0.0)
     parity ^= parity >> 4
     parity ^= parity >> 2

@@ -18,6 +18,7 @@ from ...engine.events import refuse
 from ...engine.layout import Layout, Variable
 from ...engine.system import System
 from ...engine.trajectory import dataset, provenance
+from ..equilibria.spectra import eigenvalues
 from .collocation import Collocation
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def phase_response(system: System, cycle: Cycle) -> xr.Dataset:
 
     A kick ``dx`` advances the oscillation by ``Z . dx`` in time (times ``2 pi / T`` in angle). It is normalised by
     ``Z . f = 1``, where f is the velocity (Malkin; Ermentrout & Terman, Mathematical Foundations of Neuroscience,
-    2010, Sec. 8.1).
+    2010, Sec. 8.1). It passes events with resets by the transpose of their saltation matrix (Shirasaka, Kurebayashi &
+    Nakao, Phys. Rev. E 95, 012212, 2017).
 
     Parameters
     ----------
@@ -107,39 +109,60 @@ def phase_response(system: System, cycle: Cycle) -> xr.Dataset:
     -------
     xarray.Dataset
         Along ``phase`` (0 to 1): for each state block the response Z to a kick of it, in time per unit of the block;
-        ``time``; ``identity_error``, the largest ``|Z . f - 1|``.
+        ``time``; ``identity_error``, the largest ``|Z . f - 1|``. An event with a reset has two phases, those just
+        before and just after it, which differ by rounding.
 
     Raises
     ------
     InputError
-        The system is driven (its phase is that of the drive), or a map.
+        The system is driven (its phase is that of the drive), or a map; or the cycle is periodic only up to symmetries.
     """
+    from .cycle import driven
+
+    _check(system, cycle)
+    known = {name: value for name, value in cycle.parameters.items() if name in system.numeric}
+    system = system.with_parameters(**known)
+    if driven(system, cycle.data.attrs.get("drive")):
+        raise InputError(f"system {system.name!r} is driven: its phase is that of the drive and cannot be shifted")
+    if len(cycle.velocities):
+        raise InputError("the phase response of a relative periodic orbit, one found with symmetries, is not computed")
+    if any(event.reset is not None for event in system.events.values()):
+        from .course import response
+
+        phase, responses, error = response(system, cycle)
+    else:
+        phase, responses, error = _response(system, cycle)
+    T = cycle.period
+    names = [name for name in cycle.data.data_vars if "phase" in cycle.data[name].dims]
+    sizes: dict[str, int | None] = {}
+    variables: dict[str, Variable] = {}
+    arrays: dict[str, Any] = {}
+    unit = f"{system.time_unit or 'time'} per unit of"
+    for key, (block, where) in zip(names, system.state_slices.items(), strict=True):
+        dims, shape = cycle.data[key].dims, (len(phase), *cycle.data[key].shape[1:])
+        sizes |= dict(zip(dims, shape, strict=True))
+        variables[key] = Variable(dims, float, {"long_name": f"phase response, {unit} {block}"})
+        arrays[key] = responses[:, where].reshape(shape)
+    coords = {
+        "phase": Variable(("phase",), float, {"long_name": "time, in periods"}, phase),
+        "time": Variable(("phase",), float, {"long_name": "time"}, phase * T),
+    }
+    variables["identity_error"] = Variable((), float, {"long_name": "largest |Z . f - 1|"})
+    arrays["identity_error"] = error
+    attrs = provenance(system, analysis="phase_response", period=T)
+    return dataset(Layout(sizes, coords, variables, attrs), arrays)
+
+
+def _response(system: System, cycle: Cycle) -> tuple[Vector, Matrix, float]:
+    """Phases, responses (nodes, n) and the largest ``|Z . f - 1|`` of a smooth cycle."""
     from .bifurcations import Variations
 
     problem, u = on_mesh(system, cycle)
-    if problem.rates.driven or problem.rates.generators:
-        raise InputError(f"system {system.name!r} is driven: its phase is that of the drive and cannot be shifted")
     variations = Variations(problem, u)
     nodes, response = variations.null(adjoint=True)
     T, weight = cycle.period, variations.integral(response, variations.f).real
-    nodes, response = nodes * (T / weight), response * (T / weight)
-    names = [name for name in cycle.data.data_vars if "phase" in cycle.data[name].dims]
-    sizes: dict[str, int | None] = {"phase": problem.nodes}
-    variables, arrays = {}, {}
-    unit = f"{system.time_unit or 'time'} per unit of"
-    for key, (block, where) in zip(names, system.state_slices.items(), strict=True):
-        dims = cycle.data[key].dims
-        sizes |= dict(zip(dims, cycle.data[key].shape, strict=True))
-        variables[key] = Variable(dims, float, {"long_name": f"phase response, {unit} {block}"})
-        arrays[key] = nodes[:, where].reshape(cycle.data[key].shape)
-    coords = {
-        "phase": Variable(("phase",), float, {"long_name": "time, in periods"}, problem.at_nodes),
-        "time": Variable(("phase",), float, {"long_name": "time"}, problem.at_nodes * T),
-    }
-    variables["identity_error"] = Variable((), float, {"long_name": "largest |Z . f - 1|"})
-    arrays["identity_error"] = abs((response * variations.f).sum(axis=1) / T - 1).max()
-    attrs = provenance(problem.rates.system, analysis="phase_response", period=T)
-    return dataset(Layout(sizes, coords, variables, attrs), arrays)
+    speeds = (response * variations.f).sum(axis=1) / weight
+    return problem.at_nodes, nodes * (T / weight), float(abs(speeds - 1).max())
 
 
 def on_mesh(system: System, cycle: Cycle) -> tuple[Collocation, Vector]:
@@ -233,15 +256,17 @@ def spectra(turns: np.ndarray, triangles: np.ndarray, logarithms: Matrix) -> Mat
     """Eigenvalues (points, n) of many ``turn triangle exp(logarithms)``, group by group, largest first."""
     count, n = logarithms.shape
     turns, triangles = turns.reshape(count, n, n), triangles.reshape(count, n, n)
-    joined = np.array([(abs(turns[:, s:, :s]) >= APART).any(axis=(1, 2)) for s in range(1, n)]).reshape(n - 1, count).T
-    values = np.empty((count, n), dtype=complex)
-    for pattern in {tuple(row) for row in joined.tolist()}:
-        here = (joined == pattern).all(axis=1)
+    ties = abs(turns) >= APART
+    joined = np.array([ties[:, s:, :s].any(axis=(1, 2)) for s in range(1, n)]).reshape(n - 1, count).T
+    values, patterns = np.empty((count, n), dtype=complex), set(map(tuple, joined.tolist()))
+    for pattern in patterns:
+        here = (joined == pattern).all(axis=1) if len(patterns) > 1 else slice(None)
         starts = [0] + [s for s, tied in enumerate(pattern, 1) if not tied] + [n]
         for first, last in zip(starts, starts[1:], strict=False):
             part = slice(first, last)
             size = logarithms[here, part].max(axis=1, keepdims=True)
             turn, triangle = turns[here, part, part], triangles[here, part, part]
             block = turn @ (triangle * np.exp(logarithms[here, part] - size)[:, None])
-            values[here, part] = (block[:, 0] if last - first == 1 else np.linalg.eigvals(block)) * np.exp(size)
-    return np.take_along_axis(values, np.argsort(-abs(values), axis=1, kind="stable"), axis=1)
+            values[here, part] = (block[:, 0] if last - first == 1 else eigenvalues(block)) * np.exp(size)
+    order = np.argsort(-abs(values), axis=1, kind="stable")
+    return values[np.arange(count)[:, None], order]

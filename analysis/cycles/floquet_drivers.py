@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import fabs, inf, isfinite, log, sqrt
+from math import exp, fabs, inf, isfinite, log, sqrt
 
 from numba.extending import register_jitable
 
@@ -12,6 +12,8 @@ from .elimination_drivers import padded, pivoted, subtracted
 VECTORISED = False
 FLATTEST = 100.0
 """Maps of adjacent intervals are multiplied as long as this bounds half the condition number of the product."""
+ROUNDS, SETTLED = 20, 1e-6
+"""Most rounds of inverse iteration, and the relative change that ends it."""
 
 
 def triangular(
@@ -72,6 +74,45 @@ def triangular(
             for k in range(n * n):
                 frame[k] = z[k]
     return most
+
+
+@register_jitable
+def nearest(n, product, logarithms, memory):
+    """How far from 1 the multiplier nearest to it is, by inverse iteration; infinite where that does not settle.
+
+    ``product`` and ``logarithms`` are those of `triangular`, ``memory`` holds 5 n^2 + 9 n numbers.
+    """
+    pair, inverse = at(memory, 0), at(memory, 2 * n * n)
+    x, y = at(memory, 3 * n * n), at(memory, 3 * n * n + n)
+    for j in range(n):
+        for k in range(n):
+            total, size = 0.0, max(logarithms[k], 0.0)
+            for t in range(k + 1):
+                total += product[j * n + t] * product[(n + t) * n + k]
+            here = exp(-size) if j == k else 0.0
+            pair[2 * j * n + k] = -1.0 if j == k else 0.0
+            pair[(2 * j + 1) * n + k] = exp(logarithms[k] - size) * total - here
+    if not _propagate(n, pair, inverse, at(y, n)):
+        return 0.0
+    for j in range(n):
+        x[j] = 1.0 / sqrt(1.0 * n)
+        for k in range(n):
+            inverse[j * n + k] *= exp(-max(logarithms[j], 0.0))
+    distance = inf
+    for _ in range(ROUNDS):
+        growth = square = 0.0
+        for j in range(n):
+            y[j] = 0.0
+            for k in range(n):
+                y[j] += inverse[j * n + k] * x[k]
+            growth += x[j] * y[j]
+            square += y[j] * y[j]
+        for j in range(n):
+            x[j] = y[j] / sqrt(square)
+        before, distance = distance, 1.0 / fabs(growth)
+        if fabs(distance - before) <= SETTLED * distance:
+            return distance
+    return inf
 
 
 # -- inside -------------------------------------------------------------------------------------------------

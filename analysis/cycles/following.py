@@ -20,6 +20,7 @@ from .branches import Orbit
 from .collocation import Collocation, Correction
 from .connections import saddle
 from .floquet import Multipliers
+from .meshes import intervals
 from .stretches import stretch
 
 Vector = np.ndarray
@@ -53,7 +54,7 @@ class Cycles(Curve):
     """
 
     extras: tuple[str, ...] = ("period",)
-    chunk = (50, 200)
+    chunk = (100, 200)
 
     def __init__(
         self,
@@ -79,28 +80,29 @@ class Cycles(Curve):
         self.shrunk, self.last = "", (0.0, math.inf)
         self.steps = 0
         self.small: Vector | None = None
-        self.reference = self.problem.profile(start.u)
-        self._conditions = start_conditions(start)
+        self._set_reference(start, None)
+        self._phase: tuple[Matrix, Vector] | None = start_conditions(start)
         self._scale(start)
 
     # -- metric and reference ----------------------------------------------------------------------------------
 
     def _scale(self, point: Point) -> None:
         """Sizes of the states so far, of the period now and of the range of the parameter."""
-        problem, n = self.problem, self.n
+        problem, inside = self.problem, self.problem.nodes * self.n
         profile = problem.profile(point.u)
-        size = np.maximum(abs(profile).max(axis=0), np.ptp(profile, axis=0))
-        shape = abs(problem.profile(point.tangent)).max(axis=0)
-        if size.max() < 1e-6 and shape.any():
+        low, high = profile.min(axis=0), profile.max(axis=0)
+        size = np.maximum(np.maximum(-low, high), high - low)
+        most = size.max()
+        if most < 1e-6 and (shape := abs(problem.profile(point.tangent)).max(axis=0)).any():
             size = shape / shape.max()
-        size = np.maximum(size, 1e-2 * size.max())
-        self.largest = np.maximum(self.largest, size)
-        scalars = np.maximum(abs(problem.scalars(point.u)), 1e-3)
-        scalars[-1] = self.width
-        typical = np.broadcast_to(self.largest, (problem.nodes, n))
-        weights = np.sqrt(problem.node_weights / n)[:, None]
-        self.scale = np.concatenate([(typical / weights).ravel(), scalars])
-        self.sizes = np.concatenate([typical.ravel(), scalars])
+            most = 1.0
+        self.largest = np.maximum(self.largest, np.maximum(size, 1e-2 * most))
+        self.scale, self.sizes = np.empty((2, len(point.u)))
+        np.divide(self.largest, problem.root_weights, out=self.scale[:inside].reshape(-1, self.n))
+        self.sizes[:inside].reshape(-1, self.n)[:] = self.largest
+        self.scale[inside:] = np.maximum(abs(problem.scalars(point.u)), 1e-3)
+        self.scale[-1] = self.width
+        self.sizes[inside:] = self.scale[inside:]
 
     def adopt(self, point):
         if point.data.problem is not self.problem:
@@ -112,16 +114,35 @@ class Cycles(Curve):
         self._refer_to(point)
 
     def _refer_to(self, point: Point) -> None:
-        profile = self.problem.profile(point.u)
-        self.value, self.halves = float(point.u[-1]), self._halves(profile)
-        self.reference = profile
-        if self.steps:
-            flow = None if self.rates.driven else point.data.flow
-            self._conditions = self.problem.conditions(profile, self.problem.scalars(point.u), flow)
+        before = self._phase
+        self._set_reference(point, point.data.flow)
+        if not self.steps:
+            self._phase = before
         self.steps += 1
         if not self.rates.driven:
             self.shortest = min(self.shortest, point.data.period)
         self._scale(point)
+
+    def _set_reference(self, point: Point, flow: Matrix | None) -> None:
+        """The profile to which the next one is compared."""
+        self.value, self.reference = float(point.u[-1]), self.problem.profile(point.u)
+        self._around = self.problem.scalars(point.u), flow
+        self._phase = None
+        self._half: Matrix | None = None
+
+    @property
+    def conditions(self) -> tuple[Matrix, Vector]:
+        """Rows and targets of the phase conditions with respect to the reference."""
+        if self._phase is None:
+            self._phase = self.problem.conditions(self.reference, *self._around)
+        return self._phase
+
+    @property
+    def halves(self) -> Matrix:
+        """How far the reference is, at the ends of the intervals, from itself half a period later."""
+        if self._half is None:
+            self._half = self._halves(self.reference)
+        return self._half
 
     def adopt_many(self, points: Sequence[Point], largest: Vector, frame: Matrix) -> None:
         """Points that compiled code has computed, one after the other."""
@@ -178,20 +199,14 @@ class Cycles(Curve):
         if self.steps % EVERY and not (doubt > TRIVIAL and old.intervals < FINER * self.fewest):
             return point
         profile, most = old.profile(point.u), FINER * self.fewest
-        _, count = old.fitted(profile, self.fewest, most, ERROR)
-        if doubt > TRIVIAL:
-            factor = min(2.0, 1.2 * (doubt / TRIVIAL) ** (1 / (2 * old.degree)))
-            count = max(count, min(most, int(factor * old.intervals)))
-        elif 0.6 * old.intervals < count < 1.25 * old.intervals or (count < old.intervals and doubt > 1e-3 * TRIVIAL):
-            count = old.intervals
-        problem = old.on(old.adapted(profile, count))
+        mesh, fitted = old.fitted(profile, self.fewest, most, ERROR)
+        count = intervals(fitted, old.intervals, most, doubt / TRIVIAL, old.degree)
+        problem = old.on(mesh if count == fitted else old.adapted(profile, count))
         u, tangent = old.moved(point.u, problem), old.moved(point.tangent, problem)
         self.problem = problem
         flow = problem.slope(problem.profile(u))
-        self.reference = problem.profile(u)
-        self.halves = self._halves(self.reference)
-        self._conditions = problem.conditions(self.reference, problem.scalars(u), flow)
         moved = replace(point, u=u, tangent=tangent, data=replace(point.data, problem=problem, flow=flow))
+        self._set_reference(moved, flow)
         self._scale(moved)
         return replace(moved, tangent=tangent / math.sqrt(((tangent / self.scale) ** 2).sum()))
 
@@ -204,7 +219,7 @@ class Cycles(Curve):
         return stretch(self, here, start, length, stepping, most)
 
     def correct(self, guess, row, near, iterations, tolerance=1e-7):
-        rows, targets = self._conditions
+        rows, targets = self.conditions
         rows, targets = np.concatenate([rows, row[None]]), np.append(targets, row @ guess)
         run = self.problem.correct(guess, rows, targets, self.sizes, iterations, tolerance)
         if not run.converged:
@@ -321,11 +336,12 @@ class Cycles(Curve):
 
 def nontrivial(values: Vector, trivial: int) -> Vector:
     """The multipliers (..., n) without those that are always 1."""
-    if not trivial:
-        return values
-    nearest = abs(values - 1).argsort(axis=-1, kind="stable")
-    others = np.take_along_axis(values, np.sort(nearest[..., trivial:], axis=-1), axis=-1)
-    if not others.imag.any():
+    others = values
+    for _ in range(trivial):
+        n = others.shape[-1]
+        nearest = abs(others - 1).argmin(axis=-1)
+        others = others[np.arange(n) != nearest[..., None]].reshape(*values.shape[:-1], n - 1)
+    if not trivial or not others.imag.any():
         return others
     # a pair at 1 that rounding has made complex
     gaps = abs(others[..., :, None] - others[..., None, :].conj())

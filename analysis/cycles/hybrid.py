@@ -16,9 +16,10 @@ import numpy as np
 from ...engine.errors import InputError, NumericsError
 from ...engine.system import System
 from ..continuation.branches import SpecialPoint
-from ..continuation.limits import Bounds
+from ..continuation.limits import Bounds, check_inside
 from ..continuation.pseudo_arclength import Curve, Event, Point, Stepping
 from ..equilibria.spectra import pair_test, signed
+from .bifurcations import crossing
 from .branches import CycleBranch, CyclePoint, Orbit
 from .collocation import Rates
 from .continuation import CycleContinuation
@@ -31,6 +32,8 @@ Matrix = np.ndarray
 
 CONVERGED = 1e-9
 """Newton's method ends with the first update below this, relative to the sizes of the unknowns."""
+NEUTRAL = 1e-2
+"""Distance from the unit circle of a multiplier that may cross it close by."""
 GRAZES = "the cycle begins to graze event"
 NEAR = 0.1
 """Pieces are cut anew where an event comes this close to the beginning of one, in units of its length."""
@@ -83,6 +86,7 @@ def continue_hybrid(
         system = system.with_parameters(**known)
     else:
         cycle = find_cycle(system, cycle, period=period, symmetry=symmetry)
+    check_inside(system, {parameter: bounds})
     rates = rates_of(system, (parameter,), period, symmetry)
     origin = start if isinstance(start, CyclePoint) else None
     first = _beginning(rates, cycle, bounds, origin)
@@ -90,41 +94,55 @@ def continue_hybrid(
     def make() -> HybridCycles:
         return HybridCycles(first, bounds, values, longest)
 
-    run = _Continuation(system, (parameter,), make, first, stepping, origin is None, origin, attrs)
+    run = HybridContinuation(system, (parameter,), make, first, stepping, origin is None, origin, attrs)
     run.one_way, run.largest_period = origin is not None and origin.kind == "PD", longest or 0.0
     return run
 
 
 class HybridCycles(Curve):
-    """Cycles with resets over one parameter; events LPC, PD, NS. ``u`` are the states, then the scalars."""
+    """Cycles with resets over one parameter; events LPC, PD, NS, BPC. ``u`` are the states, then the scalars."""
 
     extras: tuple[str, ...] = ("period",)
     shrunk = ""
 
     def __init__(self, start: Point, bounds: Bounds, values: Sequence[float] = (), longest: float | None = None):
         self.problem: Shooting = start.data.problem
-        self.rates, self.width = self.problem.rates, bounds[1] - bounds[0]
+        self.rates, self.widths = self.problem.rates, np.array([bounds[1] - bounds[0]])
         self.bounds = [(-1, *bounds)]
         if longest is not None and not self.rates.driven:
             self.bounds.append((-self.rates.scalars, 0.0, longest))
         self.marks = [(-1, float(value)) for value in values]
+        self._begin(start)
+
+    def _begin(self, start: Point) -> None:
         self.counts: dict[str, int] = start.data.run.counts
         self.steps = 0
+        self.size = np.full(self.rates.n, 1e-12)
+        self.typical: float | None = None
         self.section: Section | None = None
         self._refer(start)
 
     def _refer(self, point: Point) -> None:
         problem = self.problem = point.data.problem
         states = problem.states(point.u)
-        self.size = np.maximum(sizes_of(problem, point.u), abs(states).max(axis=0))
+        size = np.maximum(np.ptp(states, axis=0), abs(states).max(axis=0))
+        self.size = np.maximum(self.size, np.maximum(size, 1e-2 * size.max()))
         scalars = np.maximum(abs(problem.scalars(point.u)), 1e-3)
-        scalars[-1] = self.width
+        scalars[-len(self.widths) :] = self.widths
         typical = np.tile(self.size, problem.pieces)
-        self.sizes = np.concatenate([typical, scalars])
-        self.scale = np.concatenate([typical * math.sqrt(len(typical)), scalars])
+        rest = np.append(scalars, np.ones(len(point.u) - len(typical) - len(scalars)))
+        self.sizes = np.concatenate([typical, rest])
+        self.scale = np.concatenate([typical * math.sqrt(len(typical)), rest])
         section = problem.section(point.data.run, self.section)
         self.turned, self.section = section != self.section, section
         self._conditions = problem.conditions(point.u, self.size, section)
+
+    def _equations(self, u: Vector) -> tuple[Vector, Matrix, Pieces]:
+        """What is to vanish, the gaps first, its derivatives, and the pieces."""
+        gaps, matrix, run = self.problem.linear(u)
+        rows, targets = self._conditions
+        matrix = np.pad(matrix, ((0, 0), (0, len(u) - matrix.shape[1])))
+        return np.concatenate([gaps, rows @ u - targets]), np.concatenate([matrix, rows]), run
 
     def adopt(self, point):
         self.steps += 1
@@ -137,65 +155,69 @@ class HybridCycles(Curve):
             if not self.turned:
                 return point
         else:
-            problem, u = recut(problem, u, apart(times, problem.pieces, float(problem.beginnings[0])))
+            problem, moved = recut(problem, u, apart(times, problem.pieces, float(problem.beginnings[0])))
+            u = np.append(moved, u[len(moved) :])
             self.section = None
         run = problem.integrated(u, SAMPLES // problem.pieces)
         moved = replace(point, u=u, data=replace(point.data, problem=problem, run=run))
         self._refer(moved)
         # the tangent for this phase condition, along which the scalars go the same way
-        matrix = np.concatenate([problem.linear(u)[1], self._conditions[0]])
-        tangent = np.linalg.svd(matrix * self.sizes)[2][-1] * self.sizes
-        size = self.sizes[-len(problem.scalars(u)) :]
+        tangent = np.linalg.svd(self._equations(u)[1] * self.sizes)[2][-1] * self.sizes
+        size = problem.scalars(self.sizes)
         same = (problem.scalars(tangent) / size) @ (point.data.problem.scalars(point.tangent) / size)
         norm = math.sqrt(((tangent / self.scale) ** 2).sum())
         return replace(moved, tangent=tangent / (norm if same >= 0 else -norm))
 
     def correct(self, guess, row, near, iterations):
-        problem, u, residuals = self.problem, guess.copy(), []
-        rows, targets = self._conditions
-        rows, targets = np.concatenate([rows, row[None]]), np.append(targets, row @ guess)
+        u, residuals, target = guess.copy(), [], row @ guess
         right = np.zeros((len(u), 2))
         right[-1, 1] = 1.0
         grazed = ""
         for effort in range(1, iterations + 1):
             try:
-                gaps, matrix, run = problem.linear(u)
-                right[:, 0] = np.concatenate([-gaps, targets - rows @ u])
-                full = np.concatenate([matrix, rows]) * self.sizes
+                left, matrix, run = self._equations(u)
+                right[:, 0] = np.append(-left, target - row @ u)
+                full = np.concatenate([matrix, row[None]]) * self.sizes
                 step, _ = (np.linalg.solve(full, right) * self.sizes[:, None]).T
             except (NumericsError, np.linalg.LinAlgError) as trouble:
                 return None, str(trouble), effort
             u = u + step
             grazed = next((name for name, count in run.counts.items() if count != self.counts[name]), grazed)
-            residuals.append(float((abs(gaps.reshape(-1, problem.n)) / self.size).max()))
+            residuals.append(float((abs(run.gaps) / self.size).max()))
             update = float((abs(step) / self.sizes).max())
             if not update < 1e3:
                 break
             if update < CONVERGED:
-                return self.measured(u, rows, near), "", effort
+                return self.measured(u, row, near), "", effort
         if grazed:
             return None, f"{GRAZES} {grazed!r}", effort
         told = ", ".join(f"{r:.1e}" for r in residuals[:6])
         return None, f"Newton's method does not converge (gaps {told})", effort
 
-    def measured(self, u: Vector, rows: Matrix, near: Point) -> Point:
+    def measured(self, u: Vector, row: Vector, near: Point) -> Point:
         """The point of a solution, with its tangent, multipliers and test functions."""
         problem = self.problem
-        _, matrix, _ = problem.linear(u)
         right = np.zeros(len(u))
         right[-1] = 1.0
-        tangent = np.linalg.solve(np.concatenate([matrix, rows]) * self.sizes, right) * self.sizes
+        full = np.concatenate([self._equations(u)[1], row[None]]) * self.sizes
+        tangent = np.linalg.solve(full, right) * self.sizes
         tangent /= math.sqrt(((tangent / self.scale) ** 2).sum())
         if tangent @ (near.tangent / self.scale**2) < 0:
             tangent = -tangent
         passage = measure(problem, u)
+        full[-1] = tangent / self.scale**2 * self.sizes
+        return Point(u, tangent, self._tests(tangent, passage, full), passage, float(abs(passage.run.gaps).max()))
+
+    def _tests(self, tangent: Vector, passage: Passage, full: Matrix) -> dict[str, float]:
         others = nontrivial(passage.eigenvalues, trivial(self.rates))
-        tests = {
-            "LPC": float(tangent[-1] / self.width),
+        sign, size = np.linalg.slogdet(full)
+        self.typical = size if self.typical is None else self.typical
+        return {
+            "LPC": float(tangent[-1] / self.widths[-1]),
+            "BPC": float(sign * np.exp(np.clip(size - self.typical, -300, 300))),
             "PD": float(signed(others.real + 1, others.imag == 0)),
             "NS": float(pair_test(others, True)),
         }
-        return Point(u, tangent, tests, passage, float(abs(passage.run.gaps).max()))
 
     def explained(self, before, after, events):
         return after.data.run.counts == self.counts
@@ -204,7 +226,7 @@ class HybridCycles(Curve):
         counts = point.data.run.counts
         for name, count in counts.items():
             if count != self.counts[name]:
-                value = float(point.u[-1])
+                value = float(self.problem.scalars(point.u)[-1])
                 return (
                     f"{GRAZES} {name!r}, which happens {count} instead of {self.counts[name]} times in a period from "
                     f"{self.rates.active[-1]} = {value:.6g} on"
@@ -212,17 +234,37 @@ class HybridCycles(Curve):
         return None
 
     def refine(self, name, near, locate):
-        point = locate() or near
-        values = nontrivial(point.data.eigenvalues, trivial(self.rates))
-        if name == "PD" and not (abs(values + 1) < 1e-3).any():
+        from .hybrid_curves import refined
+
+        values, theta = nontrivial(near.data.eigenvalues, trivial(self.rates)), 0.0
+        if name == "BPC":
+            return self._branching(near) if (abs(values - 1) < NEUTRAL).any() else None
+        if name == "PD" and not (abs(values + 1) < NEUTRAL).any():
             return None
-        if name != "NS":
-            return Event(name, point, False)
-        turning = values[values.imag > 0]
-        if not len(turning) or abs(abs(turning) - 1).min() > 1e-3:
-            return None
-        theta = float(np.angle(turning[np.argmin(abs(abs(turning) - 1))]))
-        return Event(name, point, False, {"theta": theta})
+        if name == "NS":
+            turning = values[values.imag > 0]
+            if not len(turning) or abs(abs(turning) - 1).min() > NEUTRAL:
+                return None
+            theta = float(np.angle(turning[np.argmin(abs(abs(turning) - 1))]))
+        try:
+            u, theta, coefficients, note = refined(near, name, self.bounds[0][1:], theta)
+        except (NumericsError, np.linalg.LinAlgError):
+            return Event(name, locate() or near, False, {"theta": theta} if name == "NS" else {})
+        point = self.measured(u, near.tangent / self.scale**2, near)
+        return Event(name, point, True, coefficients, note)
+
+    def _branching(self, near: Point) -> Event:
+        """The branch point, where a multiplier passes through 1 along the branch."""
+        row = near.tangent / self.scale**2
+        found = crossing(self, lambda s: self.correct(near.u + s * near.tangent, row, near, 12)[0])
+        if found is None:
+            return Event("BPC", near, False)
+        return Event("BPC", replace(found, data=measure(self.problem, found.u)), True)
+
+    @property
+    def trivial(self) -> int:
+        """Number of multipliers that are always 1."""
+        return trivial(self.rates)
 
     def condition(self, point):
         return math.inf
@@ -249,6 +291,28 @@ def trivial(rates: Rates) -> int:
     return (0 if rates.driven else 1) + len(rates.generators)
 
 
+class HybridContinuation(CycleContinuation):
+    """As of smooth cycles; the branch is made of samples along the cycles."""
+
+    def _sentence(self, ending: str) -> str:
+        if ending.startswith(f"failed: {GRAZES}"):
+            return ending.removeprefix("failed: ").partition(";")[0]
+        return super()._sentence(ending)
+
+    @property
+    def branch(self) -> CycleBranch:  # type: ignore[override]
+        plain = [list(record.points) for record in self.records], self.beginning
+        try:
+            for record in self.records:
+                record.points[:] = [_sampled(point) for point in record.points]
+            self.beginning = _sampled(self.beginning)
+            return super().branch
+        finally:
+            for record, points in zip(self.records, plain[0], strict=True):
+                record.points[:] = points
+            self.beginning = plain[1]
+
+
 # -- inside ------------------------------------------------------------------------------------------------------
 
 
@@ -268,6 +332,8 @@ def _beginning(rates: Rates, cycle: Cycle, bounds: Bounds, origin: CyclePoint | 
     up[-1] = 1.0
     rough = Point(u, up, {}, measure(problem, u), 0.0)
     curve = HybridCycles(rough, bounds)
+    if origin is not None and origin.kind == "BPC":
+        return _switched(curve, rough, up)
     point, story, _ = curve.correct(u, up, rough, 20)
     if point is None:
         row = np.random.default_rng(0).normal(size=len(u)) / sizes
@@ -277,6 +343,17 @@ def _beginning(rates: Rates, cycle: Cycle, bounds: Bounds, origin: CyclePoint | 
     if origin is not None and origin.kind == "PD":
         return _doubled(point)
     return point
+
+
+def _switched(curve: HybridCycles, here: Point, up: Vector) -> Point:
+    """The branch point with the direction, orthogonal to its branch, in which the equations are singular too."""
+    aside, story, _ = curve.correct(here.u + 2e-3 * curve.widths[-1] * up, up, here, 20)
+    if aside is None:
+        raise NumericsError(f"the branch cannot be left at its branch point: {story}")
+    both = np.linalg.svd(curve._equations(here.u)[1] * curve.sizes)[2][-2:] * curve.sizes / curve.scale
+    own = both @ (aside.tangent / curve.scale)
+    other = np.array([-own[1], own[0]]) @ np.linalg.inv(both @ both.T) @ both * curve.scale
+    return replace(here, tangent=other / math.sqrt(((other / curve.scale) ** 2).sum()))
 
 
 def _doubled(once: Point) -> Point:
@@ -303,28 +380,6 @@ def _doubled(once: Point) -> Point:
     assert problem.pieces == 2 * pieces
     scale = HybridCycles(point, (0.0, 1.0)).scale
     return replace(point, tangent=tangent / math.sqrt(((tangent / scale) ** 2).sum()))
-
-
-class _Continuation(CycleContinuation):
-    """As of smooth cycles; the branch is made of samples along the cycles."""
-
-    def _sentence(self, ending: str) -> str:
-        if ending.startswith(f"failed: {GRAZES}"):
-            return ending.removeprefix("failed: ").partition(";")[0]
-        return super()._sentence(ending)
-
-    @property
-    def branch(self) -> CycleBranch:  # type: ignore[override]
-        plain = [list(record.points) for record in self.records], self.beginning
-        try:
-            for record in self.records:
-                record.points[:] = [_sampled(point) for point in record.points]
-            self.beginning = _sampled(self.beginning)
-            return super().branch
-        finally:
-            for record, points in zip(self.records, plain[0], strict=True):
-                record.points[:] = points
-            self.beginning = plain[1]
 
 
 def _sampled(point: Point) -> Point:

@@ -29,6 +29,7 @@ def adapted(
 
 def described(
     sizes: Integers,
+    counts: Integers,
     basis: Doubles,
     dense: Doubles,
     meshes: Doubles,
@@ -41,13 +42,14 @@ def described(
 ) -> int:
     """Of many profiles: smallest and largest values (2, n), norm (1); each on a finer adapted mesh (M + 1).
 
-    ``sizes`` are the number of profiles, intervals N, points of an interval m, dimension n, values in an interval among
-    which extrema are looked for (by their basis ``dense``), intervals M of the finer meshes; ``memory`` as in
-    `adapted`.
+    ``sizes`` are the number of profiles, points of an interval m, dimension n, values in an interval among which
+    extrema are looked for (by their basis ``dense``), intervals M of the finer meshes; ``counts`` the intervals N of
+    each. Their ``meshes`` (N + 1) and ``profiles`` (N m + 1, n) are one after the other; ``memory`` as in `adapted`.
     """
-    count, N, m, n, rows, M = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
+    count, m, n, rows, M = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
+    mesh, profile = at(meshes, 0), at(profiles, 0)
     for point in range(count):
-        mesh, profile = at(meshes, point * (N + 1)), at(profiles, point * (N * m + 1) * n)
+        N = counts[point]
         _extrema(N, m, n, rows, dense, profile, at(extremes, point * 2 * n))
         norms[point] = _norm(N, m, n, basis, mesh, profile)
         other, out = at(finer, point * (M + 1)), at(moved, point * (M * m + 1) * n)
@@ -60,6 +62,7 @@ def described(
                 other[k] = mesh[k]
             for k in range((N * m + 1) * n):
                 out[k] = profile[k]
+        mesh, profile = at(mesh, N + 1), at(profile, (N * m + 1) * n)
     return count
 
 

@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from ...engine import events
 from ...engine.declaration import Namespace
 from ...engine.errors import InputError, NumericsError
+from ...engine.evaluation import evaluate
 from ...engine.layout import Layout, Variable
 from ...engine.system import System
 from ...engine.trajectory import dataset, provenance
 from ...integrators.fields import DONE
 from ...integrators.groups import AdaptiveGroup, adaptive
 from ...integrators.tableaux import TABLEAUX
+from ..continuation.time_limit import check_time
 from ..lyapunov.tangent import LARGEST, Tangent
 from .collocation import Rates
 from .cycle import Cycle, rates_of, unstable
@@ -38,6 +41,10 @@ SAMPLES = 400
 """Samples along a cycle."""
 TOLERANCE = 1e-13
 LANES = 8
+SINGULAR = 1e-7
+"""Singular values of the equations, in units of the sizes, below which cycles form a family, along which none moves."""
+ROUNDING = 1e-10
+"""Gaps between pieces, in units of the sizes of the states, that are due to rounding if they shrink no more."""
 STEADY = 0.3
 """Smallest rate of change along a piece, in units of its mean, of components that tell where on the cycle one is."""
 ASIDE = 0.35
@@ -58,6 +65,8 @@ class Pieces:
         How often each event with a reset happens.
     times : ndarray
         When, in periods, in order.
+    names : list of str
+        Which, in this order.
     befores : ndarray
         (events, n) states just before them.
     samples : ndarray
@@ -70,6 +79,7 @@ class Pieces:
     derivatives: np.ndarray
     counts: dict[str, int]
     times: Vector
+    names: list[str]
     befores: Matrix
     samples: np.ndarray
     volume: float
@@ -95,6 +105,7 @@ class Shooting:
                 "them a part of the drive, or of the state"
             )
         self.rates, self.n = rates, rates.n
+        self._memory: dict[str, Shooting] = {}
         self._cut(beginnings)
         self.extended = _extended(rates)
         self.tangent = Tangent(self.extended, self.extended.dimension)
@@ -117,10 +128,11 @@ class Shooting:
 
     def scalars(self, u: Vector) -> Vector:
         """The unknown scalars."""
-        return u[self.pieces * self.n :]
+        return u[self.pieces * self.n :][: self.rates.scalars]
 
-    def integrated(self, u: Vector, samples: int = 0) -> Pieces:
-        """The pieces of some unknowns, with so many samples along each."""
+    def integrated(self, u: Vector, samples: int | Vector = 0) -> Pieces:
+        """The pieces of some unknowns, with so many samples along each, or with samples at places from 0 to 1."""
+        sampling = np.arange(samples) / max(1, samples) if isinstance(samples, int) else samples
         rates, n, driven = self.rates, self.n, self.rates.driven
         c, size = self.scalars(u), self.extended.dimension
         T, frame = rates.of_period(c), c[0 if driven else 1 :]
@@ -131,23 +143,23 @@ class Shooting:
         first = n + 1 + driven
         starts[:, first:size] = frame
         starts[:, size : size * (size + 1)] = np.eye(size).ravel()
-        events = self.tangent.happenings
-        watch = events.watch if events else None
+        happenings = self.tangent.happenings
+        watch = happenings.watch if happenings else None
         group = AdaptiveGroup(
             adaptive(self.tangent.rhs, TABLEAUX["dop853"], LANES, True, watch),
             starts,
             np.tile(self.extended.parameter_vector, (self.pieces, 1)),
             0.0,
             1.0,
-            times=np.arange(samples) / max(1, samples),
+            times=sampling,
             rtol=TOLERANCE,
             atol=TOLERANCE * 1e-2,
             max_steps=10**5,
-            events=events,
+            events=happenings,
             state_too=True,
         )
-        out = np.empty((self.pieces, samples, self.tangent.size))
-        group.advance(0, samples, out, lambda _: None)
+        out = np.empty((self.pieces, len(sampling), self.tangent.size))
+        group.advance(0, len(sampling), out, lambda _: check_time())
         if (group.status != DONE).any():
             raise NumericsError(
                 f"a trajectory of {rates.system.name!r} near the start does not reach the end of the period"
@@ -162,27 +174,34 @@ class Shooting:
         scalars = np.zeros((self.pieces, n, rates.scalars))
         scalars[:, :, 0 if driven else 1 :] = moved[:, :, first:]
         scalars += by_period[:, :, None] * slopes
-        names = events.names if events else ()
+        names = happenings.names if happenings else ()
         passed = [group.record.of(k) for k in range(len(names))]
         places = [(self.beginnings[:, None] + self.lengths[:, None] * each[:, :, 0]).ravel() for each in passed]
         when = np.concatenate(places) if places else np.zeros(0)
         order = np.argsort(when)[: int(np.isfinite(when).sum())]
         befores = np.concatenate([each[:, :, 1 : 1 + n].reshape(-1, n) for each in passed] or [np.zeros((0, n))])
+        kinds = np.repeat(np.arange(len(names)), [place.size for place in places])[order]
         counts = dict(zip(names, group.record.counts.sum(axis=0).tolist(), strict=True))
-        volume = float(y[:, self.tangent.growth.stop - 1].sum())
+        volume = float(y[:, self.tangent.growth.stop - 1].sum()) if self.tangent.volumes else np.nan
         derivatives = np.concatenate([moved[:, :, :n], scalars], axis=2)
-        return Pieces(gaps, derivatives, counts, when[order], befores[order], out[:, :, :n], volume)
+        passings = [names[k] for k in kinds]
+        return Pieces(gaps, derivatives, counts, when[order], passings, befores[order], out[:, :, :n], volume)
 
     def linear(self, u: Vector) -> tuple[Vector, Matrix, Pieces]:
         """Gaps (pieces * n,), and their derivatives by all unknowns."""
-        run, n, count = self.integrated(u), self.n, self.pieces * self.n
-        matrix = np.zeros((count, count + self.rates.scalars))
+        run, n = self.integrated(u), self.n
+        matrix = np.concatenate([self.joined(run), run.derivatives[:, :, n:].reshape(self.pieces * n, -1)], axis=1)
+        return run.gaps.ravel(), matrix, run
+
+    def joined(self, run: Pieces, closing: complex = 1.0) -> Matrix:
+        """Derivatives of the gaps by the states at the beginnings, the last of which close with a factor."""
+        n, count = self.n, self.pieces * self.n
+        matrix = np.zeros((count, count), dtype=type(closing))
         for i in range(self.pieces):
             rows, after = slice(i * n, (i + 1) * n), (i + 1) % self.pieces
             matrix[rows, rows] += run.derivatives[i, :, :n]
-            matrix[rows, after * n : (after + 1) * n] -= np.eye(n)
-            matrix[rows, count:] = run.derivatives[i, :, n:]
-        return run.gaps.ravel(), matrix, run
+            matrix[rows, after * n : (after + 1) * n] -= np.eye(n) * (closing if after == 0 else 1.0)
+        return matrix
 
     def conditions(self, u: Vector, sizes: Vector, section: Section | None = None) -> tuple[Matrix, Vector]:
         """Rows and targets of the phase conditions: one of the states may not move along the cycle or a symmetry."""
@@ -224,6 +243,15 @@ class Shooting:
         values = Multipliers(n)(factors)
         return np.full(n, np.nan + 0j) if values is None else values
 
+    @property
+    def without_events(self) -> Shooting:
+        """The same for the flow without its events."""
+        if "smooth" not in self._memory:
+            rates = copy(self.rates)
+            rates.system = replace(rates.system, events={}, _programs={})
+            self._memory["smooth"] = Shooting(rates, self.beginnings)
+        return self._memory["smooth"]
+
     @cached_property
     def hybrid(self) -> bool:
         """Whether there are resets."""
@@ -260,12 +288,17 @@ def shoot(rates: Rates, y: Vector, T: float, *, begin: float = 0.0, frame: Vecto
         gaps, matrix, _ = problem.linear(u)
         residuals.append(float((abs(gaps.reshape(-1, problem.n)) / sizes).max()))
         full = np.concatenate([matrix, conditions])
-        step = np.linalg.lstsq(full * scale, np.concatenate([-gaps, targets - conditions @ u]), rcond=None)[0] * scale
+        rows = np.append(1 / np.tile(sizes, problem.pieces), np.ones(len(conditions)))
+        left, values, right = np.linalg.svd(rows[:, None] * full * scale, full_matrices=False)
+        regular = values > SINGULAR
+        change = left.T @ (rows * np.concatenate([-gaps, targets - conditions @ u]))
+        step = right[regular].T @ (change[regular] / values[regular]) * scale
         u = u + step
         update = float((abs(step) / scale).max())
         if not np.isfinite(update) or not rates.of_period(problem.scalars(u)) > 0:
             break
-        if residuals[-1] < 1e-6 and (update < 1e-11 or (residuals[-1] < 1e-11 and update < 1e-9)):
+        settled = residuals[-1] < 1e-6 and (update < 1e-11 or (residuals[-1] < 1e-11 and update < 1e-9))
+        if settled or (len(residuals) > 1 and residuals[-2] <= residuals[-1] < ROUNDING):
             return as_cycle(problem, u, **attrs)
     told = ", ".join(f"{r:.1e}" for r in residuals[:6])
     raise NumericsError(
@@ -316,11 +349,16 @@ def apart(times: Vector, count: int, begin: float) -> Vector:
 
 def along(system: System, cycle: Cycle) -> tuple[Rates, Vector, float]:
     """Multipliers of a cycle with resets, and the logarithm of the growth of volumes in a period."""
-    known = {name: value for name, value in cycle.parameters.items() if name in system.numeric}
-    rates = rates_of(system.with_parameters(**known), (), cycle.data.attrs.get("drive"))
-    problem, u = pieces_of(rates, cycle.profile[0], cycle.period, float(cycle.data.phase[0]))
+    problem, u = pieces_at(system, cycle)
     run = problem.integrated(u)
-    return rates, problem.multipliers(run), run.volume
+    return problem.rates, problem.multipliers(run), run.volume
+
+
+def pieces_at(system: System, cycle: Cycle, active: tuple[str, ...] = ()) -> tuple[Shooting, Vector]:
+    """The pieces of a cycle, at its parameters, and the unknowns."""
+    known = {name: value for name, value in cycle.parameters.items() if name in system.numeric}
+    rates = rates_of(system.with_parameters(**known), active, cycle.data.attrs.get("drive"))
+    return pieces_of(rates, cycle.profile[0], cycle.period, float(cycle.data.phase[0]))
 
 
 def sizes_of(problem: Shooting, u: Vector) -> Vector:
@@ -378,17 +416,32 @@ def as_cycle(problem: Shooting, u: Vector, run: Pieces | None = None, **attrs: A
 
 
 def sampled(problem: Shooting, u: Vector, run: Pieces) -> tuple[Vector, Matrix]:
-    """Phases and states along the cycle, its end included; the last samples before events are moved up to them."""
-    count = run.samples.shape[1]
+    """Phases and states along the cycle, its end included; the samples next to events are moved up to them."""
+    count, first = run.samples.shape[1], 0.0 if problem.rates.driven else problem.beginnings[0]
     inside = problem.beginnings[:, None] + problem.lengths[:, None] * np.arange(count) / count
     end = problem.states(u)[0] + run.gaps[-1]
-    phase = np.append(inside.ravel(), problem.beginnings[0] + 1)
+    phase = np.append(inside.ravel(), problem.beginnings[0] + 1) - first
     states = np.concatenate([run.samples.reshape(-1, problem.n), end[None]])
-    for when, before in zip(run.times, run.befores, strict=True):
+    afters = passed(problem, u, run)
+    for when, before, after in zip(run.times - first, run.befores, afters, strict=True):
         k = int(np.searchsorted(phase, when)) - 1
         if k > 0:
             phase[k], states[k] = when, before
-    return phase if problem.rates.driven else phase - phase[0], states
+        if 0 < k < len(phase) - 2:
+            phase[k + 1], states[k + 1] = np.nextafter(when, np.inf), after
+    return phase, states
+
+
+def passed(problem: Shooting, u: Vector, run: Pieces) -> Matrix:
+    """States (events, n) after the events of a period."""
+    rates, c = problem.rates, problem.scalars(u)
+    single = events.singly(rates.system, rates.system.events)
+    times = run.times * rates.of_period(c) if rates.driven else np.zeros(len(run.times))
+    states = [
+        evaluate(events.reset(rates.system, name, single[name]), t=[t], y=before, p=rates.parameters(c))["y"][:, 0]
+        for name, t, before in zip(run.names, times, run.befores, strict=True)
+    ]
+    return np.reshape(states, (len(times), rates.n))
 
 
 # -- inside ------------------------------------------------------------------------------------------------------
@@ -416,8 +469,10 @@ def _extended(rates: Rates) -> System:
         change = {block: s["_length"] * jnp.asarray(rate) for block, rate in change.items()}
         return {**change, **dict.fromkeys(own, 0.0), **({"_time": s["_length"]} if driven else {})}
 
-    def moved(f: Any) -> Any:
-        return None if f is None else lambda t, s, p: f(*given(t, s, p))
+    def moved(f: Any, several: bool = False) -> Any:
+        if f is None or not several:
+            return None if f is None else lambda t, s, p: f(*given(t, s, p))
+        return lambda t, s, p, passed: f(*given(t, s, p), passed)
 
     return replace(
         system,
@@ -429,8 +484,8 @@ def _extended(rates: Rates) -> System:
         slow=(),
         check=None,
         events={
-            name: replace(event, function=moved(event.function), reset=moved(event.reset))
-            for name, event in system.events.items()
+            name: replace(event, function=moved(event.function), reset=moved(event.reset, event.element is not None))
+            for name, event in system.single_events.items()
         },
         known=(),
         _programs={},

@@ -18,7 +18,7 @@ from ..equilibria.derivatives import Equations
 from .bifurcations import Variations, doubling_vector
 from .branches import CyclePoint, Orbit
 from .collocation import Collocation, Correction
-from .cycle import Cycle, as_cycle, find_cycle, problem_at, rates_of, refined, scalars_at, scales
+from .cycle import Cycle, as_cycle, driven, find_cycle, problem_at, rates_of, refined, scalars_at, scales
 from .following import NEUTRAL, Cycles, nontrivial
 
 Vector = np.ndarray
@@ -42,7 +42,7 @@ def beginning(
         assert start.cycle is not None
         cycle: Cycle = start.cycle
         if start.kind == "PD":
-            if not system.autonomous:
+            if driven(system, period):
                 raise InputError(
                     "find the doubled cycle of a driven system with find_cycle and twice the period, and start from it"
                 )
@@ -99,7 +99,7 @@ def _regular(problem: Collocation, u: Vector, bounds: Bounds, amplitude: Vector 
 
 
 def _corrected(curve: Cycles, u: Vector, tangent: Vector) -> Correction:
-    rows, targets = curve._conditions
+    rows, targets = curve.conditions
     row = tangent / curve.scale**2
     return curve.problem.correct(u, np.concatenate([rows, row[None]]), np.append(targets, row @ u), curve.sizes)
 
@@ -178,7 +178,7 @@ def _switched(here: Point, bounds: Bounds) -> Point:
     problem, scale, own = curve.problem, curve.scale, here.tangent / curve.scale**2
     size = problem.nodes * problem.n
     variations = Variations(problem, here.u)
-    rows = np.concatenate([curve._conditions[0], own[None]])
+    rows = np.concatenate([curve.conditions[0], own[None]])
     # the solution for any right-hand side is large along the direction looked for
     right = np.random.default_rng(0).normal(size=(problem.points, problem.n, 1))
     columns = problem.stretched(np.concatenate([-variations.d[:, :, problem.n :], right], axis=2))

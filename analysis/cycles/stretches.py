@@ -28,50 +28,47 @@ def stretch(curve: Cycles, here: Point, start: Point, length: float, how: Steppi
     from .following import ERROR, EVERY, FINER, LONGEST, STILL, TRIVIAL
 
     problem, n, m, b, driven = curve.problem, curve.n, curve.problem.degree, curve.rates.scalars, curve.rates.driven
-    N, finest = problem.intervals, FINER * curve.fewest
-    size, before, held = (finest * m + 1) * n + b, 4 + n + b, problem._held()
-    out, meshes = np.empty((most, before + 2 * size)), np.empty((most, finest + 1))
-    flows, products = np.empty((most, finest * m, n)), np.empty((most, (2 * n + 1) * n))
+    N, finest, held = problem.intervals, FINER * curve.fewest, problem._held()
+    size = (finest * m + 1) * n + b
+    out, products = np.empty((most, 6 + n + b)), np.empty((most, (2 * n + 1) * n))
+    kept = np.empty(most * (2 * size + finest * (m * n + 1) + 1))
     sizes = [N, m, n, b, not driven, most, curve.steps, EVERY, curve.fewest, finest]
-    sizes.append(curve.doubt(here) > 1e-3 * TRIVIAL)
     options = [1e-7, how.iterations, length, how.largest, here.tests["LPC"], here.tests["BPC"], *curve.bounds[0][1:]]
-    options += [curve.shortest, LONGEST, STILL[0], STILL[1] * curve.width, ERROR, curve.width]
+    options += [curve.shortest, LONGEST, STILL[0], STILL[1] * curve.width, ERROR, curve.width, TRIVIAL]
     rows, targets, frame = np.zeros(b * size), np.zeros(b), curve.multipliers.frame.copy()
-    rows[: (b - 1) * len(here.u)], targets[:-1] = curve._conditions[0].ravel(), curve._conditions[1]
-    scratch = np.empty(2 * (how.iterations + 2) + (3 * finest + 5) * n * n + 7 * n + 3 * size)
+    rows[: (b - 1) * len(here.u)], targets[:-1] = curve.conditions[0].ravel(), curve.conditions[1]
+    scratch = np.empty(2 * (how.iterations + 2) + (3 * finest + 5) * n * n + 9 * n + 3 * size)
     state = (here.u, here.tangent, problem.mesh, rows, targets, curve.largest, curve.reference, curve.halves, frame)
     room = (size, size, finest + 1, b * size, b, n, size, (finest + 1) * n, n * n)
     changing = [_with_room(values, length) for values, length in zip(state, room, strict=True)]
     count = driver("attrax.analysis.cycles.stretch_drivers", "cycles")(
         *(held.kernel.kernels["values"], held.work, held.kernel.field, np.array(sizes)),
         *(np.array([N, n, ROUNDS]), np.array(options, dtype=float), problem.basis.flat, problem.closing),
-        *(*changing, np.empty((4, size)), np.empty(memory(finest, m, n, b)), scratch, out, meshes, flows, products),
+        *(*changing, np.empty((6, size)), np.empty(memory(finest, m, n, b)), scratch, out, kept, products),
     )
     frame = changing[-1].reshape(n, n)
-    counts, ends, largest, scalars, u, tangents = np.split(out[:count], np.cumsum([1, 3, n, b, size]), axis=1)
-    intervals = counts[:, 0].astype(int)
-    unknowns = (intervals * m + 1) * n + b
+    known, largest, scalars = np.split(out[:count], [6, 6 + n], axis=1)
+    counts, fresh, residuals, signs, lengths, turning = known.T
     values = spectra(*np.split(products[:count], [n * n, 2 * n * n], axis=1))
-    unstable, tests = curve.tests(values, tangents[np.arange(count), unknowns - 1], ends[:, 1])
+    unstable, tests = curve.tests(values, turning, signs)
     periods = scalars[:, 0] if not driven else np.array([curve.rates.of_period(each) for each in scalars])
     again = abs(periods - start.data.period) < 0.1 * start.data.period
     quiet = _quiet(curve, np.vstack([here.u[-b:], scalars]), start.u[-1], again, here, tests, unstable)
-    interrupted = quiet < count or 0 < count < most
-    doubtful = ~(abs(values[:quiet] - 1).min(axis=1) <= TRIVIAL) & (intervals[:quiet] < finest)
-    if doubtful.any() and not driven:  # there the mesh becomes finer
-        quiet, interrupted = int(doubtful.argmax()) + 1, False
     if not quiet:
         return Stretch([], np.array([length]))
     points: list[Point] = []
-    for k in range(quiet):
-        if k and (curve.steps + k) % EVERY == 0:
-            problem = problem.on(meshes[k, : intervals[k] + 1])
-        flow = flows[k, : intervals[k] * m]
-        orbit = Orbit(problem, values[k], int(unstable[k]), float(periods[k]), flow)
-        points.append(Point(u[k, : unknowns[k]], tangents[k, : unknowns[k]], {}, orbit, float(ends[k, 0])))
+    columns = [each[:quiet].tolist() for each in (counts.astype(int), fresh, unstable, periods, residuals)]
+    end = 0
+    for k, (N, other, count, period, residual) in enumerate(zip(*columns, strict=True)):
+        u, tangent, flow = end, end + (N * m + 1) * n + b, end + 2 * ((N * m + 1) * n + b)
+        mesh, end = flow + N * m * n, flow + N * m * n + N + 1
+        if other:
+            problem = problem.on(kept[mesh:end])
+        orbit = Orbit(problem, values[k], count, period, kept[flow:mesh].reshape(N * m, n))
+        points.append(Point(kept[u:tangent], kept[tangent:flow], {}, orbit, residual))
     points[-1].tests = {name: float(test[quiet - 1]) for name, test in tests.items()}
     curve.adopt_many(points, largest[quiet - 1], frame)
-    return Stretch(points, np.append(length, ends[:quiet, 2]), interrupted)
+    return Stretch(points, np.append(length, lengths[:quiet]), quiet < most)
 
 
 def _with_room(values: np.ndarray, size: int) -> Vector:

@@ -16,6 +16,7 @@ from ..continuation.branches import Branch, SpecialPoint
 from ..continuation.continuing import Continuation, Starts
 from ..continuation.limits import Bounds, check_bounds, check_inside, stepping_of
 from ..continuation.pseudo_arclength import Curve, Point, Stepping, advance, begin, measured, newton
+from ..continuation.time_limit import at_most
 from . import normal_forms
 from .curves import CURVES, FixedPoints, state_scale
 from .derivatives import LARGEST_DENSE, Equations, check
@@ -38,6 +39,7 @@ def continue_fixed_points(
     max_step: float = 0.02,
     min_step: float = 1e-9,
     max_points: int = 2000,
+    max_seconds: float | None = None,
     progress: Progress | None = None,
     checkpoint: Callable[[Branch], None] | None = None,
 ) -> Branch:
@@ -68,6 +70,8 @@ def continue_fixed_points(
         Length of the first step (default 0.005), of the longest and of the shortest.
     max_points : int
         In each direction.
+    max_seconds : float
+        Wall time after which the branch ends where it is. Both directions share it; the first goes first.
     progress : callable
         Called with the fraction of ``max_points`` from time to time.
     checkpoint : callable
@@ -104,19 +108,20 @@ def continue_fixed_points(
         if state.ndim > 1:
             raise InputError("a continuation starts from one state, not from an ensemble")
     check_inside(system, limits)
+    stepping = stepping_of(step, max_step, min_step, max_points)
     equations = Equations(system, (parameter,), iterates)
     u = equations.unknowns(state)
     starts: Starts = None
-    if isinstance(start, SpecialPoint) and start.kind in ("BP", "PD"):
-        origin = start if iterates == start.iterates else replace(start, kind="BP")
-        beginning, starts = _switched(equations, u, start, bounds)
-    elif equations.n > LARGEST_DENSE:
-        beginning = regular(equations, u, bounds)[1]
-    else:
-        beginning = _regular(equations, u, bounds)
-    stepping = stepping_of(step, max_step, min_step, max_points)
-    run = _fixed_point_branch(equations, beginning, bounds, values, stepping, origin, starts)
-    return run.run(progress, checkpoint)
+    with at_most(max_seconds):
+        if isinstance(start, SpecialPoint) and start.kind in ("BP", "PD"):
+            origin = start if iterates == start.iterates else replace(start, kind="BP")
+            beginning, starts = _switched(equations, u, start, bounds)
+        elif equations.n > LARGEST_DENSE:
+            beginning = regular(equations, u, bounds)[1]
+        else:
+            beginning = _regular(equations, u, bounds)
+        run = _fixed_point_branch(equations, beginning, bounds, values, stepping, origin, starts)
+        return run.run(progress, checkpoint)
 
 
 def bifurcation_diagram(
@@ -200,6 +205,7 @@ def continue_bifurcation(
     max_step: float = 0.02,
     min_step: float = 1e-9,
     max_points: int = 2000,
+    max_seconds: float | None = None,
     progress: Progress | None = None,
     checkpoint: Callable[[Branch], None] | None = None,
 ) -> Branch:
@@ -208,7 +214,7 @@ def continue_bifurcation(
     On curves of flows: CP, BT, ZH on LP curves, BT, ZH, HH, GH on H curves; of maps: CP, R1 on LP, R2 on PD, R1 to R4
     on NS curves. They are located as zeros of smooth test functions along the curve. A BP curve is one of the
     extended system with an unfolding ``beta``, which stays 0 where branch points persist in two parameters.
-    Bifurcations of limit cycles (LPC, PD, NS) are followed as well.
+    Bifurcations of limit cycles (LPC, PD, NS) are followed as well, with resets or without.
 
     Parameters
     ----------
@@ -220,7 +226,7 @@ def continue_bifurcation(
         ``(low, high)`` of two parameters.
     curve : str
         "LP", "H", "BP", "PD" or "NS"; default: that of the start, from BT and ZH the other one.
-    step, max_step, min_step, max_points, progress, checkpoint
+    step, max_step, min_step, max_points, max_seconds, progress, checkpoint
         As in :func:`continue_fixed_points`.
 
     Raises
@@ -238,7 +244,10 @@ def continue_bifurcation(
         from ..cycles.curves import continue_cycle_bifurcation
 
         options: dict[str, Any] = {"step": step, "max_step": max_step, "min_step": min_step, "max_points": max_points}
-        return continue_cycle_bifurcation(system, start, bounds, **options, progress=progress, checkpoint=checkpoint)
+        with at_most(max_seconds):
+            return continue_cycle_bifurcation(
+                system, start, bounds, **options, progress=progress, checkpoint=checkpoint
+            )
     names = tuple(bounds)
     check(system, names, start.iterates)
     check_bounds(bounds)
@@ -276,7 +285,8 @@ def continue_bifurcation(
     stepping = stepping_of(step, max_step, min_step, max_points)
     origin = None if fresh else start
     run = Continuation(system, names, make, beginning, stepping, fresh, origin, attrs)
-    return run.run(progress, checkpoint)
+    with at_most(max_seconds):
+        return run.run(progress, checkpoint)
 
 
 # -- inside -------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ class Guards:
     """The functions ``g`` of located events with a reset or an end, which vanish on their guards."""
 
     def __init__(self, equations: Equations):
-        events = {} if equations.map else equations.system.events
+        events = {} if equations.map else equations.system.single_events
         self.equations = equations
         self.events = {
             name: event for name, event in events.items() if event.located and (event.reset or event.terminal)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...engine.errors import NumericsError
 from ..continuation.pseudo_arclength import CONVERGED, UNBOUNDED, Event, Point
+from ..continuation.time_limit import check_time
 from . import normal_forms
 from .curves import CLOSE, FixedPoints, interpolated, state_scale
 from .derivatives import Equations, Vector
@@ -113,6 +114,7 @@ class LargeFixedPoints(FixedPoints):
         residuals: list[float] = []
         f, d = self.equations(u)
         for k in range(1, iterations + 1):
+            check_time()
             residuals.append(float(abs(f).max()))
             if not math.isfinite(residuals[-1]):
                 return u, "the equations became infinite or NaN", k, (f, d)

@@ -34,7 +34,7 @@ def spectrum(jacobian: Matrix, is_map: bool) -> Spectrum:
 
 def spectra(jacobians: np.ndarray, is_map: bool) -> tuple[np.ndarray, Vector]:
     """Eigenvalues (..., n) of many ``DF`` (..., n, n), and how many of each are unstable."""
-    values = _eigenvalues(jacobians)
+    values = eigenvalues(jacobians)
     if is_map:
         values += 1.0
     growth = abs(values) - 1.0 if is_map else values.real
@@ -42,8 +42,8 @@ def spectra(jacobians: np.ndarray, is_map: bool) -> tuple[np.ndarray, Vector]:
     return values, (growth > NEUTRAL * np.maximum(1.0, largest)).sum(axis=-1)
 
 
-def _eigenvalues(matrices: np.ndarray) -> np.ndarray:
-    """Of many matrices; of two rows and columns in closed form, without cancellation."""
+def eigenvalues(matrices: np.ndarray) -> np.ndarray:
+    """Of many matrices (..., n, n); of two rows and columns in closed form, without cancellation."""
     if matrices.shape[-1] != 2:
         return np.linalg.eigvals(matrices).astype(complex)
     a, b, c, d = matrices[..., 0, 0], matrices[..., 0, 1], matrices[..., 1, 0], matrices[..., 1, 1]
@@ -60,6 +60,8 @@ def _eigenvalues(matrices: np.ndarray) -> np.ndarray:
 
 def pair_test(values: np.ndarray, is_map: bool) -> Vector:
     """A function of eigenvalues (..., n) that changes sign where two of them add up to 0 (maps: multiply to 1)."""
+    if values.shape[-1] < 2:
+        return np.ones(values.shape[:-1])
     first, second = pairs(values.shape[-1])
     a, b = values[..., first], values[..., second]
     together = (a * b).real - 1 if is_map else (a + b).real

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import sqrt
 
+from numba.extending import register_jitable
+
 from ...engine.memory import Doubles, Integers, at, call
 
 
@@ -68,8 +70,7 @@ def rounds(
 
 
 def vectors_in_lanes(
-    base: int,
-    tangent: int,
+    kernels: Integers,
     work: Doubles,
     field: Integers,
     width: int,
@@ -81,13 +82,18 @@ def vectors_in_lanes(
     p: Doubles,
     vectors: Doubles,
     origin: int,
-    rounds: int,
+    points: int,
+    steps: int,
     every: int,
     squares: Doubles,
-    scratch: Doubles,
+    further: Doubles,
 ) -> int:
-    """Advance one member and its ``k`` tangent vectors, one in each lane; the vectors are made orthonormal after each
-    ``every`` steps, and the squares of their lengths noted."""
+    """Advance one member and its ``k`` tangent vectors, one in each lane, by ``steps`` steps to each of the points.
+
+    The vectors are made orthonormal after each ``every`` steps and at the points, and the squares of their lengths
+    noted. The component of the state after the first ``dimension`` goes to ``further[point]`` and begins anew. Returns
+    the number of points up to which the state is finite.
+    """
     y, shared, index, lanes = at(work, field[0]), at(work, field[1]), at(work, field[2]), at(work, field[3])
     for j in range(size):
         y[j] = state[j]
@@ -96,32 +102,51 @@ def vectors_in_lanes(
     for i in range(dimension * width):
         lanes[i] = vectors[i]
     index[0] = origin
-    for r in range(rounds):
-        for _ in range(every):
-            call(base, work, work, 1, 0)
-            call(tangent, work, work, -1, 0)
-            index[0] += 1.0
-        for i in range(k):
-            square = 0.0
-            for j in range(dimension):
-                square += lanes[j * width + i] * lanes[j * width + i]
-            squares[r * k + i] = square
-            scale = 1.0 / max(sqrt(square), 1e-300)
-            for m in range(i + 1, width):
-                scratch[m] = 0.0
-            for j in range(dimension):
-                row = at(lanes, j * width)
-                part = row[i] * scale
-                row[i] = part
-                for m in range(i + 1, width):
-                    scratch[m] += part * row[m]
-            for j in range(dimension):
-                row = at(lanes, j * width)
-                part = row[i]
-                for m in range(i + 1, width):
-                    row[m] -= part * scratch[m]
+    found, reached = 0, 0
+    while reached < points:
+        left = steps
+        while left > 0:
+            here = min(left, every)
+            for _ in range(here):
+                call(kernels[0], work, work, 1, 0)
+                call(kernels[1], work, work, -1, 0)
+                index[0] += 1.0
+            left -= here
+            _orthonormal(kernels, work, field, width, dimension, k, at(squares, found))
+            found += k
+        off = 0.0
+        for j in range(dimension):
+            off += y[j] - y[j]
+        if off != 0.0:
+            break
+        for j in range(dimension, size):
+            further[reached] = y[j]
+            y[j] = 0.0
+        reached += 1
     for j in range(size):
         state[j] = y[j]
     for i in range(dimension * width):
         vectors[i] = lanes[i]
-    return 0
+    return reached
+
+
+@register_jitable
+def _orthonormal(kernels, work, field, width, dimension, k, squares):
+    """Modified Gram-Schmidt; the squares of the lengths that it finds."""
+    lanes, direction, inverse = at(work, field[3]), at(work, field[4]), at(work, field[5])
+    overlap, scale = at(work, field[6]), at(work, field[7])
+    for i in range(k):
+        for j in range(dimension):
+            direction[j] = lanes[j * width + i]
+        first = i - i % 8
+        call(kernels[2], work, work, -1 << first, 0)
+        squares[i] = overlap[i]
+        inverse[0] = 1.0 / max(overlap[i], 1e-300)
+        scale[i] = sqrt(inverse[0])
+        for m in range(first, i + 1):
+            overlap[m] = 0.0
+        call(kernels[3], work, work, -1 << first, 0)
+    for j in range(dimension):
+        row = at(lanes, j * width)
+        for m in range(width):
+            row[m] *= scale[m]

@@ -8,26 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...engine import trajectory
-from ...engine.cache import remembered
-from ...engine.driver import driver
 from ...engine.errors import InputError, Interrupted
 from ...engine.events import refuse
 from ...engine.layout import Layout, Variable
-from ...engine.native import Straight
-from ...engine.program import Builder, Program
 from ...engine.system import System
-from ...integrators import explicit
 from ...integrators.ensemble import Ensemble, Members, members
-from ...integrators.fields import DONE, NONFINITE, RUNNING
-from ...integrators.groups import AdaptiveGroup, Compiled, Pace, adaptive, lanes
+from ...integrators.fields import DONE, RUNNING
+from ...integrators.groups import AdaptiveGroup, adaptive, lanes
 from ...integrators.methods import ADAPTIVE
 from ...integrators.parallel import Progress, Tick, cores, parts, work_off
-from ...integrators.tableaux import TABLEAUX, Tableau
+from ...integrators.tableaux import TABLEAUX
 from ...integrators.times import number, positive
+from .equal_steps import Abreast, Stepped, Wide
 from .errors import BATCHES, batch_means, kaplan_yorke, standard_errors
 from .noisy_tangents import NoisyTangents, noisy_method
 from .tangent import LARGEST, WRITTEN_OUT, Tangent
-from .tangent_lanes import MOST, tangent_lanes
+from .tangent_lanes import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,7 +125,7 @@ def lyapunov_spectrum(
     )
     ensemble = members(system, parameters, initial, seed)
     tangent = Tangent(ensemble.system, how.k)
-    kind = _kind(tangent, how)
+    kind = _kind(tangent, how, len(ensemble.y))
     width, threads = lanes(len(ensemble.y), tangent.size, ensemble.p.shape[1]), cores(workers)
     spectra = _Spectra(ensemble, tangent, how, seed, width, kind)
     try:
@@ -295,7 +291,9 @@ class _Controlled:
             self.group.extend(self.time)
             self.group.status[self.closed & (self.group.status == RUNNING)] = DONE
             self.group.advance(0, 0, self.nothing, tick)
-        return _harvest(self.group.y[:, self.tangent.growth])
+        sums = self.group.y[:, self.tangent.growth]
+        found, sums[:] = sums[:, None].copy(), 0.0
+        return found
 
     @property
     def status(self) -> np.ndarray:
@@ -306,150 +304,24 @@ class _Controlled:
         return self.group.result()["t_stop"]
 
 
-class _Stepped:
-    """Members that take equal steps together, or the iterates of a map."""
-
-    def __init__(
-        self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int, first: int
-    ):
-        self.tangent, self.how, self.step = tangent, how, 0
-        tableau = None if how.method == "iterate" else TABLEAUX[how.method]
-        self.compiled = _renormalised(tangent.rhs, tangent.projection, tableau, width)
-        self.extended, self.p = tangent.start(y, seed), np.ascontiguousarray(p)
-        self.work = self.compiled.memory(t0=0.0, dt=how.step)
-        self.reached = np.zeros(len(y))
-        self.closed = np.zeros(len(y), dtype=bool)
-        self.status = np.full(len(y), RUNNING)
-        self.pace = Pace(20_000)
-
-    def go(self, duration: float, times: int, most: int, tick: Tick) -> np.ndarray:
-        """Let the members go on, through as many points as a call of the driver may take."""
-        how, tangent = self.how, self.tangent
-        steps = round(duration * times / how.step)
-        rounds, rest = divmod(steps, how.every)
-        open = np.flatnonzero(~self.closed & (self.status != NONFINITE))
-        state, p = self.extended[open], self.p[open]
-        amount = max(1, self.pace.amount // max(1, len(open)))
-        points = min(most, max(1, amount // max(1, rounds)))
-        grown, reached = np.zeros((len(open), points, how.k + 1)), np.zeros(len(open), dtype=np.int64)
-
-        def run(count: int, rest: int, points: int) -> None:
-            before = self.pace.amount
-            with self.pace:
-                driver("attrax.analysis.lyapunov.drivers", "rounds")(
-                    *(self.compiled.kernels["advance"], self.compiled.kernels["project"]),
-                    *(self.work, self.compiled.field, self.compiled.width),
-                    *(state.shape[1], p.shape[1], state, p, len(open), self.step, count, how.every, rest, points),
-                    *(tangent.system.dimension, tangent.growth.start, how.k + 1, grown, reached),
-                )
-            if 2 * count * max(points, 1) < amount:
-                self.pace.amount = before  # there was less to do than that
-            self.step += (count * how.every + rest) * max(points, 1)
-            tick(0.0)
-
-        before = self.step
-        while rounds > amount:
-            run(amount, 0, 0)
-            rounds -= amount
-        run(rounds, rest, points)
-        self.extended[open] = state
-        self.status[open] = np.where(reached == points, DONE, NONFINITE)
-        moved = reached > 0
-        self.reached[open[moved]] = (before + steps * reached[moved]) * how.step
-        found = np.zeros((len(self.p), points, how.k + 1))
-        found[open] = grown
-        return found
-
-
-class _Wide:
-    """Members that take equal steps one after the other, their many tangent vectors side by side."""
-
-    def __init__(
-        self, tangent: Tangent, how: _Settings, y: np.ndarray, p: np.ndarray, seed: int, width: int, first: int
-    ):
-        self.tangent, self.how, self.step = tangent, how, 0
-        tableau = None if how.method == "iterate" else TABLEAUX[how.method]
-        self.lanes = tangent_lanes(tangent.with_volume, tangent.system.program("jvp"), tableau, how.k)
-        self.work = self.lanes.memory(t0=0.0, dt=how.step)
-        self.y = np.zeros((len(y), self.lanes.size))
-        self.y[:, : tangent.system.dimension] = y
-        self.p = np.ascontiguousarray(p)
-        self.vectors = np.zeros((len(y), tangent.system.dimension, self.lanes.width))
-        self.vectors[..., : how.k] = tangent.vectors(seed)
-        self.growth = np.zeros((len(y), how.k + 1))
-        self.reached, self.status = np.zeros(len(y)), np.full(len(y), RUNNING)
-        self.closed = np.zeros(len(y), dtype=bool)
-        self.pace = Pace(100)
-
-    def go(self, duration: float, times: int, most: int, tick: Tick) -> np.ndarray:
-        """Let the members go on."""
-        steps, n = round(duration * times / self.how.step), self.tangent.system.dimension
-        for member in np.flatnonzero(~self.closed & (self.status != NONFINITE)):
-            done = 0
-            while done < steps:
-                rounds, every = divmod(steps - done, self.how.every)[0], self.how.every
-                rounds, every = (rounds, every) if rounds else (1, steps - done)
-                part, amount = min(rounds, self.pace.amount), self.pace.amount
-                with self.pace:
-                    squares = self.lanes.run(
-                        self.work, self.y[member], self.p[member], self.vectors[member], self.step + done, part, every
-                    )
-                if part < amount:
-                    self.pace.amount = amount  # there was less to do than that
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    self.growth[member, :-1] += 0.5 * np.log(squares).sum(axis=0)
-                done += part * every
-                tick(0.0)
-            finite = np.isfinite(self.y[member, :n]).all()
-            self.status[member] = DONE if finite else NONFINITE
-            self.reached[member] = (self.step + done) * self.how.step if finite else self.reached[member]
-        self.step += steps
-        self.growth[:, -1] = self.y[:, n] if self.lanes.size > n else np.nan
-        self.y[:, n:] = 0.0
-        return _harvest(self.growth)
-
-
-def _harvest(sums: np.ndarray) -> np.ndarray:
-    """The growth ``(members, 1, k + 1)`` of one interval."""
-    found, sums[:] = sums[:, None].copy(), 0.0
-    return found
-
-
-def _kind(tangent: Tangent, how: _Settings) -> type:
+def _kind(tangent: Tangent, how: _Settings, members: int) -> type:
     """How the tangent vectors are best moved."""
     if tangent.system.noise is not None:
         return NoisyTangents
     if how.step:
         refuse(tangent.system, "a Lyapunov spectrum by steps of equal length (dt)")
     if how.step and how.k * tangent.system.dimension <= WRITTEN_OUT:
-        return _Stepped
+        return Abreast if members == 1 and how.k > 1 else Stepped
     if how.step:
         if how.k > MOST:
             raise InputError(f"at most {MOST} exponents can be had, not {how.k}")
-        return _Wide
+        return Wide
     if tangent.operations > LARGEST:
         raise InputError(
             f"{how.k} tangent vectors of system {tangent.system.name!r} are too many for steps with error control; "
             "give dt, the length of equal steps, or ask for fewer exponents"
         )
     return _Controlled
-
-
-class _Renormalised(Compiled):
-    """Equal steps and the projection, compiled."""
-
-    def __init__(self, rhs: Program, projection: Program, tableau: Tableau | None, width: int):
-        workspace = explicit.fixed_workspace(width, rhs.inputs["y"], rhs.inputs["p"])
-        nothing = Builder().program({})
-        kernels = explicit.fixed_kernels(rhs, tableau, nothing) if tableau else explicit.map_kernels(rhs, nothing)
-        b = Builder()
-        y = b.input("y", rhs.inputs["y"])
-        project = b.program({"y": b.inline(projection, {"y": y, "k": [b.constant(0.0)] * len(y)})["y"]}).fused()
-        kernels = {"advance": kernels["advance"], "project": Straight(project)}
-        super().__init__(workspace, kernels, ("y", "p", "index"))
-
-
-_renormalised = remembered(_Renormalised)
 
 
 # -- results -------------------------------------------------------------------------------------------------
@@ -525,6 +397,7 @@ class _Spectra:
                 beyond = exponents.sum(axis=1) >= 0
                 dimension[beyond] = dimension_error[beyond] = np.nan
             divergence = self.grown[:, -1, k] / (interval * self.points)
+            divergence[:] = divergence if self.tangent.volumes else np.nan
         history, times = self._history(grown)
         found = {
             "exponents": exponents,

@@ -50,6 +50,12 @@ class Tangent:
         first = self.system.dimension * (1 + self.k)
         return slice(first, first + self.k + 1)
 
+    @property
+    def volumes(self) -> bool:
+        """Whether the growth of volumes is known: resets of many states do without it."""
+        resets = any(event.reset is not None for event in self.system.events.values())
+        return not resets or self.system.dimension <= LARGEST_DETERMINANT
+
     def start(self, y: np.ndarray, seed: int) -> np.ndarray:
         """Extended states of states ``(members, n)``, with the same random orthonormal vectors."""
         n = self.system.dimension
@@ -66,13 +72,8 @@ class Tangent:
     @cached_property
     def with_volume(self) -> Program:
         """The right-hand side of the state and the logarithm of the growth of volumes; of maps, the map alone."""
-        system, n = self.system, self.system.dimension
-        if system.kind == "map":
-            return system.program("rhs")
-        b = Builder()
-        given = {"t": b.input("t", 1), "y": b.input("y", n + 1)[:n], "p": b.input("p", system.parameter_vector.size)}
-        moved = b.inline(system.program("rhs"), given)["f"]
-        return b.program({"f": moved + b.inline(_volume(system), given)["volume"]})
+        rhs = self.system.program("rhs")
+        return rhs if self.system.kind == "map" else _with_volume(rhs, _volume(self.system))
 
     @cached_property
     def rhs(self) -> Program:
@@ -92,7 +93,7 @@ class Tangent:
     def happenings(self) -> Happenings | None:
         """The events that reset the state, for the extended state: displacements pass them by the saltation matrix."""
         system, n, size = self.system, self.system.dimension, self.size
-        resets = {name: event for name, event in system.events.items() if event.reset is not None}
+        resets = {name: event for name, event in system.single_events.items() if event.reset is not None}
         conditions = None
         if any(event.located for event in resets.values()):
             b = Builder()
@@ -111,11 +112,17 @@ class Tangent:
         for i in range(self.k):
             after = after + b.inline(passage, {**before, "v": y[n * (i + 1) : n * (i + 2)]})["Sv"]
         growth = y[self.growth]
-        if n <= LARGEST_DETERMINANT:
+        if self.volumes:
             growth[-1] = b.add(growth[-1], b.inline(events.volume(system, name, event), before)["volume"][0])
-        else:
-            growth[-1] = b.constant(np.nan)
         return after + growth
+
+
+@remembered
+def _with_volume(rhs: Program, volume: Program) -> Program:
+    n = rhs.inputs["y"]
+    b = Builder()
+    given = {"t": b.input("t", 1), "y": b.input("y", n + 1)[:n], "p": b.input("p", rhs.inputs["p"])}
+    return b.program({"f": b.inline(rhs, given)["f"] + b.inline(volume, given)["volume"]})
 
 
 @remembered

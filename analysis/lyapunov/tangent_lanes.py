@@ -7,6 +7,7 @@ import numpy as np
 from ...engine.cache import remembered
 from ...engine.driver import driver
 from ...engine.native import Straight, Workspace
+from ...engine.parting import depth_first, parted
 from ...engine.program import Builder, Program
 from ...integrators.explicit import Stages
 from ...integrators.groups import Compiled
@@ -14,11 +15,13 @@ from ...integrators.tableaux import Tableau
 
 MOST = 64
 """Most lanes of a kernel."""
+CHAINS = 8
+"""Partial sums of an inner product, which hide each other's latency."""
 
 
 class TangentLanes(Compiled):
-    """Equal steps (or iterates), compiled: ``base`` moves the state and notes the arguments of all stages, at which
-    ``tangent`` moves the vectors.
+    """Equal steps (or iterates), compiled: ``base`` moves the state and notes what it knows of the derivatives at all
+    stages, with which ``tangent`` moves the vectors; ``measure`` and ``clear`` are one column of Gram-Schmidt.
 
     Parameters
     ----------
@@ -32,27 +35,42 @@ class TangentLanes(Compiled):
     """
 
     def __init__(self, rhs: Program, jvp: Program, tableau: Tableau | None, k: int):
-        n, parameters, stages = jvp.inputs["y"], jvp.inputs["p"], len(tableau.b) if tableau else 1
-        workspace = Workspace(-(-k // 8) * 8).lanes(V=n)
-        workspace.shared(y=rhs.inputs["y"], p=parameters, stages=stages * n, t0=1, dt=1, index=1)
-        kernels = {"base": Straight(_base(rhs, n, tableau)), "tangent": Straight(_tangent(jvp, stages, tableau))}
-        super().__init__(workspace, kernels, ("y", "p", "index", "V"))
+        base, tangent = (depth_first(part.fused()) for part in parted(_step(rhs, jvp, tableau), "V"))
+        n = jvp.inputs["y"]
+        workspace = Workspace(-(-k // 8) * 8).lanes(V=n, overlap=1, scale=1)
+        workspace.shared(y=rhs.inputs["y"], p=jvp.inputs["p"], known=tangent.inputs["known"])
+        workspace.shared(t0=1, dt=1, index=1, direction=n, inverse=1)
+        programs = {"base": base, "tangent": tangent, "measure": _measure(n), "clear": _clear(n)}
+        kernels = {name: Straight(program) for name, program in programs.items()}
+        super().__init__(workspace, kernels, ("y", "p", "index", "V", "direction", "inverse", "overlap", "scale"))
         self.k, self.n, self.size = k, n, rhs.inputs["y"]
+        self.addresses = np.array([self.kernels[name] for name in programs])
 
     def run(
-        self, work: np.ndarray, y: np.ndarray, p: np.ndarray, vectors: np.ndarray, origin: int, rounds: int, every: int
-    ) -> np.ndarray:
-        """Take ``rounds`` times ``every`` steps from step ``origin`` on, with Gram-Schmidt after each ``every``.
+        self,
+        work: np.ndarray,
+        y: np.ndarray,
+        p: np.ndarray,
+        vectors: np.ndarray,
+        origin: int,
+        points: int,
+        steps: int,
+        every: int,
+    ) -> tuple[int, np.ndarray]:
+        """Take ``steps`` steps to each of the points, from step ``origin`` on, with Gram-Schmidt after each ``every``.
 
-        Changes the state ``y`` and the vectors ``(n, lanes)``; returns the squares ``(rounds, k)`` of the lengths
-        found.
+        Changes the state ``y`` and the vectors ``(n, lanes)``; returns the number of points up to which the state is
+        finite, and the growth ``(points, k + 1)`` of the vectors and of what follows the state, which begins anew.
         """
-        squares, scratch = np.empty((rounds, self.k)), np.empty(self.width)
-        driver("attrax.analysis.lyapunov.drivers", "vectors_in_lanes")(
-            *(self.kernels["base"], self.kernels["tangent"], work, self.field, self.width, self.n, self.size, len(p)),
-            *(self.k, y, p, vectors, origin, rounds, every, squares, scratch),
+        rounds = -(-steps // every)
+        squares, further = np.ones((points, rounds, self.k)), np.zeros(points)
+        reached = driver("attrax.analysis.lyapunov.drivers", "vectors_in_lanes")(
+            *(self.addresses, work, self.field, self.width, self.n, self.size, len(p), self.k, y, p, vectors),
+            *(origin, points, steps, every, squares, further),
         )
-        return squares
+        with np.errstate(divide="ignore", invalid="ignore"):
+            grown = 0.5 * np.log(squares).sum(axis=1)
+        return reached, np.column_stack([grown, further])
 
 
 tangent_lanes = remembered(TangentLanes)
@@ -72,7 +90,7 @@ class _Noted(Stages):
 
 
 class _Linear(Stages):
-    """Stages of tangent vectors, at states that were noted."""
+    """Stages of a tangent vector, at states that were noted."""
 
     def __init__(self, b: Builder, jvp: Program, *arguments, noted):
         super().__init__(b, jvp, *arguments)
@@ -83,30 +101,34 @@ class _Linear(Stages):
         return self.builder.inline(self.jvp, given)["Jv"]
 
 
-def _base(rhs: Program, n: int, tableau: Tableau | None) -> Program:
-    b = Builder()
-    y, p, t, h = _inputs(b, rhs, "y")
+def _step(rhs: Program, jvp: Program, tableau: Tableau | None) -> Program:
+    """A step of the state ``y`` and of a vector ``V``."""
+    b, n = Builder(), jvp.inputs["y"]
+    (t0,), (h,), (index,) = b.input("t0", 1), b.input("dt", 1), b.input("index", 1)
+    y, v, p = b.input("y", rhs.inputs["y"]), b.input("V", n), b.input("p", rhs.inputs["p"])
+    t = b.fma(index, h, t0)
     if tableau is None:
-        return b.program({"y": b.inline(rhs, {"t": [t], "y": y, "p": p})["f"], "stages": y[:n]}).fused()
+        moved = b.inline(rhs, {"t": [t], "y": y, "p": p})["f"]
+        return b.program({"y": moved, "V": b.inline(jvp, {"t": [t], "y": y[:n], "p": p, "v": v})["Jv"]})
     stages = _Noted(b, rhs, tableau, t, y, h, p)
     stages.run()
-    return b.program({"y": stages.moved(tableau.b), "stages": [v for noted in stages.noted for v in noted[:n]]}).fused()
+    linear = _Linear(b, jvp, tableau, t, v, h, p, noted=[noted[:n] for noted in stages.noted])
+    linear.run()
+    return b.program({"y": stages.moved(tableau.b), "V": linear.moved(tableau.b)})
 
 
-def _tangent(jvp: Program, count: int, tableau: Tableau | None) -> Program:
+def _measure(n: int) -> Program:
+    """Inner products of a direction, which all lanes share, with the vectors."""
     b = Builder()
-    v, p, t, h = _inputs(b, jvp, "V")
-    n = len(v)
-    flat = b.input("stages", count * n)
-    noted = [flat[i * n : (i + 1) * n] for i in range(count)]
-    if tableau is None:
-        return b.program({"V": b.inline(jvp, {"t": [t], "y": noted[0], "p": p, "v": v})["Jv"]}).fused()
-    stages = _Linear(b, jvp, tableau, t, v, h, p, noted=noted)
-    stages.run()
-    return b.program({"V": stages.moved(tableau.b)}).fused()
+    sums = [b.constant(0.0)] * CHAINS
+    for j, (u, v) in enumerate(zip(b.input("direction", n), b.input("V", n), strict=True)):
+        sums[j % CHAINS] = b.fma(u, v, sums[j % CHAINS])
+    return b.program({"overlap": [b.sum(sums)]})
 
 
-def _inputs(b: Builder, program: Program, name: str) -> tuple[list[int], list[int], int, int]:
-    (t0,), (dt,), (index,) = b.input("t0", 1), b.input("dt", 1), b.input("index", 1)
-    values, p = b.input(name, program.inputs["y"]), b.input("p", program.inputs["p"])
-    return values, p, b.fma(index, dt, t0), dt
+def _clear(n: int) -> Program:
+    """The vectors less their parts along the direction, ``inverse`` the square of whose length."""
+    b = Builder()
+    part = b.neg(b.mul(b.input("overlap", 1)[0], b.input("inverse", 1)[0]))
+    pairs = zip(b.input("direction", n), b.input("V", n), strict=True)
+    return b.program({"V": [b.fma(u, part, v) for u, v in pairs]})

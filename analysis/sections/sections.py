@@ -128,7 +128,7 @@ def crossing_group(
     system: System, section: Section, how: Settings, y: np.ndarray, p: np.ndarray, t_start: float, width: int
 ) -> AdaptiveGroup:
     """Members that record their crossings, until they have enough of them or ``t_max`` after the transient."""
-    events = happenings(system, {**system.events, NAME: section.event})
+    events = happenings(system, {**system.single_events, NAME: section.event})
     assert events is not None
     compiled = adaptive(right_hand_side(system, how.method), ADAPTIVE[how.method], width, False, events.watch)
     return AdaptiveGroup(

@@ -26,6 +26,8 @@ class FindCycle(AtParameters):
     """How long to follow the trajectory."""
     method: Literal["collocation", "shooting"] = "collocation"
     """How the cycle is refined."""
+    max_seconds: Positive | None = None
+    """Wall time after which the search is given up."""
 
     def check(self, system):
         super().check(system)
@@ -68,6 +70,8 @@ class CycleBranch(AtParameters):
     """Length of the shortest step."""
     max_points: Count = 1000
     """How many points to compute in each direction."""
+    max_seconds: Positive | None = None
+    """Wall time after which the branch ends where it is."""
 
     def sources(self):
         return [self.origin.group] if self.origin else []

@@ -94,6 +94,8 @@ class FixedPointBranch(_Branches):
 
     values: list[float] = []
     """Values of the parameter at which points are wanted (UZ)."""
+    max_seconds: Positive | None = None
+    """Wall time after which the branch ends where it is."""
 
 
 class BifurcationDiagram(_Branches):
@@ -117,6 +119,8 @@ class BifurcationCurve(_Stepped):
     """[lowest, highest] of two parameters."""
     curve: Literal["LP", "H", "BP", "PD", "NS"] | None = None
     """The bifurcation; by default that of the start, from BT and ZH points the other one."""
+    max_seconds: Positive | None = None
+    """Wall time after which the curve ends where it is."""
 
     def sources(self):
         return [self.origin.group]

@@ -6,15 +6,23 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import attrax as ax
-from attrax.analysis import Branch, bifurcation_diagram, continue_fixed_points
-from attrax.analysis.continuation import continuing
-from attrax.engine.errors import Interrupted, StorageError
+from attrax.analysis import (
+    Branch,
+    bifurcation_diagram,
+    continue_bifurcation,
+    continue_cycles,
+    continue_fixed_points,
+    find_cycle,
+)
+from attrax.analysis.continuation import continuing, time_limit
+from attrax.engine.errors import InputError, Interrupted, NumericsError, StorageError
 
 
 @ax.flow(state={"x": ()}, parameters={"a": 0.0})
@@ -82,7 +90,7 @@ def test_an_interrupted_diagram_keeps_its_branches(monkeypatch):
 
 PROGRAM = """
 import sys
-from attrax.analysis.continuation import continuing
+from attrax.analysis.continuation import continuing, time_limit
 from attrax.scenarios.cli import main
 continuing.CHECKPOINT = 0.2
 sys.exit(main(["run", "snake.yaml", "--trust"]))
@@ -119,3 +127,60 @@ def _points(path) -> int:
         return ax.load(path, "continue_fixed_points").sizes["point"]
     except (StorageError, KeyError):
         return 0
+
+
+# -- wall time --------------------------------------------------------------------------------------------------
+
+
+STOPPED = "stopped after 0.2 s (max_seconds); start from its last point to go on"
+
+
+def test_a_branch_ends_when_its_time_is_up_and_goes_on_from_there():
+    continue_fixed_points(snake, "a", (-2, 2), max_points=10)  # what is compiled takes no time below
+    begun = time.monotonic()
+    branch = continue_fixed_points(snake, "a", (-2, 2), max_points=10**7, max_step=1e-3, max_seconds=0.2)
+    assert time.monotonic() - begun < 5
+    assert len(branch) > 20 and branch.endings == (STOPPED, STOPPED)
+    further = continue_fixed_points(snake, "a", (-2, 2), start=branch["EP2"], max_points=20)
+    assert further.data["x"].values.max() > branch.data["x"].values.max()
+    np.testing.assert_allclose(np.sin(further.data["x"]), further.data["a"], atol=1e-12)
+
+
+def test_many_cycles_at_a_time_keep_to_the_time_too():
+    lorenz = ax.systems.chaos.lorenz.with_parameters(rho=10.0).with_initial(x=5.0, y=5.0, z=9.0)
+    hopf = continue_fixed_points(lorenz, "rho", (0.5, 30.0))["H2"]
+    options = {"start": hopf, "intervals": 200, "max_step": 1e-4}
+    continue_cycles(lorenz, "rho", (0.5, 30.0), max_points=60, **options)
+    begun = time.monotonic()
+    branch = continue_cycles(lorenz, "rho", (0.5, 30.0), max_points=10**5, max_seconds=0.2, **options)
+    assert time.monotonic() - begun < 5
+    assert 3 < len(branch) < 10**4 and branch.endings == ("", STOPPED)
+    further = continue_cycles(lorenz, "rho", (0.5, 30.0), start=branch["EP1"], max_points=3, max_step=1e-4)
+    rho, period = (branch.data[name].values for name in ("rho", "period"))
+    later, periods = (further.data[name].values for name in ("rho", "period"))
+    assert abs(periods[abs(later - rho[-1]).argmin()] - period[-1]) < 1e-8 < np.ptp(later)
+
+
+def test_curves_of_bifurcations_keep_to_the_time():
+    lorenz = ax.systems.chaos.lorenz.with_parameters(rho=10.0).with_initial(x=5.0, y=5.0, z=9.0)
+    hopf = continue_fixed_points(lorenz, "rho", (0.5, 30.0))["H2"]
+    bounds = {"rho": (0.0, 100.0), "sigma": (5.0, 30.0)}
+    continue_bifurcation(lorenz, hopf, bounds, max_points=3)
+    curve = continue_bifurcation(lorenz, hopf, bounds, max_points=10**5, max_step=1e-5, step=1e-6, max_seconds=0.2)
+    assert curve.endings == (STOPPED, STOPPED) and len(curve) > 1
+    further = continue_bifurcation(lorenz, curve["EP2"], bounds, curve="H", max_points=3)
+    assert len(further) > 3
+
+
+def test_a_cycle_that_takes_too_long_is_given_up(monkeypatch):
+    roessler = ax.systems.chaos.roessler.with_parameters(a=0.2, b=0.2, c=2.5)
+    with pytest.raises(NumericsError, match=r"^stopped after 1e-09 s \(max_seconds\): the trajectory .* until t = 0"):
+        find_cycle(roessler, max_seconds=1e-9)
+    with pytest.raises(NumericsError, match="the trajectory of 'chaos.roessler' has not returned"):
+        continue_cycles(roessler, "c", (2.0, 3.0), max_seconds=1e-9)
+    clock = iter(np.r_[np.zeros(6), np.full(100, 2.0)])
+    monkeypatch.setattr(time_limit, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with pytest.raises(NumericsError, match="the cycle of 'chaos.roessler' is not accurate on 60 intervals"):
+        find_cycle(roessler, [0.0, -4.4, 0.02], period=5.75, max_seconds=1.0)
+    with pytest.raises(InputError, match="max_seconds must be positive"):
+        find_cycle(roessler, max_seconds=0)

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import root
 
 import attrax as ax
-from attrax.analysis import CycleBranch, continue_bifurcation, continue_cycles, find_cycle, floquet
+from attrax.analysis import CycleBranch, continue_cycles, find_cycle, floquet
 from attrax.engine.errors import InputError
 
 
@@ -234,6 +234,94 @@ def test_the_section_of_a_branch_stays_across_its_cycles():
     assert not branch.special("LPC")
 
 
+def bounced(t, s, p):
+    """Half of the car's speed is lost, and its direction turned; its wheels keep the difference of theirs."""
+    return {"omega": s.omega - 1.8 * jnp.mean(s.omega)}
+
+
+car = (
+    ax.systems.robots.car.with_parameters(K_wall=0.0, D_wall=0.0)
+    .with_initial(r=[0.0, 0.0], theta=0.0, omega=50.0)
+    .with_events(
+        right=ax.event(lambda t, s, p: s.r[0] - 0.5, direction="up", reset=bounced),
+        left=ax.event(lambda t, s, p: s.r[0] + 0.5, direction="down", reset=bounced),
+    )
+)
+
+
+def test_a_car_that_could_be_pushed_is_not_driven_as_long_as_it_is_not():
+    assert not car.autonomous
+    cycle = find_cycle(car)
+    assert 1.38 < cycle.period < 1.39
+    run = ax.simulate(car, 6.0, initial=cycle.profile[:1], sample=1.0, rtol=1e-11, atol=1e-13)
+    assert np.diff(run.left_time.values[0]) == pytest.approx(np.full(3, cycle.period), rel=1e-9)
+    with pytest.raises(InputError, match="more than one multiplier"):
+        ax.analysis.phase_response(car, cycle)  # it may go anywhere along the walls
+    with pytest.raises(InputError, match="depends on time: give the period"):
+        find_cycle(car.with_parameters(push=np.array([0.1, 0.1]), push_length=1.0))
+
+
+def test_a_force_that_is_switched_off_is_followed_with_its_period():
+    pushed = ax.flow(
+        state={"h": (), "v": ()},
+        parameters={"g": 1.0, "r": 0.8, "w": 1.0, "force": 0.0},
+        initial={"h": 0.05, "v": 3.0},
+        events=ball.events,
+    )(lambda t, s, p: {"h": s.v, "v": -p.g + p.force * jnp.cos(t) + 0.0 * s.h})
+    assert find_cycle(pushed).period == pytest.approx(18.0, rel=1e-9)
+    with pytest.raises(InputError, match="depends on time: give the period"):
+        continue_cycles(pushed, "force", (0.0, 0.1))
+    branch = continue_cycles(pushed, "w", (0.9, 1.1), max_step=0.5)
+    assert branch.data.period.values == pytest.approx(18.0 * branch.data.w.values, rel=1e-9)
+
+
+def test_cycles_of_many_states():
+    """Determinants of resets are left out."""
+    many = ax.flow(
+        state={"h": (), "v": (), "z": (6,)},
+        parameters={"g": 1.0, "r": 0.8, "w": 1.0},
+        initial={"h": 0.05, "v": 3.0},
+        events=ball.events,
+    )(lambda t, s, p: {"h": s.v, "v": -p.g + 0.0 * s.h, "z": -jnp.arange(1.0, 7.0) * s.z / 50})
+    cycle = find_cycle(many)
+    assert cycle.period == pytest.approx(18.0, rel=1e-9)
+    exact = np.append(np.exp(-np.arange(1, 7) * 18 / 50), [1.0, 0.8])
+    assert np.sort(cycle.multipliers.real) == pytest.approx(np.sort(exact), rel=1e-7)
+    assert np.isnan(floquet(many, cycle).divergence_error)
+
+
+@ax.flow(
+    state={"v": (), "z": ()},
+    parameters={"drive": 2.0, "k": 1.5},
+    initial={"v": 0.2, "z": 0.0},
+    events={
+        "spike": ax.event(
+            lambda t, s, p: s.v - 1.0,
+            direction="up",
+            reset=lambda t, s, p: {"v": 0.0, "z": p.k * s.z / jnp.sqrt(1 + s.z**2)},
+        )
+    },
+)
+def fork(t, s, p):
+    return {"v": p.drive - s.v, "z": -s.z}
+
+
+def test_branch_points_are_located_and_switched_at():
+    """From spike to spike z -> z k / (2 sqrt(1 + z^2)), so that z^2 = (k / 2)^2 - 1 before a spike."""
+    branch = continue_cycles(fork, "k", (1.0, 4.0))
+    (point,) = branch.special("BPC")
+    assert point.refined
+    assert point.unstable == (0, 1)
+    assert point.parameters["k"] == pytest.approx(2.0, rel=1e-9)
+    assert not branch.special("LPC")
+    other = continue_cycles(fork, "k", (1.0, 4.0), start=point, max_step=0.1)
+    z = np.maximum(other.data.z.values, -other.data.z_min.values)  # after the spike, twice as large
+    assert z == pytest.approx(np.sqrt(np.maximum(other.data.k.values**2 - 4, 0)), abs=1e-9)
+    assert other.data.k.values[[0, -1]] == pytest.approx([4.0, 4.0])
+    assert other.data.z.values[0] * other.data.z_min.values[-1] < 0
+    assert not other.data.unstable.values.any()
+
+
 @ax.flow(
     state={"x": (), "y": (), "v": ()},
     parameters={"speed": 0.3, "g": 1.0, "w": 0.2, "r": 0.5},
@@ -300,14 +388,8 @@ def test_branches_are_stored(tmp_path):
 
 
 def test_mistakes_are_explained():
-    cycle = find_cycle(neuron)
-    with pytest.raises(InputError, match="does not follow the reset"):
-        ax.analysis.phase_response(neuron, cycle)
     with pytest.raises(InputError, match="depends on time: give the period"):
         find_cycle(shaken)
-    branch = continue_cycles(shaken, "A", (0.02, 0.03), period="2*pi/w", max_step=0.1)
-    with pytest.raises(InputError, match="does not follow the reset"):
-        continue_bifurcation(shaken, branch["PD1"], {"A": (0.02, 0.03), "r": (0.5, 0.9)})
     kicked = ax.flow(
         state={"v": ()},
         parameters={},

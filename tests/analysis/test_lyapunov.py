@@ -250,6 +250,23 @@ def test_sweep_and_history():
     np.testing.assert_allclose(found.mean_divergence, np.tile(-(found.sigma + 1 + 8 / 3), (2, 1)), atol=1e-10)
 
 
+@pytest.mark.parametrize("k", [1, 2])
+def test_a_member_of_maps_alone(k):
+    """Its vectors have a lane each; in company, members have."""
+    alone = lyapunov_spectrum(HENON, k, t_total=3000, transient=100)
+    together = lyapunov_spectrum(HENON, k, t_total=3000, transient=100, parameters={"a": [1.2, 1.4, 1.3]})
+    for name in ("exponents", "history", "mean_divergence", "t_stop"):
+        np.testing.assert_array_equal(together[name][1], alone[name])
+
+
+def test_one_member_that_diverges():
+    """Alone or not: NaN, and where it stopped."""
+    alone = lyapunov_spectrum(HENON.with_parameters(a=2.0), t_total=1000, transient=0)
+    together = lyapunov_spectrum(HENON, t_total=1000, transient=0, parameters={"a": [1.4, 2.0]})
+    assert np.isnan(alone.exponents).all() and int(alone.status) == int(together.status[1]) != int(together.status[0])
+    assert float(alone.t_stop) == float(together.t_stop[1]) < 1000
+
+
 @pytest.mark.parametrize("how", [{}, {"dt": 0.01}])
 def test_a_member_does_not_depend_on_its_company(how):
     rho = np.linspace(20.0, 40.0, 11)

@@ -595,7 +595,7 @@ def declared(**events):
     ("event", "message"),
     [
         ("x > 0", "must be made by ax.event"),
-        (ax.event(lambda t, s, p: s.w), "'e' has 2 elements"),
+        (ax.event(lambda t, s, p: s.w, reset=lambda t, s, p: {"x": 0.0}), r"2 elements.*\(t, s, p, passed\)"),
         (ax.event(lambda t, s, p: p.a), "'e' depends neither on the state nor on time"),
         (ax.event(lambda t, s, p: s.x - s.x), "always or never zero"),
         (ax.event(lambda t, s, p: s.z), "'z'"),

@@ -163,6 +163,24 @@ def test_parameters_may_differ_between_members():
         np.testing.assert_array_equal(alone.x.values, sweep.x.values[k])
 
 
+def test_what_is_computed_from_shared_parameters_in_advance_serves_all_members():
+    n = 200
+
+    @ax.flow(
+        state={"x": (n,)},
+        parameters={"a": np.linspace(0, 1, n), "w": RNG.normal(size=(n, n)) / 20},
+        initial={"x": 1.0},
+    )
+    def network(t, s, p):
+        return {"x": -jnp.exp(p.a) * s.x + jnp.tanh(p.w).T @ s.x}
+
+    starts = RNG.normal(size=(5, n))
+    together = ax.simulate(network, 1.0, method="rk4", dt=0.1, initial={"x": starts}, sample="end", workers=1)
+    for k, start in enumerate(starts):
+        alone = ax.simulate(network, 1.0, method="rk4", dt=0.1, initial={"x": start}, sample="end")
+        np.testing.assert_array_equal(alone.x.values, together.x.values[k])
+
+
 def test_maps():
     """A chain of coupled logistic maps against NumPy."""
 
@@ -252,11 +270,8 @@ def test_mistakes_in_record_are_named(record, message):
 
 def test_what_needs_straight_line_code_is_refused():
     system = stsp(300)
-    with pytest.raises(ax.errors.InputError, match="events is for systems .* 'neural.stsp_network'"):
-        ax.simulate(system, 1.0, events=("max x[0]",))
-    noisy = ax.flow(state={"x": (30_000,)}, noise=lambda t, s, p: {"x": 0.1})(lambda t, s, p: {"x": -s.x})
-    with pytest.raises(ax.errors.InputError, match="noise is for systems"):
-        ax.simulate(noisy, 1.0, dt=0.1)
+    with pytest.raises(ax.errors.InputError, match="method 'rodas5p' is for systems .* 'neural.stsp_network'"):
+        ax.simulate(system, 1.0, method="rodas5p")
 
 
 def test_too_little_memory_is_said_before_it_starts():

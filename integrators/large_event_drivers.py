@@ -1,0 +1,285 @@
+"""Events of large systems, for the loops of :mod:`attrax.integrators.large_drivers`: spotted, logged, carried out.
+
+Thread 0 decides; all threads play the tape. ``eye`` are the integers of `large_fields.EYE`.
+"""
+
+from __future__ import annotations
+
+from numba.extending import register_jitable
+
+from ..engine.array_drivers import meet
+from ..engine.array_fields import BASES
+from ..engine.memory import at, call, doubles, integers
+from .event_drivers import _first_zero as first_zero
+from .fields import EVENT, NOISE, RESET, TERMINAL, ZENO
+from .large_fields import (
+    DEGREE,
+    EVENTS,
+    FIRST_RESET,
+    INTERPOLATE,
+    LIST,
+    LISTED,
+    LOGGED,
+    MATRIX,
+    NODES,
+    NUMBERS,
+    ONE,
+    PASSED,
+    PENDING,
+    RANGE,
+    RANGES,
+    ROOM,
+    SCRATCH,
+    SIZE,
+    SLOTS,
+    STOPS,
+    SUSPECT,
+    SUSPICIOUS,
+    TIMES,
+    TURN,
+    TURNED,
+    VALUES,
+    WATCH,
+    WHO,
+)
+
+ROUNDS = 1000
+"""Resets that follow each other at one time before they are taken to be infinitely many."""
+
+
+@register_jitable
+def full(eye, members, each):
+    """Whether there is no room for so many events of each element."""
+    return eye[LOGGED] + members * each * eye[SIZE] > eye[ROOM]
+
+
+@register_jitable
+def value_at(eye, bases, node):
+    """Let the values of the event functions go to those of a node of the step."""
+    buffer = integers(eye[SLOTS])[node]
+    bases[2 * eye[VALUES]], bases[2 * eye[VALUES] + 1] = bases[2 * buffer], bases[2 * buffer + 1]
+
+
+@register_jitable
+def row(bases, buffer, member):
+    """The numbers of a member in a buffer."""
+    return doubles(bases[2 * buffer] + member * bases[2 * buffer + 1])
+
+
+@register_jitable
+def copy(bases, source, target, m, size):
+    """Copy the numbers of a member from one buffer to another."""
+    here, there = row(bases, source, m), row(bases, target, m)
+    for j in range(size):
+        there[j] = here[j]
+
+
+@register_jitable
+def spot(eye, bases, m, t, h):
+    """Log the events of a member in its step of length ``h`` from ``t``, and list it if they have consequences."""
+    ranges, out, stops = integers(eye[RANGES]), doubles(eye[SCRATCH]), doubles(eye[STOPS])
+    stack, suspect, passed = at(out, 8), row(bases, eye[SUSPECT], m), row(bases, eye[PASSED], m)
+    before, stop, acts = eye[LOGGED], 2.0, 0
+    for e in range(eye[EVENTS]):
+        one = at(ranges, e * RANGE)
+        for i in range(one[0], one[1]):
+            if suspect[i] == 0.0:
+                continue
+            degree, least = _polynomial(eye, bases, m, i, one[4], stack), -1.0
+            while first_zero(stack, degree, float(one[2]), least, least >= 0.0, out):
+                least = out[0]
+                _log(eye, m, i, t + least * h)
+                if one[3] & RESET:
+                    passed[i] = 1.0
+                    acts = 1
+                if one[3] & TERMINAL:
+                    stop = min(stop, least)
+                degree = _polynomial(eye, bases, m, i, one[4], stack)
+    stops[m] = stop
+    if stop <= 1.0:
+        _forget_later(eye, passed, before, t + stop * h, h)
+    if acts or stop <= 1.0:
+        integers(eye[LIST])[eye[LISTED]] = m
+        eye[LISTED] += 1
+
+
+@register_jitable
+def go_on(eye, bases, m):
+    """What was the end of a step of a member is the beginning of the next."""
+    slots = integers(eye[SLOTS])
+    old, new = row(bases, slots[0], m), row(bases, slots[eye[DEGREE]], m)
+    turn, turned = row(bases, eye[TURN], m), row(bases, eye[TURNED], m)
+    for i in range(eye[SIZE]):
+        old[i] = new[i]
+        if eye[TURN] != eye[TURNED]:
+            turn[i] = turned[i]
+
+
+@register_jitable
+def observe(play, player, eye, active, count, times, stages, t, h, thread):
+    """The events of a step that all members take together."""
+    bases, nodes = integers(player[BASES]), doubles(eye[NODES])
+    for node in range(1, eye[DEGREE] + 1):
+        if thread == 0:
+            times[stages + 1], times[stages + 3] = t + nodes[node] * h, nodes[node]
+            value_at(eye, bases, node)
+        meet(player)
+        call(play, player, active, INTERPOLATE, count)
+        call(play, player, active, WATCH, count)
+    call(play, player, active, SUSPICIOUS, count)
+    if thread == 0:
+        eye[LISTED] = 0
+        for k in range(count):
+            spot(eye, bases, active[k], t, h)
+            go_on(eye, bases, active[k])
+    meet(player)
+
+
+@register_jitable
+def land(play, player, eye, times, stages, t, h, new, shown, size, status, thread):
+    """Carry out what the events of the step do to the states ``new`` at its end, and what follows from that.
+
+    Members that end have a status; their state is that at their event.
+    """
+    bases, listed, stops = integers(player[BASES]), integers(eye[LIST]), doubles(eye[STOPS])
+    one = integers(eye[ONE])
+    for k in range(eye[LISTED]):
+        m = listed[k]
+        if stops[m] > 1.0:
+            continue
+        if thread == 0:
+            one[0] = m
+            times[stages + 1], times[stages + 3] = t + stops[m] * h, stops[m]
+        meet(player)
+        call(play, player, one, INTERPOLATE, 1)
+        if thread == 0:
+            copy(bases, shown, new, m, size)
+            status[m] = EVENT
+        _reset(play, player, eye, one, 1, thread)
+    pending, rounds = integers(eye[PENDING]), 0
+    while True:
+        if thread == 0:
+            one[1] = 0
+            for k in range(eye[LISTED]):
+                if stops[listed[k]] > 1.0 and _any(row(bases, eye[PASSED], listed[k]), 0, eye[SIZE]):
+                    pending[one[1]] = listed[k]
+                    one[1] += 1
+            times[stages + 1] = t + h
+        meet(player)
+        count = one[1]
+        if count == 0:
+            break
+        _reset(play, player, eye, pending, count, thread)
+        if thread == 0:
+            value_at(eye, bases, eye[DEGREE])
+        meet(player)
+        call(play, player, pending, WATCH, count)
+        if thread == 0:
+            for k in range(count):
+                _jump(eye, bases, pending[k], t + h, status)
+                if rounds == ROUNDS or full(eye, 1, 1):
+                    status[pending[k]], stops[pending[k]] = ZENO, 1.0
+        rounds += 1
+        meet(player)
+
+
+@register_jitable
+def _reset(play, player, eye, members, count, thread):
+    """Carry out the resets of all events of some members, in their order."""
+    bases, ranges, some = integers(player[BASES]), integers(eye[RANGES]), integers(eye[WHO])
+    for e in range(eye[EVENTS]):
+        one = at(ranges, e * RANGE)
+        if not one[3] & RESET:
+            continue
+        if thread == 0:
+            some[0] = 0
+            for k in range(count):
+                if _any(row(bases, eye[PASSED], members[k]), one[0], one[1]):
+                    some[1 + some[0]] = members[k]
+                    some[0] += 1
+        meet(player)
+        if some[0] > 0:
+            call(play, player, at(some, 1), FIRST_RESET + e, some[0])
+        meet(player)
+
+
+@register_jitable
+def _jump(eye, bases, m, t, status):
+    """Log what else passes zero as the state of a member jumps, and note it for the next round of resets."""
+    ranges, slots, stops = integers(eye[RANGES]), integers(eye[SLOTS]), doubles(eye[STOPS])
+    old, new = row(bases, slots[0], m), row(bases, slots[eye[DEGREE]], m)
+    passed, turn = row(bases, eye[PASSED], m), row(bases, eye[TURN], m)
+    for e in range(eye[EVENTS]):
+        one = at(ranges, e * RANGE)
+        for i in range(one[0], one[1]):
+            own, passed[i] = passed[i], 0.0
+            up, down = old[i] < 0.0 <= new[i], old[i] >= 0.0 > new[i]
+            if own == 0.0 and one[4] == 0 and ((up and one[2] >= 0) or (down and one[2] <= 0)):
+                _log(eye, m, i, t)
+                if one[3] & RESET:
+                    passed[i] = 1.0
+                if one[3] & TERMINAL:
+                    status[m], stops[m] = EVENT, 1.0
+            old[i] = new[i]
+            if one[4]:
+                turn[i] = 0.0
+
+
+@register_jitable
+def _polynomial(eye, bases, m, i, rate, stack):
+    """Bernstein coefficients of an event function over a step, or of its derivative, and its interval; their degree."""
+    degree, slots, matrix = eye[DEGREE], integers(eye[SLOTS]), doubles(eye[MATRIX])
+    for j in range(degree + 1):
+        total = 0.0
+        for k in range(degree + 1):
+            total += matrix[j * (degree + 1) + k] * row(bases, slots[k], m)[i]
+        stack[j] = total
+    stack[0], stack[degree] = row(bases, slots[0], m)[i], row(bases, slots[degree], m)[i]
+    if rate:
+        degree -= 1
+        for j in range(degree + 1):
+            stack[j] = stack[j + 1] - stack[j]
+        stack[0] = row(bases, eye[TURN], m)[i]
+        stack[degree] = row(bases, eye[TURNED], m)[i]
+    largest = 0.0
+    for j in range(degree + 1):
+        largest = max(largest, abs(stack[j]))
+    for j in range(1, degree):
+        if abs(stack[j]) <= NOISE * largest:
+            stack[j] = 0.0
+    stack[degree + 1], stack[degree + 2] = 0.0, 1.0
+    return degree
+
+
+@register_jitable
+def _log(eye, m, i, t):
+    numbers = at(integers(eye[NUMBERS]), 2 * eye[LOGGED])
+    doubles(eye[TIMES])[eye[LOGGED]], numbers[0], numbers[1] = t, m, i
+    eye[LOGGED] += 1
+
+
+@register_jitable
+def _forget_later(eye, passed, before, stop, direction):
+    """Take back the events of a member after the one that ends it."""
+    times, numbers, ranges = doubles(eye[TIMES]), integers(eye[NUMBERS]), integers(eye[RANGES])
+    kept = before
+    for i in range(eye[SIZE]):
+        passed[i] = 0.0
+    for k in range(before, eye[LOGGED]):
+        if direction * (times[k] - stop) > 0.0:
+            continue
+        times[kept], numbers[2 * kept], numbers[2 * kept + 1] = times[k], numbers[2 * k], numbers[2 * k + 1]
+        kept += 1
+        for e in range(eye[EVENTS]):
+            one, i = at(ranges, e * RANGE), numbers[2 * k + 1]
+            if one[0] <= i < one[1] and one[3] & RESET:
+                passed[i] = 1.0
+    eye[LOGGED] = kept
+
+
+@register_jitable
+def _any(passed, first, last):
+    count = 0
+    for i in range(first, last):
+        count += passed[i] != 0.0
+    return count > 0

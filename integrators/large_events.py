@@ -1,0 +1,183 @@
+"""Events of large systems: an event function may be an array, and happens to each of its elements by itself.
+
+On every step the functions are asked at as many places as their polynomials on the dense output have coefficients.
+Where the control polygon of one reaches zero, its zeros are isolated (see :mod:`attrax.integrators.events`). Resets
+act at the ends of steps, on all elements together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..engine import events as declared
+from ..engine.array_memory import Memory
+from ..engine.array_quantities import prefixed
+from ..engine.arrays import ArrayProgram, Stages, elementwise, rebound
+from ..engine.errors import InputError
+from ..engine.events import Event
+from ..engine.program import Builder
+from ..engine.system import System
+from .events import bernstein
+from .fields import RESET, TERMINAL
+from .large_fields import EYE, MOST, RANGE
+
+ROOM = 2**16
+"""Events of which there is room in the log, beside those of a step."""
+
+
+class LargeWatch:
+    """The events of a large system: their programs, and where their elements are.
+
+    Parameters
+    ----------
+    system : System
+    events : dict of str to Event
+        Located ones.
+    degree : int
+        Of the dense output.
+    """
+
+    def __init__(self, system: System, events: Mapping[str, Event], degree: int):
+        self.names, self.degree = tuple(events), degree
+        shapes = [declared.shape_of(system, name, what) for name, what in events.items()]
+        ends = np.cumsum([math.prod(shape or ()) for shape in shapes])
+        self.ranges = np.zeros((len(events), RANGE), dtype=np.int64)
+        self.ranges[:, 0], self.ranges[:, 1] = [0, *ends[:-1]], ends
+        self.size = int(ends[-1])
+        for line, what in zip(self.ranges, events.values(), strict=True):
+            line[2:] = what.side, RESET * (what.reset is not None) | TERMINAL * what.terminal, what.rate
+        self.watch = prefixed(declared.array_conditions(system, events), "watch ")
+        self.resets: dict[int, ArrayProgram] = {}
+        for e, ((name, what), shape) in enumerate(zip(events.items(), shapes, strict=True)):
+            if what.reset is not None:
+                self.resets[e] = prefixed(declared.array_reset(system, name, what, shape), f"reset {e} ")
+
+    @property
+    def programs(self) -> tuple[ArrayProgram, ...]:
+        """All programs."""
+        return self.watch, *self.resets.values()
+
+    def sections(self, stages: int, dimension: int) -> dict[str, Stages]:
+        """Sections of a tape whose clock has the times of ``stages``."""
+        places: dict[str, str | tuple[str, int]] = {"in y": "shown", "in t": ("times", 8 * (stages + 1)), "out g": "g"}
+        found = {"watch": rebound(self.watch.stages, places), "suspicious": self._suspicious()}
+        b = Builder()
+        again = elementwise(b.program({"new": b.input("shown", 1)}), dimension)
+        for e, line in enumerate(self.ranges):
+            places |= {"in y": "new", "out y": "shown", "in passed": ("passed", 8 * int(line[0]))}
+            found[f"reset {e}"] = rebound(self.resets[e].stages, places) + again if e in self.resets else ()
+        return found
+
+    def _suspicious(self) -> Stages:
+        """Mark the elements whose control polygons reach zero, and keep the slopes with which extrema leave a step."""
+        _, matrix = bernstein(self.degree)
+        found: Stages = ()
+        for first, last, _, _, rate in self.ranges.tolist():
+            b = Builder()
+            g = [b.input(f"g{j}", 1)[0] for j in range(self.degree + 1)]
+            line = [b.dot([b.constant(float(w)) for w in row], g) for row in matrix]
+            line[0], line[-1] = g[0], g[-1]
+            outputs = {}
+            if rate:
+                line = [b.sub(v, u) for u, v in zip(line, line[1:], strict=False)]
+                outputs["turned"] = [line[-1]]
+                line[0] = b.input("turn", 1)[0]
+            low = high = line[0]
+            for v in line[1:]:
+                low, high = b.min(low, v), b.max(high, v)
+            reaches = b.and_(b.le(low, b.constant(0.0)), b.ge(high, b.constant(0.0)))
+            outputs["suspect"] = [b.bool_to_float(reaches)]
+            names = (*(f"g{j}" for j in range(self.degree + 1)), "turn", "turned", "suspect")
+            found += rebound(elementwise(b.program(outputs), last - first), {name: (name, 8 * first) for name in names})
+        return found
+
+    def place(self, memory: Memory) -> None:
+        """Give the buffers of the sections their memory."""
+        for name in (*(f"g{j}" for j in range(self.degree + 1)), "suspect", "passed", "turn", "turned"):
+            memory.new(name, self.size)
+        memory.put("g", memory.arrays["g0"])
+
+
+class LargeRecord:
+    """The events of a group: what drivers read of them and write.
+
+    Attributes
+    ----------
+    eye : ndarray
+        Of `large_fields.EYE`.
+    stops : ndarray
+        For each member the fraction of the last step at which an event ended it, or 2.
+    """
+
+    def __init__(self, watch: LargeWatch, memory: Memory):
+        self.watch, self.members = watch, memory.members
+        number = memory.tape.number
+        room = ROOM + MOST * self.members * watch.size
+        nodes, matrix = bernstein(watch.degree)
+        self.stops = np.full(self.members, 2.0)
+        self._kept: dict[str, np.ndarray] = {
+            "ranges": watch.ranges,
+            "nodes": np.array(nodes, dtype=float),
+            "matrix": np.array(matrix, dtype=float),
+            "slots": np.array([number(f"g{j}") for j in range(watch.degree + 1)]),
+            "times": np.empty(room),
+            "numbers": np.empty((room, 2), dtype=np.int64),
+            "stops": self.stops,
+            "scratch": np.empty(64 * (watch.degree + 4)),
+        }
+        for name in ("list", "pending", "who", "one"):
+            self._kept[name] = np.zeros(self.members + 2, dtype=np.int64)
+        numbers = {"events": len(watch.names), "size": watch.size, "degree": watch.degree, "room": room, "taken": -1}
+        numbers |= {name: number(name) for name in ("suspect", "passed", "turn", "turned")} | {"values": number("g")}
+        numbers |= {name: array.ctypes.data for name, array in self._kept.items()}
+        self.eye = np.array([numbers.get(name, 0) for name in EYE], dtype=np.int64)
+        self._drained: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def drain(self) -> None:
+        """Make room in the log."""
+        count = self.eye[EYE.index("logged")]
+        if count:
+            self._drained.append((self._kept["times"][:count].copy(), self._kept["numbers"][:count].copy()))
+            self.eye[EYE.index("logged")] = 0
+
+    def begin(self, memory: Memory) -> None:
+        """Let the values of the event functions be those where a first step begins."""
+        first, values = 2 * memory.tape.number("g0"), 2 * memory.tape.number("g")
+        memory.bases[values : values + 2] = memory.bases[first : first + 2]
+        self.eye[EYE.index("taken")] = -1
+        if "turn" in memory.arrays:
+            memory.arrays["turn"][:] = 0.0
+
+    def forget(self) -> None:
+        """Drop the events so far."""
+        self.eye[EYE.index("logged")] = 0
+        self._drained.clear()
+
+    def happened(self, e: int, since: float, direction: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of event number ``e``: members, times and elements, sorted."""
+        self.drain()
+        nothing = (np.zeros(0), np.zeros((0, 2), dtype=np.int64))
+        times, numbers = map(np.concatenate, zip(nothing, *self._drained, strict=True))
+        first, last = self.watch.ranges[e, :2]
+        own = (numbers[:, 1] >= first) & (numbers[:, 1] < last) & (direction * (times - since) >= 0.0)
+        times, member, element = times[own], numbers[own, 0], numbers[own, 1] - first
+        order = np.lexsort((element, direction * times, member))
+        return member[order], times[order], element[order]
+
+
+def check_large(system: System, events: Mapping[str, Event], adaptive: bool) -> None:
+    """Raise an InputError if events cannot be followed in a large system."""
+    for name, what in events.items():
+        if not what.located:
+            raise InputError(
+                f"event {name!r} of system {system.name!r} comes at given times, which large systems do not stop at; "
+                "let the function depend on t, or simulate from one time to the next"
+            )
+        if what.reset is not None and adaptive:
+            raise InputError(
+                f"event {name!r} resets system {system.name!r}, which is large: resets act at the ends of equal steps "
+                'there; give dt and a method such as "rk4"'
+            )
