@@ -22,7 +22,7 @@ NAMES = (
 )
 PEERS = (
     *("numpy", "numba", "llvmlite", "jax", "diffrax", "scipy", "heyoka", "numbalsoda", "pynamicalsys"),
-    *("brian2", "annarchy"),
+    *("jitcode", "brian2", "annarchy"),
 )
 RESULTS = Path(__file__).parent / "results"
 

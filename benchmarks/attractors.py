@@ -50,7 +50,7 @@ def tables() -> Iterator[Table]:
             Ratio("pynamicalsys", "attrax", 60.0),
         ],
         tolerance=1e-7,
-        rounds=3,
+        rounds=7,
     )
     yield Table(
         title=f"Lyapunov spectrum of Lorenz 1996, {PLACES} places",
@@ -80,7 +80,7 @@ def tables() -> Iterator[Table]:
                 Contender("C++ lanes", contenders[1], adapts=False),
             ],
             goals=[Ratio("C++", "attrax", 1 / 1.2)],
-            rounds=3,
+            rounds=5,
         )
     yield Table(
         title=f"Lyapunov diagram of the Chialvo map, {SIDE} x {SIDE}",

@@ -17,6 +17,7 @@ STEP = 0.1
 DENSE = {100: 5000, 1000: 200, 4000: 15}
 SPARSE = {10_000: 100, 100_000: 10}
 SIMULATED = {"dense": {1000: 1000}, "sparse": {10_000: 1000}}
+NOISY = {10_000: {"euler_maruyama": 1, "stochastic_heun": 2, "milstein": 1}}
 SYNAPSES, MEMBERS = 100, 64
 
 
@@ -68,6 +69,18 @@ def tables() -> Iterator[Table]:
             work=f"One plastic coupling with {SYNAPSES} synapses onto each of {n} neurons; {steps} steps.",
             contenders=[Contender(k, _timed(f, steps), adapts=False) for k, f in contenders.items()],
             goals=[Ratio("C++", "attrax, double", 1.0), Ratio("JAX jit", "attrax, double", 1.0)],
+        )
+    for n, methods in NOISY.items():
+        evaluations = 4 * SPARSE[n]
+        noisy = [
+            Contender(name, _timed(_attrax_sparse(n, method=name), evaluations // stages), adapts=False)
+            for name, stages in methods.items()
+        ]
+        yield Table(
+            title=f"STSP network, sparse, N = {n}, noise",
+            work=f"{evaluations} evaluations of the network, which has noise on each of its {3 * n} states, or none.",
+            contenders=[Contender("RK4, no noise", _timed(_attrax_sparse(n), SPARSE[n]), adapts=False), *noisy],
+            goals=[Ratio("RK4", name, 0.5) for name in methods],
         )
     for n, steps in SIMULATED["dense"].items():
         yield Table(
@@ -214,7 +227,13 @@ def _run_attrax(
 
     couplings = dict(zip("wz", _matrices(n, single), strict=True)) if kind == "dense" else {"z": _links(n, single)}
 
-    @ax.flow(state={k: ("n",) for k in ("x", "u", "phi")}, parameters={"n": n, **NUMBERS, **couplings})
+    noisy = any(method in of_network for of_network in NOISY.values())
+
+    @ax.flow(
+        state={k: ("n",) for k in ("x", "u", "phi")},
+        parameters={"n": n, **NUMBERS, **couplings},
+        noise=(lambda t, s, p: {"x": 0.01 * s.x, "u": 0.01 * s.u, "phi": 0.01 * s.phi}) if noisy else None,
+    )
     def network(t, s, p):
         y = jax.nn.sigmoid(p.a * (s.x - p.b))
         du, dphi = full_depletion(s.u, s.phi, y, p.U_max, p.T_u, p.T_phi)

@@ -59,7 +59,7 @@ class Plan:
         if isinstance(method, Radau) and not self.events:
             return False
         if isinstance(method, Stochastic):
-            return is_large(system) and (is_huge(system) or fits(system, method))
+            return is_large(system) and (fits(system, method) or is_huge(system))
         if not (method is None or isinstance(method, Tableau)):
             refuse_huge(system, f"method {self.method!r}")
             return False
@@ -261,11 +261,8 @@ def chosen_method(system: System, method: str | None, dt: Any, backend: str) -> 
         fitting = [name for name, m in METHODS.items() if isinstance(m, Stochastic) != isinstance(rule, Stochastic)]
         has = "no noise" if system.noise is None else "noise"
         raise InputError(f"system {system.name!r} has {has}; use {', '.join(fitting)}, not {method!r}")
-    if isinstance(rule, Stochastic):
-        if is_huge(system):
-            check_noise(system, rule)
-        elif not (is_large(system) and fits(system, rule)):
-            check(system, rule)
+    if isinstance(rule, Stochastic) and not (is_large(system) and fits(system, rule)):
+        (check_noise if is_huge(system) else check)(system, rule)
     if isinstance(rule, Rosenbrock | Radau) and dt is not None:
         raise InputError(f"method {method!r} chooses its steps by rtol and atol; leave out dt")
     if dt is None and rule is not None and not rule.adaptive:

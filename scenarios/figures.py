@@ -74,6 +74,17 @@ class PhasePortrait(OfOneGroup):
     """Only this much time before the end."""
 
 
+class RasterFigure(OfOneGroup):
+    """Spikes, or whatever else happens to the elements of an array, neuron against time."""
+
+    kind = "raster"
+
+    event: str | None = None
+    """The first such event by default."""
+    last: Positive | None = None
+    """Only this much time before the last event."""
+
+
 class OrbitDiagramFigure(OfOneGroup):
     """The recorded values of an orbit diagram over its parameter."""
 
@@ -188,7 +199,7 @@ def _within(group: str, wanted: list[str]) -> bool:
 FIGURES: dict[str, type[FigureOptions]] = {
     each.kind: each
     for each in (
-        *(TimeSeries, PhasePortrait, OrbitDiagramFigure, LyapunovFigure, BasinsFigure, MotionMapFigure),
+        *(TimeSeries, PhasePortrait, RasterFigure, OrbitDiagramFigure, LyapunovFigure, BasinsFigure, MotionMapFigure),
         *(MetadynamicsFigure, LandscapeFigure, IsoperiodicDiagramFigure, TrackedAttractorsFigure),
         *(WindingNumbersFigure, KickMapFigure, BranchesFigure, CycleFigure),
     )

@@ -211,7 +211,7 @@ class Scenario(Model):
             return plots
         computed = {figure for step in info.data["analysis"] for figure in step.value.figures}
         if info.data["simulate"] is not None:
-            computed |= {"time_series", "phase_portrait"}
+            computed |= {"time_series", "phase_portrait", "raster"}
         for plot in plots:
             if plot.key not in computed:
                 able = [repr(name) for name, each in ANALYSES.items() if plot.key in each.figures]

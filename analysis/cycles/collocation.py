@@ -440,8 +440,12 @@ class Collocation:
 
     def moved(self, u: Vector, other: Collocation) -> Vector:
         """Unknowns interpolated to another mesh."""
-        profile = self.evaluated(self.profile(u), other.at_nodes)
-        return np.concatenate([profile.ravel(), self.scalars(u)])
+        inside = other.nodes * self.n
+        out = np.empty(inside + self.rates.scalars)
+        sizes = np.array([self.intervals, self.degree, self.n, other.intervals])
+        driver(MESHES, "moved")(sizes, self.basis.flat, self.mesh, np.ascontiguousarray(u), other.mesh, out)
+        out[inside:] = self.scalars(u)
+        return out
 
     # -- equations --------------------------------------------------------------------------------------------
 

@@ -117,6 +117,17 @@ def course_of(problem: Shooting, u: Vector, run: Pieces) -> Course:
 
 def response(system: System, cycle: Cycle) -> tuple[Vector, Matrix, float]:
     """Phase response of a cycle with resets: phases, responses (nodes, n) and the largest ``|Z . f - 1|``."""
+    course, values, error = responding(system, cycle)
+    inner = np.append(np.diff(course.phase) > 0, True)
+    phase, values = course.phase[inner] - float(cycle.data.phase[0]), values[inner]
+    if phase[0] > 0:  # the first piece begins later than the cycle
+        order = np.argsort(phase[:-1] % 1.0, kind="stable")
+        phase, values = phase[order] % 1.0, values[order]
+    return phase, values, error
+
+
+def responding(system: System, cycle: Cycle) -> tuple[Course, Matrix, float]:
+    """The course of a cycle, phase responses at its nodes, and the largest ``|Z . f - 1|``."""
     if (abs(cycle.multipliers - 1) < NEUTRAL).sum() > 1:
         raise InputError(
             f"more than one multiplier of the cycle of {system.name!r} is 1: kicks also take it to other cycles, and "
@@ -129,8 +140,7 @@ def response(system: System, cycle: Cycle) -> tuple[Vector, Matrix, float]:
     values = course.adjoint(ends)
     speeds = (values * course.velocities).sum(axis=1) / cycle.period
     values, speeds = values / speeds[0], speeds / speeds[0]
-    inner = np.append(np.diff(course.phase) > 0, True)
-    return course.phase[inner] - course.phase[0], values[inner], float(abs(speeds - 1).max())
+    return course, values, float(abs(speeds - 1).max())
 
 
 # -- inside ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.driver import driver
 from ..continuation.branches import SpecialPoint
 from ..continuation.limits import Bounds
 from ..continuation.pseudo_arclength import Curve, Point, newton
@@ -17,7 +18,7 @@ from ..equilibria.curves import Pairs
 from ..equilibria.derivatives import Equations
 from ..equilibria.spectra import pair_test, signed
 from .branches import Orbit
-from .collocation import Collocation, Correction
+from .collocation import MESHES, Collocation, Correction
 from .connections import saddle
 from .floquet import Multipliers
 from .meshes import intervals
@@ -68,7 +69,6 @@ class Cycles(Curve):
         self.rates, self.n = self.problem.rates, self.problem.n
         self.width = bounds[1] - bounds[0]
         self.bounds = [(-1, *bounds)]  # counted from the end, as meshes change their size
-        self.longest = math.inf if longest is None else longest
         if longest is not None and not self.rates.driven:
             self.bounds.append((-self.rates.scalars, 0.0, longest))
         self.marks = [(-1, value) for value in values]
@@ -79,7 +79,6 @@ class Cycles(Curve):
         self.shortest = math.inf
         self.shrunk, self.last = "", (0.0, math.inf)
         self.steps = 0
-        self.small: Vector | None = None
         self._set_reference(start, None)
         self._phase: tuple[Matrix, Vector] | None = start_conditions(start)
         self._scale(start)
@@ -114,10 +113,8 @@ class Cycles(Curve):
         self._refer_to(point)
 
     def _refer_to(self, point: Point) -> None:
-        before = self._phase
-        self._set_reference(point, point.data.flow)
-        if not self.steps:
-            self._phase = before
+        if self.steps:
+            self._set_reference(point, point.data.flow)
         self.steps += 1
         if not self.rates.driven:
             self.shortest = min(self.shortest, point.data.period)
@@ -191,8 +188,10 @@ class Cycles(Curve):
 
     def _halves(self, profile: Matrix) -> Matrix:
         """How far states at the ends of the intervals are from those half a period later."""
-        problem = self.problem
-        return profile[:: problem.degree] - problem.evaluated(profile, (problem.mesh + 0.5) % 1.0)
+        problem, out = self.problem, np.empty((self.problem.intervals + 1, self.n))
+        sizes = np.array([problem.intervals, problem.degree, self.n])
+        driver(MESHES, "halves")(sizes, problem.basis.flat, problem.mesh, np.ascontiguousarray(profile), out)
+        return out
 
     def renewed(self, point):
         old, doubt = self.problem, self.doubt(point)

@@ -16,6 +16,7 @@ from ...integrators.parallel import Progress
 from ...integrators.times import positive, whole
 from ..attractors.attractors import Motion
 from ..attractors.basins import starting_states
+from .course import responding
 from .cycle import Cycle
 from .floquet import on_mesh, phase_response
 
@@ -26,6 +27,8 @@ CLOSE = 0.02
 """Distance from the cycle, relative to its size, from which on states are projected on it along its isochrons."""
 SETTLED = 1e-7
 """Change of the phase in a period, in periods, below which it has settled."""
+TINY = 1e-9
+"""Steps of the phase, and of states in units of the cycle's size, below which there are none."""
 TABLE = 1000
 """Phases of the cycle among which the nearest is looked for first."""
 
@@ -87,7 +90,8 @@ def asymptotic_phase(
     longest = whole("periods", periods, 1)
     options = {"method": method, "rtol": positive("rtol", rtol), "atol": positive("atol", atol), "workers": workers}
     how = Motion(system, cycle.period, cycle.period, cycle.period, options)
-    projection = _Projection(system, cycle, response)
+    hybrid = any(event.reset is not None for event in system.events.values())
+    projection = _AcrossResets(system, cycle) if hybrid else _Projection(system, cycle, response)
     count = len(starts.y)
     found, after = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
     open, y, before = np.arange(count), starts.y.copy(), np.full(count, np.nan)
@@ -142,6 +146,65 @@ class _Projection:
             at = (at + (self.problem.evaluated(self.response, at) * off).sum(axis=1)) % 1.0
         phase[where], distance[there] = at, near
         return phase, distance
+
+
+class _AcrossResets:
+    """Phases of states near a cycle with resets: each is projected on the stretch between events that is nearest."""
+
+    def __init__(self, system: System, cycle: Cycle):
+        from scipy.spatial import cKDTree
+
+        course, response, _ = responding(system, cycle)
+        self.begins = np.flatnonzero(np.diff(course.phase) > TINY)
+        self.ends = self.begins + 1
+        self.course, self.response = course, response / cycle.period
+        self.phase = course.phase - float(cycle.data.phase[0])
+        self.size = np.maximum(np.ptp(course.states, axis=0), 1e-12)
+        steps = abs(course.states[self.ends] - course.states[self.begins]) / self.size
+        parts = 1 + np.ceil(steps.max(axis=1) / (CLOSE / 4)).astype(int)
+        self.segments = np.repeat(np.arange(len(parts)), parts)
+        within = np.arange(len(self.segments)) - np.repeat(np.cumsum(parts) - parts, parts)
+        first, last = self.phase[self.begins[self.segments]], self.phase[self.ends[self.segments]]
+        self.table = first + (last - first) * within / parts[self.segments]
+        # the stretches between events, as ranges of segments
+        broken = np.flatnonzero(np.diff(self.begins) > 1) + 1
+        apart = abs(course.states[self.begins[broken]] - course.states[self.ends[broken - 1]]) / self.size
+        broken = broken[(apart > TINY).any(axis=1)]
+        edges = np.concatenate([[0], broken, [len(self.begins)]])
+        stretch = np.searchsorted(edges, np.arange(len(self.begins)), side="right") - 1
+        self.low, self.high = edges[stretch], edges[stretch + 1] - 1
+        self.tree = cKDTree(self._states(self.table, self.segments) / self.size)
+
+    def __call__(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Phases of states ``(members, n)``, and how far off the cycle they are in units of its size."""
+        distance, phase = np.full(len(y), np.inf), np.full(len(y), np.nan)
+        there = np.isfinite(y).all(axis=1)
+        near, place = self.tree.query(y[there] / self.size)
+        inside = near < CLOSE
+        where, at, segment = np.flatnonzero(there)[inside], self.table[place[inside]], self.segments[place[inside]]
+        low, high = self.low[segment], self.high[segment]
+        for _ in range(4):
+            off = y[where] - self._states(at, segment)
+            at = at + (self._responses(at, segment) * off).sum(axis=1)
+            segment = np.clip(np.searchsorted(self.phase[self.begins], at, side="right") - 1, low, high)
+        phase[where], distance[there] = at % 1.0, near
+        return phase, distance
+
+    def _shares(self, at: np.ndarray, segment: np.ndarray) -> tuple[np.ndarray, ...]:
+        a, b = self.begins[segment], self.ends[segment]
+        length = (self.phase[b] - self.phase[a])[:, None]
+        return a, b, length, (at - self.phase[a])[:, None] / length
+
+    def _states(self, at: np.ndarray, segment: np.ndarray) -> np.ndarray:
+        """States at phases, by cubic interpolation in segments (or beyond their ends)."""
+        a, b, length, x = self._shares(at, segment)
+        y, f = self.course.states, self.course.velocities
+        rise = y[b] - y[a]
+        return y[a] + x * rise + x * (1 - x) * ((1 - x) * (length * f[a] - rise) - x * (length * f[b] - rise))
+
+    def _responses(self, at: np.ndarray, segment: np.ndarray) -> np.ndarray:
+        a, b, _, x = self._shares(at, segment)
+        return self.response[a] + x * (self.response[b] - self.response[a])
 
 
 def _result(

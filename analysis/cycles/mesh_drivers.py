@@ -72,6 +72,18 @@ def extrema(sizes: Integers, dense: Doubles, profile: Doubles, out: Doubles) -> 
     return 1
 
 
+def moved(sizes: Integers, basis: Doubles, mesh: Doubles, profile: Doubles, other: Doubles, out: Doubles) -> int:
+    """Values at the nodes of another mesh; ``sizes``: intervals, points of one, dimension, intervals of the other."""
+    move(sizes[0], sizes[1], sizes[2], basis, mesh, profile, sizes[3], other, out)
+    return 1
+
+
+def halves(sizes: Integers, basis: Doubles, mesh: Doubles, profile: Doubles, out: Doubles) -> int:
+    """See `half_way`; ``sizes`` are intervals, points of one, dimension."""
+    half_way(sizes[0], sizes[1], sizes[2], basis, mesh, profile, out)
+    return 1
+
+
 @register_jitable
 def spread(N, m, n, periodic, least, most, error, basis, mesh, profile, grown):
     """Integral over the mesh of what the density of intervals should be (N + 1), and how many there should be.

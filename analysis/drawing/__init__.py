@@ -15,6 +15,7 @@ from .landscapes import landscape, metadynamics
 from .motion import motion_map
 from .periods import isoperiodic_diagram
 from .planes import asymptotic_phase, basins, kick_map, winding_numbers
+from .rasters import raster, rastered
 from .style import STYLE
 from .trajectories import elements_over_time, phase_portrait, pick, time_series
 
@@ -41,6 +42,7 @@ __all__ = [
     "phase_portrait",
     "pick",
     "plot",
+    "raster",
     "time_series",
     "track_attractors",
     "winding_numbers",
@@ -120,5 +122,9 @@ def kinds(data: xr.Dataset) -> list[str]:
     if "continued" in data.attrs:
         return ["branches"]
     if data.sizes.get("time", 0) < 2:
-        return []
-    return ["time_series"] + (["phase_portrait"] if len(elements_over_time(data)) > 1 else [])
+        return ["raster"] if rastered(data) else []
+    return (
+        ["time_series"]
+        + (["phase_portrait"] if len(elements_over_time(data)) > 1 else [])
+        + (["raster"] if rastered(data) else [])
+    )

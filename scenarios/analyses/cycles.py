@@ -90,9 +90,11 @@ class CycleBranch(AtParameters):
 
 
 def _check_period(system, period) -> None:
+    from ...analysis.cycles.cycle import driven
+
     if system.kind == "map" and (not isinstance(period, float) or not period.is_integer()):
         raise InputError(f"period: {system.name!r} is a map; give the number of iterates")
-    if system.kind == "flow" and period is None and not system.autonomous:
+    if system.kind == "flow" and period is None and driven(system):
         raise InputError(f"period: {system.name!r} depends on time; give the period, such as 2*pi/omega")
 
 

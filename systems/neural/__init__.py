@@ -7,7 +7,7 @@ from .hopfield import hopfield_map, hopfield_network, modern_hopfield, modern_ho
 from .latching import latching_network, random_patterns
 from .metadynamics import intrinsic_plasticity, self_coupled_neuron, target_point_network, three_site_network
 from .polyhomeostasis import polyhomeostatic_adaptation, polyhomeostatic_network, self_coupled_neuron_map
-from .populations import quadratic_integrate_and_fire, wilson_cowan
+from .populations import quadratic_integrate_and_fire, theta_network, wilson_cowan
 from .stsp import (
     clique_weights,
     full_depletion,
@@ -54,6 +54,7 @@ __all__ = [
     "stsp_random_network",
     "stsp_ring",
     "target_point_network",
+    "theta_network",
     "three_site_network",
     "tipping_neuron",
     "tsodyks_markram",

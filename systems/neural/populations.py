@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...engine.declaration import known, parameter
+from ...engine.declaration import known, parameter, uniform
+from ...engine.events import event
 from ...engine.system import flow
 
 
@@ -58,6 +59,12 @@ def _bogdanov_takens(system):
     return system.with_parameters(**inputs).jacobian([x, y])
 
 
+def _rates(eta, J):
+    """Stationary rates for D = 1, rising: v = -1 / (2 pi r) in 0 = v^2 + eta + J r - pi^2 r^2."""
+    roots = np.roots([-(np.pi**2), J, eta, 0.0, 1 / (4 * np.pi**2)])
+    return np.sort(roots[(abs(roots.imag) < 1e-9) & (roots.real > 0)].real)
+
+
 def _folds(J):
     """Input eta at the folds for D = 1, rising: roots of 2 pi^2 r - J + 1 / (2 pi^2 r^3)."""
     roots = np.roots([4 * np.pi**4, -2 * np.pi**2 * J, 0.0, 0.0, 1.0])
@@ -104,6 +111,85 @@ def quadratic_integrate_and_fire(t, s, p):
     coexist between two folds, which meet in a cusp.
     """
     return {"r": p.D / np.pi + 2 * s.r * s.v, "v": s.v**2 + p.eta + p.J * s.r - np.pi**2 * s.r**2}
+
+
+def _inputs(p):
+    """Inputs of the neurons, and the potentials by which theirs are measured."""
+    import jax.numpy as jnp
+
+    eta = p.eta + p.D * jnp.tan(jnp.pi * ((jnp.arange(p.n) + 0.5) / p.n - 0.5))
+    return eta, jnp.sqrt(jnp.maximum(1.0, jnp.abs(eta)))
+
+
+def _mean_field(t, s, p):
+    """pi r + i v = (1 - Z*) / (1 + Z*) with the mean Z of (1 + i V) / (1 - i V)."""
+    import jax.numpy as jnp
+
+    _, a = _inputs(p)
+    below, above = jnp.cos(s.theta / 2), a * jnp.sin(s.theta / 2)
+    square = below**2 + above**2
+    x, y = jnp.mean((below**2 - above**2) / square), jnp.mean(2 * below * above / square)
+    return (1 - x**2 - y**2) / ((1 + x) ** 2 + y**2), 2 * y / ((1 + x) ** 2 + y**2)
+
+
+def _spiked(t, s, p, passed):
+    import jax.numpy as jnp
+
+    return {"theta": s.theta - 2 * jnp.pi * passed, "s": s.s + jnp.mean(passed) / p.tau_s}
+
+
+@flow(
+    state={"theta": ("n",), "s": ()},
+    parameters={
+        "n": parameter(1000, "", "number of neurons"),
+        "eta": parameter(-5.0, "", "centre of the distribution of inputs"),
+        "D": parameter(1.0, "", "half width of that distribution (Lorentzian)"),
+        "J": parameter(15.0, "", "weight of the synapses"),
+        "tau_s": parameter(0.02, "", "time constant of the synapses"),
+    },
+    initial={"theta": uniform(-np.pi, np.pi)},
+    observables={
+        "r": lambda t, s, p: _mean_field(t, s, p)[0] / np.pi,
+        "v": lambda t, s, p: _mean_field(t, s, p)[1],
+    },
+    events={"spike": event(lambda t, s, p: s.theta - np.pi, direction="up", reset=_spiked)},
+    source=(
+        "E. Montbrio, D. Pazo, A. Roxin, Phys. Rev. X 5, 021028 (2015), Eqs. 1-3 and 15; "
+        "in the phase theta of G. B. Ermentrout, N. Kopell, SIAM J. Appl. Math. 46, 233 (1986)"
+    ),
+    known=(
+        known(
+            "rate of 2000 neurons, high activity",
+            _rates(-5.0, 15.0)[-1],
+            lambda ax, s: _counted(ax, s),
+            rtol=0.01,
+            source="algebra: the mean field of infinitely many, 0 = D / pi + 2 r v = v^2 + eta + J r - (pi r)^2",
+        ),
+    ),
+)
+def theta_network(t, s, p):
+    """Quadratic integrate-and-fire neurons, all connected: the network that `quadratic_integrate_and_fire` describes.
+
+    A neuron's potential is V = a tan(theta / 2); it spikes where theta passes pi. Inputs are the quantiles of their
+    distribution, and a is the root of a neuron's own, but at least 1, so that all phases move slowly. Spikes reach all
+    neurons through the synaptic activation s. Observables: the rate r and the mean potential v. Take equal steps, such
+    as ``dt=0.005``. The rate of n neurons is below that of infinitely many by 0.4 / sqrt(n), for no input is as large as
+    the largest of those.
+    """
+    import jax.numpy as jnp
+
+    eta, a = _inputs(p)
+    c = jnp.cos(s.theta)
+    return {"theta": a * (1 - c) + (1 + c) * (eta + p.J * s.s) / a, "s": -s.s / p.tau_s}
+
+
+def _counted(ax, system):
+    """Spikes per neuron and unit of time, after more input has woken them up."""
+    network, how = system.with_parameters(n=2000), {"method": "rk4", "dt": 0.005, "sample": "end"}
+    awake = ax.simulate(network.with_parameters(eta=-2.0), 10.0, record=("theta", "s"), **how)
+    start = {name: awake[name].values[0] for name in ("theta", "s")}
+    run = ax.simulate(network, 90.0, initial=start, transient=40.0, record=("s",), **how)
+    return float(run.spike_count) / 2000 / 50.0
 
 
 def _branch(ax, system):

@@ -9,6 +9,8 @@ from scipy.optimize import brentq
 
 import attrax as ax
 from attrax.analysis import CycleBranch, continue_cycles, continue_fixed_points, find_cycle
+from attrax.analysis.continuation.pseudo_arclength import Curve
+from attrax.analysis.cycles.following import Cycles
 from attrax.engine.errors import InputError
 
 from .test_cycles import brusselator, driven, van_der_pol
@@ -248,6 +250,25 @@ def test_directions_and_meshes_do_not_matter():
             branch = continue_cycles(roessler.with_parameters(c=c), "c", (2, 3.5), intervals=intervals)
             results.append(branch["PD1"].parameters["c"])
     assert np.ptp(results) < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("system", "parameter", "bounds"),
+    [
+        (lorenz.with_parameters(rho=10.0).with_initial(x=5.0, y=5.0, z=9.0), "rho", (1.0, 30.0)),
+        (predator, "p1", (0, 1)),
+    ],
+)
+def test_compiled_code_and_python_compute_the_same_cycles_on_the_same_meshes(monkeypatch, system, parameter, bounds):
+    options = {"start": hopf(system, parameter, bounds), "intervals": 20, "max_step": 0.02, "max_points": 100}
+    compiled = continue_cycles(system, parameter, bounds, **options).data
+    monkeypatch.setattr(Cycles, "ahead", Curve.ahead)
+    python = continue_cycles(system, parameter, bounds, **options).data
+    assert python.period[-1] > 1.5 * python.period.min()  # where meshes become finer for the multipliers, too
+    assert dict(compiled.sizes) == dict(python.sizes) and compiled.sizes["node"] > 4 * 20 + 1
+    np.testing.assert_allclose(compiled[parameter], python[parameter], rtol=1e-11)
+    np.testing.assert_allclose(compiled.period, python.period, rtol=1e-11)
+    np.testing.assert_allclose(compiled.eigenvalues, python.eigenvalues, atol=1e-6)
 
 
 def test_driven_oscillators_keep_to_the_drive():

@@ -94,6 +94,20 @@ def test_elements_of_a_block():
     assert labels == [f"w[{i}, {j}]" for i in range(2) for j in range(3)]
 
 
+def test_a_raster_shows_every_spike():
+    spikes = {"spike_time": ("spike_index", [0.5, 2.0, 8.0]), "spike_element": ("spike_index", [4, 0, 2])}
+    data = trajectory(x=("time", np.cos(TIME)), **spikes)
+    assert drawing.kinds(data) == ["time_series", "raster"]
+    dots, counts = drawing.raster(data).axes
+    np.testing.assert_array_equal(dots.lines[0].get_xydata(), [[0.5, 4], [2.0, 0], [8.0, 2]])
+    assert counts.get_ylabel() == "spikes" and counts.patches[0].get_data().values.sum() == 3
+    np.testing.assert_array_equal(drawing.raster(data, last=6.0).axes[0].lines[0].get_xdata(), [2.0, 8.0])
+    with pytest.raises(InputError, match="the data have spike"):
+        drawing.raster(data, event="burst")
+    with pytest.raises(InputError, match="of one member have none"):
+        drawing.raster(trajectory(x=("time", np.cos(TIME))))
+
+
 def test_large_blocks_become_a_heat_map():
     data = trajectory(x=(("time", "neuron"), np.arange(101.0 * 40).reshape(101, 40)))
     axes = drawing.time_series(data).axes[0]

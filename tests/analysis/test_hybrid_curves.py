@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -57,6 +58,64 @@ def test_a_point_of_a_curve_is_one_of_another_continuation(bounces):
     again = continue_cycles(system, "A", (0.97 * A, 1.03 * A), start=cycle)
     (point,) = again.special("PD")
     assert point.parameters["A"] == pytest.approx(A, rel=1e-10)
+
+
+def of_the_map(kind):
+    """b or c of the shaken ball (r = 0.8, w = 2 pi) from its map over a period, in 40 digits; begins at half a period.
+
+    The impact is where A w cos(phi) = pi (1 - r) / ((1 + r) w), with the relative speed of 1/2 afterwards.
+    """
+    mp.mp.dps = 40
+    r, w, half = mp.mpf("0.8"), 2 * mp.pi, mp.mpf("0.5")
+    sine = 2 * (1 + r**2) / (1 + r) ** 2 / w**2 if kind == "PD" else mp.mpf(0)
+    cosine = mp.pi * (1 - r) / (1 + r) / w**2
+    A, late = mp.hypot(sine, cosine), mp.atan2(sine, cosine) / w
+    table = lambda t: (A * mp.sin(w * t), A * w * mp.cos(w * t), -A * w**2 * mp.sin(w * t))  # noqa: E731
+
+    def flown(h, v):
+        s = mp.findroot(lambda s: h + v * s - s * s / 2 - table(half + s)[0], half + late)
+        height, speed, _ = table(half + s)
+        after, left = -r * (v - s) + (1 + r) * speed, 1 - s
+        return height + after * left - left**2 / 2, after - left
+
+    left = half - late
+    y = table(late)[0] + left / 2 - left**2 / 2, half - left
+    assert max(abs(a - b) for a, b in zip(flown(*y), y, strict=True)) < 1e-35
+    slope = lambda *n: [mp.diff(lambda h, v, i=i: flown(h, v)[i], y, n) for i in (0, 1)]  # noqa: E731
+    matrix = mp.matrix([slope(1, 0), slope(0, 1)]).T
+    critical = -1 if kind == "PD" else 1
+    v = mp.matrix([matrix[0, 1], critical - matrix[0, 0]])
+    p = mp.matrix([matrix[1, 0], critical - matrix[0, 0]])
+    p /= (p.T * v)[0]
+    second, mixed = (slope(2, 0), slope(1, 1), slope(0, 2)), (slope(3, 0), slope(2, 1), slope(1, 2), slope(0, 3))
+    form = lambda a, b: mp.matrix(  # noqa: E731
+        [s * a[0] * b[0] + t * (a[0] * b[1] + a[1] * b[0]) + u * a[1] * b[1] for s, t, u in zip(*second, strict=True)]
+    )
+    third = mp.matrix(
+        [
+            s * v[0] ** 3 + 3 * t * v[0] ** 2 * v[1] + 3 * u * v[0] * v[1] ** 2 + x * v[1] ** 3
+            for s, t, u, x in zip(*mixed, strict=True)
+        ]
+    )
+    # the mean of its square, before and after the impact
+    s, (_, speed, pull) = half + late, table(late)
+    before = y[1] - s
+    dh, delay = v[0] + v[1] * s, -(v[0] + v[1] * s) / (before - speed)
+    dv = -r * (v[1] - delay) + (1 + r) * pull * delay + delay
+    dh += (before - (-r * before + (1 + r) * speed)) * delay
+    mean = mp.quad(lambda t: (v[0] + v[1] * t) ** 2 + v[1] ** 2, [0, s])
+    mean += mp.quad(lambda t: (dh + dv * t) ** 2 + dv**2, [0, 1 - s])
+    if kind == "LPC":
+        return float((p.T * form(v, v))[0] / 2 / mp.sqrt(mean))
+    h = mp.lu_solve(mp.eye(2) - matrix, form(v, v))
+    return -float(((p.T * third)[0] / 6 + (p.T * form(v, h))[0] / 2) / mean)
+
+
+def test_normal_forms_of_the_shaken_ball_in_forty_digits(bounces):
+    fold, doubling = bounces["LPC1"], bounces["PD1"]
+    assert abs(fold.coefficients["b"]) == pytest.approx(abs(of_the_map("LPC")), rel=1e-9)
+    assert doubling.coefficients["c"] == pytest.approx(of_the_map("PD"), rel=1e-9)
+    assert doubling.note == "supercritical"
 
 
 @pytest.mark.parametrize(
@@ -127,12 +186,13 @@ def test_a_period_doubling_that_a_reset_makes():
 
 
 def test_the_fold_of_a_robot_between_walls_in_two_parameters(tmp_path):
-    branch = continue_cycles(robot, "kappa", (2.0, 80.0), max_points=120)
-    curve = continue_bifurcation(robot, branch["LPC1"], {"kappa": (2.0, 80.0), "Gamma": (15.0, 30.0)}, max_step=0.1)
-    Gamma, kappa = float(curve.data.Gamma[0]), float(curve.data.kappa[0])
-    slower = robot.with_parameters(Gamma=Gamma)
-    (fold,) = continue_cycles(slower, "kappa", (2.0, 80.0), max_points=120).special("LPC")
-    assert fold.parameters["kappa"] == pytest.approx(kappa, rel=1e-8)
+    branch = continue_cycles(robot.with_parameters(kappa=6.0), "kappa", (4.0, 6.5), max_step=0.1)
+    curve = continue_bifurcation(robot, branch["LPC1"], {"kappa": (4.0, 6.5), "Gamma": (19.0, 22.0)}, max_step=0.1)
+    k = int(np.argmax(curve.data.Gamma.values))
+    Gamma, kappa = float(curve.data.Gamma[k]), float(curve.data.kappa[k])
+    slower = robot.with_parameters(Gamma=Gamma, kappa=kappa + 0.5)
+    (fold,) = continue_cycles(slower, "kappa", (kappa - 0.1, kappa + 0.6), max_step=0.1).special("LPC")
+    assert fold.parameters["kappa"] == pytest.approx(kappa, rel=1e-9)
     curve.save(tmp_path / "folds.h5")
     assert CycleBranch(ax.load(tmp_path / "folds.h5")).endings == curve.endings
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import attrax as ax
-from attrax.analysis import find_cycle, phase_response
+from attrax.analysis import asymptotic_phase, continue_cycles, find_cycle, phase_response, winding_numbers
 from attrax.engine.errors import InputError
 
 
@@ -59,17 +59,24 @@ def wheel(t, s, p):
     return {"x": 0.1 * s.omega, "omega": p.k * jnp.tanh(3 * s.omega) - p.friction * s.omega + 0.5 * jnp.sin(3 * s.x)}
 
 
+def leaky_cycles():
+    branch = continue_cycles(leaky, "I", (1.2, 2.0), max_step=0.2)
+    return [find_cycle(leaky), branch.cycle(1), branch.cycle(len(branch) - 1)]
+
+
 def test_leaky_integrate_and_fire():
-    """Z = tau / (I - v), with v = I (1 - exp(-t / tau)) since the spike."""
-    cycle = find_cycle(leaky)
-    response = phase_response(leaky, cycle)
-    T, since = 2.0 * np.log(1.5 / 0.5), -2.0 * np.log(1 - cycle.profile[0, 0] / 1.5)
-    assert cycle.period == pytest.approx(T, rel=1e-12)
-    t = response.time.values + since
-    v = 1.5 * (1 - np.exp(-np.where(response.time.values > T - since + 1e-13, t - T, t) / 2.0))
-    v[abs(t - T) < 1e-12] = [1.0, 0.0]
-    assert response.v.values == pytest.approx(2.0 / (1.5 - v), rel=1e-11)
-    assert response.identity_error < 1e-12
+    """Z = tau / (I - v), with v = I (1 - exp(-t / tau)) since the spike; I > 1."""
+    for cycle in leaky_cycles():
+        strength = cycle.parameters["I"]
+        response = phase_response(leaky, cycle)
+        T = 2.0 * np.log(strength / (strength - 1))
+        assert cycle.period == pytest.approx(T, rel=1e-11)
+        assert response.identity_error < 1e-12
+        assert (np.diff(response.phase) > 0).all()
+        t = response.time.values - 2.0 * np.log(1 - cycle.profile[0, 0] / strength)
+        v = strength * (1 - np.exp(-np.where(t > T, t - T, t) / 2.0))
+        v[abs(t - T) < 1e-11] = [1.0, 0.0]
+        assert response.v.values == pytest.approx(2.0 / (strength - v), rel=1e-10)
 
 
 def test_quadratic_integrate_and_fire():
@@ -122,6 +129,44 @@ def test_an_event_without_consequence_changes_nothing():
     for name in smooth.state:
         assert response[name].values.max() == pytest.approx(plain[name].values.max(), rel=1e-3)
         assert response[name].values.min() == pytest.approx(plain[name].values.min(), rel=1e-3)
+
+
+def test_isochrons_of_a_neuron_with_adaptation():
+    """Izhikevich's neuron: the phase of states is that of simulation, and shifts by the response to a kick."""
+    cycle = find_cycle(izhikevich)
+    response = phase_response(izhikevich, cycle)
+    phases = asymptotic_phase(izhikevich, cycle, cycle.profile[5:-5:23]).asymptotic_phase.values
+    apart = (phases - cycle.data.phase.values[5:-5:23] + 0.5) % 1.0 - 0.5
+    assert abs(apart).max() < 1e-6
+    kicked = cycle.profile[100] + [0.0, 1e-3]
+    (phase,) = asymptotic_phase(izhikevich, cycle, kicked[None]).asymptotic_phase.values
+    expected = np.interp(cycle.data.phase.values[100], response.phase.values, response.u.values) * 1e-3
+    assert (phase - cycle.data.phase.values[100]) * cycle.period == pytest.approx(expected, rel=1e-2)
+    far = np.array([[-70.0, 0.0], [-40.0, 5.0]])
+    phases = asymptotic_phase(izhikevich, cycle, far).asymptotic_phase.values
+    run = ax.simulate(izhikevich, 30 * cycle.period, initial=far, sample=cycle.period, rtol=1e-12, atol=1e-13)
+    spike = cycle.data.phase.values[np.argmax(cycle.profile[:, 0])]
+    last = np.nanmax(np.array(run.spike_time), axis=1)
+    assert (phases - spike + last / cycle.period + 0.5) % 1.0 - 0.5 == pytest.approx([0.0, 0.0], abs=1e-6)
+
+
+def test_the_tongue_of_a_forced_neuron():
+    """Its drive entrains it if their periods differ by less than the response to the drive's frequency (Malkin)."""
+    forced = ax.flow(
+        state={"v": ()},
+        parameters={"I": 1.5, "A": 0.01, "w": 5.0},
+        initial={"v": 0.0},
+        events={"spike": ax.event(lambda t, s, p: s.v - 1.0, direction="up", reset=lambda t, s, p: {"v": 0.0})},
+    )(lambda t, s, p: {"v": p.I - s.v + p.A * jnp.cos(p.w * t)})
+    T = np.log(3.0)
+    free = winding_numbers(forced, ax.grid(A=[0.0], w=[5.0]), turn="v > 0.5", period="2*pi/w")
+    assert free.winding.values.ravel() == pytest.approx([2 * np.pi / 5 / T], rel=1e-9)
+    # Z = exp(t) / 1.5
+    width = 0.01 * abs((np.exp(T) - 1) / 1.5 / (1 + 2j * np.pi / T))
+    periods = T + width * np.array([-1.1, -0.9, 0.9, 1.1])
+    options = {"turn": "v > 0.5", "period": "2*pi/w", "transient": 3000.0}
+    driven = winding_numbers(forced, ax.grid(w=2 * np.pi / periods), **options)
+    assert driven.locked_turns.values.tolist() == [0, 1, 1, 0]
 
 
 def test_mistakes_are_explained():

@@ -61,7 +61,7 @@ def test_paths_are_those_of_straight_line_code(noise, interpretation, by_arrays)
     for method in ("euler_maruyama", "stochastic_heun", "milstein", "sra1"):
         if (method == "milstein" and "shared" in noise) or (method == "sra1" and "additive" not in noise):
             continue
-        options = dict(method=method, dt=0.1, seed=(4, 7), sample=[0.0, 0.5, 2.0])
+        options = dict(method=method, dt=0.1, seed=(4, 7), sample=[0.0, 0.5, 2.0], parameters={"sigma": [0.3, 0.5]})
         found, expected = by_arrays(system, 2.0, **options), ax.simulate(system, 2.0, **options)
         for name in system.state:
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-12, atol=1e-13)

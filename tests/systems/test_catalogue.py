@@ -25,6 +25,7 @@ SMALL = {
     "neural.fisher_hebbian_bars": {"L": 2, "pixels": 4},
     "neural.latching_network": {"N": 10, "N_p": 3},
     "neural.polyhomeostatic_network": {"N": 12, "K": 4},
+    "neural.theta_network": {"n": 12},
     "neural.stsp_clique_ring": {"n_c": 3, "s_c": 3},
     "neural.stsp_random_network": {"n": 8, "links": 3},
     "neural.tsodyks_markram_clique_ring": {"n_c": 3, "s_c": 3},
