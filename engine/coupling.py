@@ -288,6 +288,7 @@ class Sparse(Coupling):
     """
 
     traced = ("weights", "pre", "post")
+    known: tuple[Any, Any] | None = None
 
     def __init__(self, shape: tuple[int, int], **arrays: np.ndarray):
         super().__init__(shape)
@@ -308,6 +309,8 @@ class Sparse(Coupling):
         return self.arrays["weights"]
 
     def __matmul__(self, x: Any) -> Any:
+        if self.known and x is self.known[0]:
+            return self.known[1]
         return self.sum(self.weights * self.pre(x))
 
     def pre(self, x: Any) -> Any:
@@ -334,6 +337,18 @@ class Sparse(Coupling):
             indices_are_sorted=True,
             mode=mode,
         )
+
+    def delivering(self, passed: Any, arrived: Any) -> Sparse:
+        """The same coupling, whose product with ``passed`` is known to be ``arrived`` (of a trace)."""
+        other = copy.copy(self)
+        other.known = passed, arrived
+        return other
+
+    @cached_property
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Synapses sorted by the neuron that sends: where those of each begin, who receives, and the weights."""
+        found = self.to_scipy().tocsc()
+        return found.indptr.astype(np.int64), found.indices.astype(np.int32), found.data.astype(float)
 
     def to_scipy(self) -> Any:
         """The coupling as a sparse array of SciPy."""

@@ -277,14 +277,24 @@ def array_conditions(system: System, events: Mapping[str, Event]) -> ArrayProgra
 
 
 def array_reset(system: System, name: str, what: Event, shape: tuple[int, ...] | None) -> ArrayProgram:
-    """The array program of the state ``y`` after an event to the elements ``passed`` (an array of ``shape``)."""
-    from .array_quantities import derive_arrays
+    """The array program of the state ``y`` after an event to the elements ``passed`` (an array of ``shape``).
 
-    def function(t, y, p, couplings, passed):
+    What they send by a sparse coupling ``w``, the product ``p.w @ passed``, is its input ``arrived.w``.
+    """
+    from .array_quantities import derive_arrays
+    from .coupling import Sparse
+
+    sends = {k: c.shape for k, c in system.couplings.items() if isinstance(c, Sparse) and shape == c.shape[1:]}
+
+    def function(t, y, p, couplings, passed, *arrived):
         told = None if shape is None else passed.reshape(shape)
+        couplings = dict(couplings)
+        for each, values in zip(sends, arrived, strict=True):
+            couplings[each] = couplings[each].delivering(told, values)
         return {"y": _reset(system, name, what, t, y, p=p, passed=told, couplings=couplings)}
 
-    return derive_arrays(system, ("reset", name, what), function, passed=(math.prod(shape or ()),))
+    received = {f"arrived.{each}": (count,) for each, (count, _) in sends.items()}
+    return derive_arrays(system, ("reset", name, what), function, passed=(math.prod(shape or ()),), **received)
 
 
 def landing(system: System, events: Mapping[str, Event]) -> Program:

@@ -8,6 +8,7 @@ from numba.extending import intrinsic
 
 Doubles = types.CPointer(types.float64)
 Integers = types.CPointer(types.int64)
+Narrow = types.CPointer(types.int32)
 
 
 @intrinsic
@@ -50,6 +51,16 @@ def integers(typing, address):
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
     return Integers(types.int64), generate
+
+
+@intrinsic
+def narrow(typing, address):
+    """The memory of integers of 32 bits at an address."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return Narrow(types.int64), generate
 
 
 @intrinsic

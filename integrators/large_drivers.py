@@ -13,7 +13,7 @@ from ..engine.array_drivers import meet
 from ..engine.array_fields import BASES, THREAD
 from ..engine.memory import Doubles, Integers, at, call, doubles, integers
 from .fields import DONE, EVENT, NONFINITE, PAUSED, RUNNING, STEP_TOO_SMALL, TOO_MANY_STEPS
-from .large_event_drivers import copy, full, go_on, land, observe, spot, value_at
+from .large_event_drivers import copy, full, go_on, land, observe, spot, swap, value_at
 from .large_fields import (
     ACCEPTED,
     BETA,
@@ -117,7 +117,7 @@ def _steps(watching):
                         call(play, player, active, FINAL, position[1])
                     if watching:
                         t = clock[0] + (origin + index) * h
-                        observe(play, player, eye, active, position[1], times, stages, t, h, thread)
+                        observe(play, player, eye, active, position[1], times, stages, t, h, new, shown, thread)
                     taken = index
                 if index == nearest[r]:
                     break
@@ -126,9 +126,9 @@ def _steps(watching):
                     land(play, player, eye, times, stages, t, h, new, shown, size, status, thread)
                 if thread == 0:
                     _drop(bases, y, new, size, active, position, status, reached, bad, index)
-                    _swap(bases, y, new)
+                    swap(bases, y, new)
                     if watching:
-                        _swap(bases, first, last)
+                        swap(bases, first, last)
                         times[0] = clock[0] + (origin + index + 1) * h
                 meet(player)
                 if watching and eye[LISTED] > 0:
@@ -142,7 +142,7 @@ def _steps(watching):
                 times[stages + 1] = clock[0] + (origin + index + thetas[r]) * h
                 times[stages + 3] = thetas[r]
                 if thetas[r] == 0.0:
-                    _swap(bases, y, shown)
+                    swap(bases, y, shown)
             if alone == 0:
                 meet(player)
             if thread == 0 or alone == 0:
@@ -151,7 +151,7 @@ def _steps(watching):
                 call(play, player, active, RECORD, position[1])
             if thread == 0:
                 if thetas[r] == 0.0:
-                    _swap(bases, y, shown)
+                    swap(bases, y, shown)
                 for k in range(position[1]):
                     target = at(out, (active[k] * row + offset + r) * outputs)
                     source = at(record, active[k] * outputs)
@@ -401,11 +401,6 @@ def _set_times(times, nodes, stages, clock, index, thread):
             times[i] = t + nodes[i] * clock[1]
         times[stages] = t + clock[1]
         times[stages + 2] = index
-
-
-@register_jitable
-def _swap(bases, a, b):
-    bases[2 * a], bases[2 * b] = bases[2 * b], bases[2 * a]
 
 
 @register_jitable

@@ -9,11 +9,13 @@ from numba.extending import register_jitable
 
 from ..engine.array_drivers import meet
 from ..engine.array_fields import BASES
-from ..engine.memory import at, call, doubles, integers
+from ..engine.memory import at, call, doubles, integers, narrow
 from .event_drivers import _first_zero as first_zero
 from .fields import EVENT, NOISE, RESET, TERMINAL, ZENO
 from .large_fields import (
     DEGREE,
+    DELIVERIES,
+    DELIVERY,
     EVENTS,
     FIRST_RESET,
     INTERPOLATE,
@@ -67,6 +69,12 @@ def row(bases, buffer, member):
 
 
 @register_jitable
+def swap(bases, a, b):
+    """Let two buffers change places."""
+    bases[2 * a], bases[2 * b] = bases[2 * b], bases[2 * a]
+
+
+@register_jitable
 def copy(bases, source, target, m, size):
     """Copy the numbers of a member from one buffer to another."""
     here, there = row(bases, source, m), row(bases, target, m)
@@ -116,18 +124,23 @@ def go_on(eye, bases, m):
 
 
 @register_jitable
-def observe(play, player, eye, active, count, times, stages, t, h, thread):
+def observe(play, player, eye, active, count, times, stages, t, h, new, shown, thread):
     """The events of a step that all members take together."""
     bases, nodes = integers(player[BASES]), doubles(eye[NODES])
     for node in range(1, eye[DEGREE] + 1):
         if thread == 0:
             times[stages + 1], times[stages + 3] = t + nodes[node] * h, nodes[node]
             value_at(eye, bases, node)
+        last = node == eye[DEGREE]
+        if thread == 0 and last:
+            swap(bases, new, shown)
         meet(player)
-        call(play, player, active, INTERPOLATE, count)
+        if not last:
+            call(play, player, active, INTERPOLATE, count)
         call(play, player, active, WATCH, count)
     call(play, player, active, SUSPICIOUS, count)
     if thread == 0:
+        swap(bases, new, shown)
         eye[LISTED] = 0
         for k in range(count):
             spot(eye, bases, active[k], t, h)
@@ -197,10 +210,28 @@ def _reset(play, player, eye, members, count, thread):
                 if _any(row(bases, eye[PASSED], members[k]), one[0], one[1]):
                     some[1 + some[0]] = members[k]
                     some[0] += 1
+                    _deliver(eye, bases, members[k], e, one[0], one[1])
         meet(player)
         if some[0] > 0:
             call(play, player, at(some, 1), FIRST_RESET + e, some[0])
         meet(player)
+
+
+@register_jitable
+def _deliver(eye, bases, m, e, first, last):
+    """What a member's elements send to which event number ``e`` happens."""
+    deliveries, passed = integers(eye[DELIVERIES]), row(bases, eye[PASSED], m)
+    for k in range(deliveries[0]):
+        one = at(deliveries, 1 + k * DELIVERY)
+        if one[0] != e:
+            continue
+        arrived, begins, who, weights = row(bases, one[1], m), integers(one[3]), narrow(one[4]), doubles(one[5])
+        for i in range(one[2]):
+            arrived[i] = 0.0
+        for i in range(last - first):
+            if passed[first + i] != 0.0:
+                for synapse in range(begins[i], begins[i + 1]):
+                    arrived[who[synapse]] += weights[synapse]
 
 
 @register_jitable

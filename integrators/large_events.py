@@ -55,6 +55,13 @@ class LargeWatch:
             if what.reset is not None:
                 self.resets[e] = prefixed(declared.array_reset(system, name, what, shape), f"reset {e} ")
 
+        self.deliveries = [
+            (e, name, system.couplings[name])
+            for e, program in self.resets.items()
+            for name in system.couplings
+            if any(a.buffer == f"in arrived.{name}" for stage in program.stages for o in stage for a in o.accesses)
+        ]
+
     @property
     def programs(self) -> tuple[ArrayProgram, ...]:
         """All programs."""
@@ -68,6 +75,9 @@ class LargeWatch:
         again = elementwise(b.program({"new": b.input("shown", 1)}), dimension)
         for e, line in enumerate(self.ranges):
             places |= {"in y": "new", "out y": "shown", "in passed": ("passed", 8 * int(line[0]))}
+            places |= {
+                f"in arrived.{name}": f"arrived {k}" for k, (own, name, _) in enumerate(self.deliveries) if own == e
+            }
             found[f"reset {e}"] = rebound(self.resets[e].stages, places) + again if e in self.resets else ()
         return found
 
@@ -99,6 +109,8 @@ class LargeWatch:
         for name in (*(f"g{j}" for j in range(self.degree + 1)), "suspect", "passed", "turn", "turned"):
             memory.new(name, self.size)
         memory.put("g", memory.arrays["g0"])
+        for k, (_, _, coupling) in enumerate(self.deliveries):
+            memory.new(f"arrived {k}", coupling.shape[0])
 
 
 class LargeRecord:
@@ -128,6 +140,21 @@ class LargeRecord:
             "stops": self.stops,
             "scratch": np.empty(64 * (watch.degree + 4)),
         }
+        sent = [coupling.columns for *_, coupling in watch.deliveries]
+        self._kept["deliveries"] = np.array(
+            [len(sent)]
+            + [
+                number
+                for k, (e, _, coupling) in enumerate(watch.deliveries)
+                for number in (
+                    e,
+                    memory.tape.number(f"arrived {k}"),
+                    coupling.shape[0],
+                    *(a.ctypes.data for a in sent[k]),
+                )
+            ],
+            dtype=np.int64,
+        )
         for name in ("list", "pending", "who", "one"):
             self._kept[name] = np.zeros(self.members + 2, dtype=np.int64)
         numbers = {"events": len(watch.names), "size": watch.size, "degree": watch.degree, "room": room, "taken": -1}

@@ -16,12 +16,30 @@ POWER, BETA, SAFETY, SHRINK, GROW = range(len(RULE))
 CLOCKS = 4
 """Times of a step beside those of the stages: its end, that of a record, its number, the fraction of the step there."""
 
-EYE: tuple[str, ...] = ("events", "size", "degree", "ranges", "nodes", "matrix", "slots", "values", "suspect", "passed", "turn")
+EYE: tuple[str, ...] = (
+    "events",
+    "size",
+    "degree",
+    "ranges",
+    "nodes",
+    "matrix",
+    "slots",
+    "values",
+    "suspect",
+    "passed",
+    "turn",
+)
 EYE += ("turned", "times", "numbers", "logged", "room", "list", "listed", "pending", "who", "one", "stops")
-EYE += ("scratch", "taken")
+EYE += ("scratch", "taken", "deliveries")
 """What drivers know of events: how many, their elements, the degree of polynomials; addresses, numbers of buffers."""
 EVENTS, SIZE, DEGREE, RANGES, NODES, MATRIX, SLOTS, VALUES, SUSPECT, PASSED, TURN, TURNED, *_ = range(len(EYE))
-TIMES, NUMBERS, LOGGED, ROOM, LIST, LISTED, PENDING, WHO, ONE, STOPS, SCRATCH, TAKEN = range(TURNED + 1, len(EYE))
+TIMES, NUMBERS, LOGGED, ROOM, LIST, LISTED, PENDING, WHO, ONE, STOPS, SCRATCH, TAKEN, DELIVERIES = range(
+    TURNED + 1, len(EYE)
+)
+
+DELIVERY = 6
+"""Of each sparse coupling by which an event sends: the event, the buffer of what arrives, and its size; addresses of
+where the synapses of each neuron begin, of the neurons that receive, of the weights."""
 
 MOST = 32
 """Events of each element in a step, avalanches included, for which there is room at its beginning."""

@@ -120,7 +120,7 @@ class Critical:
         """
         way, (short, long) = self._way(variation)
         best, least = None, np.inf
-        for length in np.geomspace(long, short, 1 + math.ceil(math.log10(long / short))) * WIDE:
+        for length in np.geomspace(long, short / 10, 2 + math.ceil(math.log10(long / short))) * WIDE:
             ahead, behind = self._around(way * length, 4)
             odd, even = ahead - behind, ahead + behind - 2 * self.run.derivatives
             first, second = (np.tensordot(w, d, 1) for w, d in zip(EIGHTH, (odd, even), strict=True))
@@ -141,7 +141,7 @@ class Critical:
         return (ahead[0] - behind[0]) / (2 * length)
 
     def _way(self, variation: Vector) -> tuple[Vector, tuple[float, float]]:
-        """A variation as one of all unknowns, and how much of it is as large as the cycle, and as the sizes."""
+        """A variation as one of all unknowns, and the multiples of it that reach the size of the cycle, and the sizes."""
         problem, way, own = self.problem, np.zeros(len(self.u)), self.sizes.copy()
         way[: len(variation)] = variation
         states = problem.states(self.u)

@@ -34,6 +34,8 @@ CONVERGED = 1e-9
 """Newton's method ends with the first update below this, relative to the sizes of the unknowns."""
 NEUTRAL = 1e-2
 """Distance from the unit circle of a multiplier that may cross it close by."""
+NEARBY = 0.02
+"""How far, in units of the sizes of the unknowns, a bifurcation may be from where it is located along the branch."""
 GRAZES = "the cycle begins to graze event"
 NEAR = 0.1
 """Pieces are cut anew where an event comes this close to the beginning of one, in units of its length."""
@@ -247,8 +249,10 @@ class HybridCycles(Curve):
                 return None
             theta = float(np.angle(turning[np.argmin(abs(abs(turning) - 1))]))
         try:
-            u, theta, coefficients, note = refined(near, name, self.bounds[0][1:], theta)
+            u, coefficients, note = refined(near, name, self.bounds[0][1:], theta)
         except (NumericsError, np.linalg.LinAlgError):
+            u = np.full(len(near.u), np.inf)
+        if not (abs(u - near.u) / self.sizes).max() < NEARBY:
             return Event(name, locate() or near, False, {"theta": theta} if name == "NS" else {})
         point = self.measured(u, near.tangent / self.scale**2, near)
         return Event(name, point, True, coefficients, note)

@@ -110,15 +110,15 @@ class HybridBifurcations(HybridCycles):
         return bool(0 <= share <= 1 and gap < 0.1 * length and same and alike)
 
 
-def refined(near: Point, kind: str, bounds: Bounds, theta: float) -> tuple[Vector, float, dict[str, float], str]:
-    """The bifurcation next to a point of a branch: unknowns, theta, coefficients of its normal form, what they mean."""
+def refined(near: Point, kind: str, bounds: Bounds, theta: float) -> tuple[Vector, dict[str, float], str]:
+    """The bifurcation next to a point of a branch: unknowns, coefficients of its normal form and what they mean."""
     rough = replace(near, u=np.append(near.u, theta)) if kind == "NS" else near
     curve, u = _solved(rough, kind, [bounds])
     theta = float(u[-1]) if curve.more else 0.0
     u, count = u[: len(near.u)], len(near.u)
     run = curve.problem.integrated(u)
     critical = Critical(kind, curve.problem, u, curve._conditions[0][:, :count], curve.sizes[:count], run, theta)
-    return u, theta, *normal_form(critical)
+    return u, *normal_form(critical)
 
 
 # -- inside ------------------------------------------------------------------------------------------------------
