@@ -104,6 +104,70 @@ def tables() -> Iterator[Table]:
             ],
             goals=[Ratio("brian2", "attrax", 1.0), Ratio("ANNarchy", "attrax", 1.0)],
         )
+    n, steps = 10_000, 10_000
+    yield Table(
+        title=f"integrate-and-fire network, N = {n}",
+        work=f"{steps} steps of Euler's method, {SYNAPSES} synapses onto each neuron, some 18 spikes in a step, all "
+        "of them recorded; brian2 as above.",
+        contenders=[
+            Contender("attrax", partial(_attrax_spiking, n, steps), adapts=False),
+            Contender("brian2, C++ standalone", partial(_brian2_spiking, n, steps), adapts=False),
+        ],
+        goals=[Ratio("brian2", "attrax", 1.0)],
+    )
+
+
+SPIKING = {"drive": 1.05, "tau": 20.0, "tau_g": 5.0}
+
+
+def _spiking(n: int, steps: int) -> Callable[[], int]:
+    import jax.numpy as jnp
+
+    import attrax as ax
+
+    spike = ax.event(
+        lambda t, s, p: s.v - 1.0,
+        direction="up",
+        reset=lambda t, s, p, passed: {"v": jnp.where(passed, 0.0, s.v), "g": s.g + p.w @ passed},
+    )
+
+    @ax.flow(state={"v": ("n",), "g": ("n",)}, parameters={"n": n, "w": _spikes(n), **SPIKING}, events={"spike": spike})
+    def neurons(t, s, p):
+        return {"v": (p.drive - s.v + s.g) / p.tau, "g": -s.g / p.tau_g}
+
+    start = np.concatenate([_potentials(n), np.zeros(n)])
+
+    def go() -> int:
+        run = ax.simulate(
+            neurons, steps * STEP, method="euler", dt=STEP, initial=start, sample="end", record=("g",), workers=1
+        )
+        return int(run.spike_count)
+
+    return go
+
+
+@cache
+def _spikes(n: int) -> Any:
+    import attrax as ax
+
+    return ax.coupling.random(n, SYNAPSES, weights=0.005, seed=1)
+
+
+def _potentials(n: int) -> np.ndarray:
+    return np.random.default_rng(1).uniform(0, 1, n)
+
+
+def _attrax_spiking(n: int, steps: int, _: float) -> Work:
+    return Work(_spiking(n, steps))
+
+
+def _brian2_spiking(n: int, steps: int, _: float) -> Work:
+    from .simulators import spiking_brian2
+
+    run = spiking_brian2(_spikes(n), _potentials(n), SPIKING, STEP, steps)
+    if abs(run() / _spiking(n, steps)() - 1) > 0.01:
+        raise RuntimeError("the numbers of spikes differ by more than 1 %")
+    return Work(run)
 
 
 def _brian2(n: int, steps: int, _: float) -> Work:

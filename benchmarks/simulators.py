@@ -56,6 +56,38 @@ def brian2(links: Any, start: np.ndarray, numbers: dict[str, float], step: float
     return go
 
 
+def spiking_brian2(links: Any, start: np.ndarray, numbers: dict[str, float], step: float, steps: int) -> Any:
+    """The same for integrate-and-fire neurons with decaying inputs; returns the number of spikes."""
+    try:
+        import brian2 as b2
+    except AttributeError as problem:
+        raise ModuleNotFoundError("brian2 2.9 needs NumPy before 2.4", name="brian2 (with NumPy < 2.4)") from problem
+    from brian2.devices import device
+
+    folder = tempfile.mkdtemp(prefix="attrax-brian2-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    b2.set_device("cpp_standalone", directory=folder, build_on_run=False)
+    device.reinit()
+    device.activate(directory=folder, build_on_run=False)
+    b2.defaultclock.dt = step * b2.ms
+    equations = "dv/dt = (drive - v + g) / tau : 1\ndg/dt = -g / tau_g : 1"
+    neurons = b2.NeuronGroup(len(start), equations, threshold="v > 1", reset="v = 0", method="euler")
+    neurons.v = start
+    synapses = b2.Synapses(neurons, neurons, "w : 1", on_pre="g_post += w")
+    synapses.connect(i=links.arrays["pre"], j=links.arrays["post"])
+    synapses.w = links.weights
+    spikes = b2.SpikeMonitor(neurons)
+    network = b2.Network(neurons, synapses, spikes)
+    network.run(steps * step * b2.ms, namespace={k: v * (b2.ms if k[:3] == "tau" else 1) for k, v in numbers.items()})
+    device.build(directory=folder, compile=True, run=False)
+
+    def go() -> int:
+        device.run(folder, with_output=False, run_args=[])
+        return int(spikes.num_spikes)
+
+    return go
+
+
 def annarchy(
     couplings: dict[str, Any], start: np.ndarray, numbers: dict[str, float], step: float, steps: int
 ) -> Callable[[], Any]:

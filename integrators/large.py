@@ -21,7 +21,7 @@ from ..engine.system import System
 from .dense import interpolant
 from .fields import DONE, NONFINITE, PAUSED, RUNNING
 from .groups import Pace, Positions
-from .large_events import LargeRecord, LargeWatch
+from .large_events import LargeRecord, watched
 from .large_fields import CLOCKS, COLUMNS, RULE, SAMPLE, SECTIONS, T
 from .parallel import Tick
 from .tableaux import Tableau
@@ -60,14 +60,14 @@ class Large:
         events: Mapping[str, Event] = NO_EVENTS,
     ):
         self.tableau, self.adaptive, self.recorded = tableau, adaptive, recorded
-        self.dimension = n = system.dimension
+        self.dimension = system.dimension
         self.rhs = quantities.prefixed(self.rates(system), "rhs ")
         self.recording = quantities.prefixed(quantities.array_program(system, recorded), "record ")
         self.outputs = math.prod(self.recording.outputs["record"])
         self.nodes = self.times()
         self.stages = len(self.nodes)
         self.estimates = len(tableau.error) if adaptive and tableau else 0
-        self.watch = LargeWatch(system, events, 3 + len(tableau.bubbles)) if events and tableau else None
+        self.watch = watched(system, events, tableau) if events and tableau else None
         sections = self.sections()
         places: dict[str, str | tuple[str, int]] = {
             "in y": "shown",
@@ -76,7 +76,7 @@ class Large:
         }
         programs = (self.rhs, self.recording, *self.more, *(self.watch.programs if self.watch else ()))
         sections |= {"record": rebound(self.recording.stages, places), "setup": sum((q.setup for q in programs), ())}
-        sections |= self.watch.sections(self.stages, n) if self.watch else {}
+        sections |= self.watch.sections(self.stages) if self.watch else {}
         self.programs, self.tape = programs, Tape(dict.fromkeys(SECTIONS, ()) | sections)
 
     def rates(self, system: System) -> ArrayProgram:
@@ -155,16 +155,13 @@ def _runge_kutta(scheme: Large, tableau: Tableau, n: int) -> dict[str, Stages]:
     first, new = scheme.slope("y", 0, "k0"), _moved(tableau.b, "new", n)
     last = scheme.slope("new", scheme.stages, f"k{s}")
     interpolate = _interpolated(tableau, n)
-    if not scheme.adaptive and scheme.watch:
-        step = inner + new + finite(n) + last
-        return {"start": first, "step": step, "final": extra, "interpolate": interpolate}
     if not scheme.adaptive:
-        return {
-            "start": first,
-            "step": first + inner + new + finite(n),
-            "final": last + extra,
-            "interpolate": interpolate,
-        }
+        step, final = inner + _arrived(tableau.b, n), last + extra
+        if not scheme.watch:
+            step = first + step
+        elif scheme.watch.degree > 1:
+            step, final = step + last, extra
+        return {"start": first, "step": step, "final": final, "interpolate": interpolate}
     b = Builder()
     commit = elementwise(b.program({"y": b.input("new", 1), "k0": b.input(f"k{s}", 1)}), n)
     step = inner + new + last + _errors(tableau, n)
@@ -185,6 +182,14 @@ def _moved(row: Sequence[float], target: str, n: int) -> Stages:
     b = Builder()
     (y,), (h,) = b.input("y", 1), b.input("h", 1)
     return elementwise(b.program({target: [b.fma(h, _sum(b, row), y)]}), n, ("h",))
+
+
+def _arrived(row: Sequence[float], n: int) -> Stages:
+    """The state at the end of a step, and whether it is finite (see :func:`finite`)."""
+    b = Builder()
+    (y,), (h,) = b.input("y", 1), b.input("h", 1)
+    new = b.fma(h, _sum(b, row), y)
+    return elementwise(b.program({"new": [new], "bad": [b.sub(new, new)]}), n, ("h",), {"bad": "add"})
 
 
 def _errors(tableau: Tableau, n: int) -> Stages:
@@ -246,15 +251,19 @@ class _Group:
         self.team.play(self.memory, "start")
         if self.events:
             self.events.begin(self.memory)
-            self.memory.arrays["shown"][:] = self.y
+            self._lies("shown")[:] = self.y
             self.team.play(self.memory, "watch")
 
     @property
     def y(self) -> np.ndarray:
         """States ``(members, dimension)``, wherever they lie now."""
+        return self._lies("y")
+
+    def _lies(self, buffer: str) -> np.ndarray:
+        """Where the states of a buffer are by now, for drivers let buffers change places."""
         memory = self.memory
-        here = memory.bases[2 * memory.tape.number("y")]
-        return next(memory.arrays[k] for k in ("y", "new") if memory.arrays[k].ctypes.data == here)
+        here = memory.bases[2 * memory.tape.number(buffer)]
+        return next(a for k in ("y", "new", "shown") if (a := memory.arrays[k]).ctypes.data == here)
 
     def change(self, where: slice, values: np.ndarray) -> None:
         """Change parameters from now on, to values ``(members, parameters)``.
@@ -276,7 +285,7 @@ class _Group:
 
     def _record(self, times: np.ndarray) -> np.ndarray:
         """What is recorded of the present states, at a time for each member."""
-        self.memory.arrays["shown"][:] = self.y
+        self._lies("shown")[:] = self.y
         self.times[:, self.scheme.stages + 1] = times if self.scheme.adaptive else times[0]
         self.team.play(self.memory, "record")
         return self.memory.arrays["record"]

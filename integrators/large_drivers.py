@@ -113,7 +113,7 @@ def _steps(watching):
                     _set_times(times, nodes, stages, clock, origin + index, thread)
                     meet(player)
                     call(play, player, active, STEP, position[1])
-                    if watching or index == nearest[r]:
+                    if (watching and eye[DEGREE] > 1) or index == nearest[r]:
                         call(play, player, active, FINAL, position[1])
                     if watching:
                         t = clock[0] + (origin + index) * h
@@ -128,10 +128,13 @@ def _steps(watching):
                     _drop(bases, y, new, size, active, position, status, reached, bad, index)
                     swap(bases, y, new)
                     if watching:
-                        swap(bases, first, last)
                         times[0] = clock[0] + (origin + index + 1) * h
+                        if eye[DEGREE] > 1:
+                            swap(bases, first, last)
                 meet(player)
-                if watching and eye[LISTED] > 0:
+                if watching and eye[DEGREE] == 1:
+                    call(play, player, active, START, position[1])
+                elif watching and eye[LISTED] > 0:
                     call(play, player, integers(eye[LIST]), START, eye[LISTED])
                 index += 1
             if records == 0 or position[1] == 0:

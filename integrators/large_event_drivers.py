@@ -17,6 +17,7 @@ from .large_fields import (
     DELIVERIES,
     DELIVERY,
     EVENTS,
+    FINAL,
     FIRST_RESET,
     INTERPOLATE,
     LIST,
@@ -47,6 +48,8 @@ from .large_fields import (
 
 ROUNDS = 1000
 """Resets that follow each other at one time before they are taken to be infinitely many."""
+BLOCK = 64
+"""Marks that are looked at together."""
 
 
 @register_jitable
@@ -66,6 +69,22 @@ def value_at(eye, bases, node):
 def row(bases, buffer, member):
     """The numbers of a member in a buffer."""
     return doubles(bases[2 * buffer] + member * bases[2 * buffer + 1])
+
+
+@register_jitable
+def next_one(marks, i, last):
+    """The next place from ``i`` on that is marked by a number other than 0; ``last`` if there is none."""
+    while i < last:
+        end = min(i + BLOCK, last)
+        count = 0
+        for k in range(i, end):
+            count += marks[k] != 0.0
+        if count > 0:
+            while marks[i] == 0.0:
+                i += 1
+            return i
+        i = end
+    return last
 
 
 @register_jitable
@@ -90,9 +109,8 @@ def spot(eye, bases, m, t, h):
     before, stop, acts = eye[LOGGED], 2.0, 0
     for e in range(eye[EVENTS]):
         one = at(ranges, e * RANGE)
-        for i in range(one[0], one[1]):
-            if suspect[i] == 0.0:
-                continue
+        i = next_one(suspect, one[0], one[1])
+        while i < one[1]:
             degree, least = _polynomial(eye, bases, m, i, one[4], stack), -1.0
             while first_zero(stack, degree, float(one[2]), least, least >= 0.0, out):
                 least = out[0]
@@ -103,6 +121,7 @@ def spot(eye, bases, m, t, h):
                 if one[3] & TERMINAL:
                     stop = min(stop, least)
                 degree = _polynomial(eye, bases, m, i, one[4], stack)
+            i = next_one(suspect, i + 1, one[1])
     stops[m] = stop
     if stop <= 1.0:
         _forget_later(eye, passed, before, t + stop * h, h)
@@ -164,40 +183,47 @@ def land(play, player, eye, times, stages, t, h, new, shown, size, status, threa
             one[0] = m
             times[stages + 1], times[stages + 3] = t + stops[m] * h, stops[m]
         meet(player)
+        if eye[DEGREE] == 1:
+            call(play, player, one, FINAL, 1)
         call(play, player, one, INTERPOLATE, 1)
         if thread == 0:
             copy(bases, shown, new, m, size)
             status[m] = EVENT
-        _reset(play, player, eye, one, 1, thread)
+        _reset(play, player, eye, one, 1, new, shown, size, thread)
     pending, rounds = integers(eye[PENDING]), 0
-    while True:
-        if thread == 0:
-            one[1] = 0
-            for k in range(eye[LISTED]):
-                if stops[listed[k]] > 1.0 and _any(row(bases, eye[PASSED], listed[k]), 0, eye[SIZE]):
-                    pending[one[1]] = listed[k]
-                    one[1] += 1
-            times[stages + 1] = t + h
-        meet(player)
+    if thread == 0:
+        one[1] = 0
+        for k in range(eye[LISTED]):
+            if stops[listed[k]] > 1.0:
+                pending[one[1]] = listed[k]
+                one[1] += 1
+        times[stages + 1] = t + h
+    meet(player)
+    while one[1] > 0:
         count = one[1]
-        if count == 0:
-            break
-        _reset(play, player, eye, pending, count, thread)
+        _reset(play, player, eye, pending, count, new, shown, size, thread)
         if thread == 0:
             value_at(eye, bases, eye[DEGREE])
+            swap(bases, new, shown)
         meet(player)
         call(play, player, pending, WATCH, count)
         if thread == 0:
+            swap(bases, new, shown)
+            one[1] = 0
             for k in range(count):
-                _jump(eye, bases, pending[k], t + h, status)
-                if rounds == ROUNDS or full(eye, 1, 1):
-                    status[pending[k]], stops[pending[k]] = ZENO, 1.0
+                m = pending[k]
+                more = _jump(eye, bases, m, t + h, status)
+                if more and (rounds == ROUNDS or full(eye, 1, 1)):
+                    status[m], stops[m] = ZENO, 1.0
+                if more and stops[m] > 1.0:
+                    pending[one[1]] = m
+                    one[1] += 1
         rounds += 1
         meet(player)
 
 
 @register_jitable
-def _reset(play, player, eye, members, count, thread):
+def _reset(play, player, eye, members, count, new, shown, size, thread):
     """Carry out the resets of all events of some members, in their order."""
     bases, ranges, some = integers(player[BASES]), integers(eye[RANGES]), integers(eye[WHO])
     for e in range(eye[EVENTS]):
@@ -207,13 +233,19 @@ def _reset(play, player, eye, members, count, thread):
         if thread == 0:
             some[0] = 0
             for k in range(count):
-                if _any(row(bases, eye[PASSED], members[k]), one[0], one[1]):
+                if next_one(row(bases, eye[PASSED], members[k]), one[0], one[1]) < one[1]:
                     some[1 + some[0]] = members[k]
                     some[0] += 1
                     _deliver(eye, bases, members[k], e, one[0], one[1])
         meet(player)
         if some[0] > 0:
             call(play, player, at(some, 1), FIRST_RESET + e, some[0])
+        if thread == 0 and some[0] > 0:
+            if bases[2 * new + 1] == 0:
+                swap(bases, new, shown)  # there is but one member
+            else:
+                for k in range(some[0]):
+                    copy(bases, shown, new, some[1 + k], size)
         meet(player)
 
 
@@ -228,32 +260,45 @@ def _deliver(eye, bases, m, e, first, last):
         arrived, begins, who, weights = row(bases, one[1], m), integers(one[3]), narrow(one[4]), doubles(one[5])
         for i in range(one[2]):
             arrived[i] = 0.0
-        for i in range(last - first):
-            if passed[first + i] != 0.0:
-                for synapse in range(begins[i], begins[i + 1]):
-                    arrived[who[synapse]] += weights[synapse]
+        i = next_one(passed, first, last)
+        while i < last:
+            for synapse in range(begins[i - first], begins[i - first + 1]):
+                arrived[who[synapse]] += weights[synapse]
+            i = next_one(passed, i + 1, last)
 
 
 @register_jitable
 def _jump(eye, bases, m, t, status):
-    """Log what else passes zero as the state of a member jumps, and note it for the next round of resets."""
+    """Log what else passes zero as the state of a member jumps; returns whether more resets follow, now in PASSED."""
     ranges, slots, stops = integers(eye[RANGES]), integers(eye[SLOTS]), doubles(eye[STOPS])
     old, new = row(bases, slots[0], m), row(bases, slots[eye[DEGREE]], m)
-    passed, turn = row(bases, eye[PASSED], m), row(bases, eye[TURN], m)
+    passed, turn, more = row(bases, eye[PASSED], m), row(bases, eye[TURN], m), False
     for e in range(eye[EVENTS]):
         one = at(ranges, e * RANGE)
-        for i in range(one[0], one[1]):
+        first, last = one[0], one[1]
+        if one[4]:
+            for i in range(first, last):
+                turn[i] = 0.0
+            continue
+        ups = downs = 0
+        for i in range(first, last):
+            ups += (old[i] < 0.0) & (new[i] >= 0.0)
+            downs += (old[i] >= 0.0) & (new[i] < 0.0)
+        passes = (ups > 0 and one[2] >= 0) or (downs > 0 and one[2] <= 0)
+        for i in range(first, last if passes else first):
             own, passed[i] = passed[i], 0.0
             up, down = old[i] < 0.0 <= new[i], old[i] >= 0.0 > new[i]
-            if own == 0.0 and one[4] == 0 and ((up and one[2] >= 0) or (down and one[2] <= 0)):
+            if own == 0.0 and ((up and one[2] >= 0) or (down and one[2] <= 0)):
                 _log(eye, m, i, t)
                 if one[3] & RESET:
-                    passed[i] = 1.0
+                    passed[i], more = 1.0, True
                 if one[3] & TERMINAL:
                     status[m], stops[m] = EVENT, 1.0
-            old[i] = new[i]
-            if one[4]:
-                turn[i] = 0.0
+        for i in range(first, first if passes else last):
+            passed[i] = 0.0
+    for i in range(eye[SIZE]):
+        old[i] = new[i]
+    return more
 
 
 @register_jitable
@@ -306,11 +351,3 @@ def _forget_later(eye, passed, before, stop, direction):
             if one[0] <= i < one[1] and one[3] & RESET:
                 passed[i] = 1.0
     eye[LOGGED] = kept
-
-
-@register_jitable
-def _any(passed, first, last):
-    count = 0
-    for i in range(first, last):
-        count += passed[i] != 0.0
-    return count > 0

@@ -16,6 +16,7 @@ from ..engine import events as declared
 from ..engine.array_memory import Memory
 from ..engine.array_quantities import prefixed
 from ..engine.arrays import ArrayProgram, Stages, elementwise, rebound
+from ..engine.coupling import Sparse
 from ..engine.errors import InputError
 from ..engine.events import Event
 from ..engine.program import Builder
@@ -23,6 +24,7 @@ from ..engine.system import System
 from .events import bernstein
 from .fields import RESET, TERMINAL
 from .large_fields import EYE, MOST, RANGE
+from .tableaux import Tableau
 
 ROOM = 2**16
 """Events of which there is room in the log, beside those of a step."""
@@ -56,10 +58,11 @@ class LargeWatch:
                 self.resets[e] = prefixed(declared.array_reset(system, name, what, shape), f"reset {e} ")
 
         self.deliveries = [
-            (e, name, system.couplings[name])
+            (e, name, coupling)
             for e, program in self.resets.items()
-            for name in system.couplings
-            if any(a.buffer == f"in arrived.{name}" for stage in program.stages for o in stage for a in o.accesses)
+            for name, coupling in system.couplings.items()
+            if isinstance(coupling, Sparse)
+            and any(a.buffer == f"in arrived.{name}" for stage in program.stages for o in stage for a in o.accesses)
         ]
 
     @property
@@ -67,18 +70,16 @@ class LargeWatch:
         """All programs."""
         return self.watch, *self.resets.values()
 
-    def sections(self, stages: int, dimension: int) -> dict[str, Stages]:
+    def sections(self, stages: int) -> dict[str, Stages]:
         """Sections of a tape whose clock has the times of ``stages``."""
         places: dict[str, str | tuple[str, int]] = {"in y": "shown", "in t": ("times", 8 * (stages + 1)), "out g": "g"}
         found = {"watch": rebound(self.watch.stages, places), "suspicious": self._suspicious()}
-        b = Builder()
-        again = elementwise(b.program({"new": b.input("shown", 1)}), dimension)
         for e, line in enumerate(self.ranges):
             places |= {"in y": "new", "out y": "shown", "in passed": ("passed", 8 * int(line[0]))}
             places |= {
                 f"in arrived.{name}": f"arrived {k}" for k, (own, name, _) in enumerate(self.deliveries) if own == e
             }
-            found[f"reset {e}"] = rebound(self.resets[e].stages, places) + again if e in self.resets else ()
+            found[f"reset {e}"] = rebound(self.resets[e].stages, places) if e in self.resets else ()
         return found
 
     def _suspicious(self) -> Stages:
@@ -111,6 +112,12 @@ class LargeWatch:
         memory.put("g", memory.arrays["g0"])
         for k, (_, _, coupling) in enumerate(self.deliveries):
             memory.new(f"arrived {k}", coupling.shape[0])
+
+
+def watched(system: System, events: Mapping[str, Event], tableau: Tableau) -> LargeWatch:
+    """The events, as seen on the dense output of a method; passages of zero in Euler's steps, on a straight line."""
+    straight = tableau.order == 1 and not any(what.rate for what in events.values())
+    return LargeWatch(system, events, 1 if straight else 3 + len(tableau.bubbles))
 
 
 class LargeRecord:

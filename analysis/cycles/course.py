@@ -14,7 +14,6 @@ from ...engine import events
 from ...engine.errors import InputError
 from ...engine.evaluation import evaluate
 from ...engine.system import System
-from .collocation import Rates
 from .cycle import Cycle
 from .shooting import Pieces, Shooting, passed, pieces_at
 
@@ -85,7 +84,7 @@ class Course:
 def course_of(problem: Shooting, u: Vector, run: Pieces) -> Course:
     """The course of a solution, of which ``run`` are the pieces."""
     rates, n, c = problem.rates, problem.n, problem.scalars(u)
-    jumps, afters = _jumps(rates, run, c), passed(problem, u, run)
+    jumps, afters = _jumps(problem, run, c), passed(problem, u, run)
     cuts = np.concatenate([problem.beginnings, run.times])
     order = np.argsort(cuts, kind="stable")
     begins, starts = cuts[order], np.concatenate([problem.states(u), afters])[order]
@@ -146,13 +145,12 @@ def responding(system: System, cycle: Cycle) -> tuple[Course, Matrix, float]:
 # -- inside ------------------------------------------------------------------------------------------------------
 
 
-def _jumps(rates: Rates, run: Pieces, c: Vector) -> np.ndarray:
+def _jumps(problem: Shooting, run: Pieces, c: Vector) -> np.ndarray:
     """Saltation matrices (events, n, n) of the events of a period."""
-    system, n = rates.system, rates.n
-    single = events.singly(system, system.events)
+    rates, system, n = problem.rates, problem.rates.system, problem.n
     times = run.times * rates.of_period(c) if rates.driven else np.zeros(len(run.times))
     matrices = [
-        evaluate(events.saltation(system, name, single[name]), t=[t], y=before, p=rates.parameters(c))["S"]
+        evaluate(events.saltation(system, name, problem.events[name]), t=[t], y=before, p=rates.parameters(c))["S"]
         for name, t, before in zip(run.names, times, run.befores, strict=True)
     ]
     return np.reshape(matrices, (len(times), n, n))

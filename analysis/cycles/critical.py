@@ -141,7 +141,7 @@ class Critical:
         return (ahead[0] - behind[0]) / (2 * length)
 
     def _way(self, variation: Vector) -> tuple[Vector, tuple[float, float]]:
-        """A variation as one of all unknowns, and the multiples of it that reach the size of the cycle, and the sizes."""
+        """A variation of all unknowns, and how much of it is as large as the cycle, and as the sizes."""
         problem, way, own = self.problem, np.zeros(len(self.u)), self.sizes.copy()
         way[: len(variation)] = variation
         states = problem.states(self.u)

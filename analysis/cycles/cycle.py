@@ -244,9 +244,7 @@ def _check_period(system: System, period: Any) -> None:
         )
 
 
-def driven(
-    system: System, period: Any = None, symmetry: Sequence[Callable] = (), active: tuple[str, ...] = ()
-) -> bool:
+def driven(system: System, period: Any = None, symmetry: Sequence[Callable] = (), active: tuple[str, ...] = ()) -> bool:
     """Whether the system, or one of its events with a reset, depends on time.
 
     Unless a period is given (without symmetries), the values of parameters that are not active may switch that off, as

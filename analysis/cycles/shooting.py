@@ -105,6 +105,7 @@ class Shooting:
                 "them a part of the drive, or of the state"
             )
         self.rates, self.n = rates, rates.n
+        self.events = events.singly(rates.system, rates.system.events)
         self._memory: dict[str, Shooting] = {}
         self._cut(beginnings)
         self.extended = _extended(rates)
@@ -435,10 +436,9 @@ def sampled(problem: Shooting, u: Vector, run: Pieces) -> tuple[Vector, Matrix]:
 def passed(problem: Shooting, u: Vector, run: Pieces) -> Matrix:
     """States (events, n) after the events of a period."""
     rates, c = problem.rates, problem.scalars(u)
-    single = events.singly(rates.system, rates.system.events)
     times = run.times * rates.of_period(c) if rates.driven else np.zeros(len(run.times))
     states = [
-        evaluate(events.reset(rates.system, name, single[name]), t=[t], y=before, p=rates.parameters(c))["y"][:, 0]
+        evaluate(events.reset(rates.system, name, problem.events[name]), t=[t], y=before, p=rates.parameters(c))["y"]
         for name, t, before in zip(run.names, times, run.befores, strict=True)
     ]
     return np.reshape(states, (len(times), rates.n))

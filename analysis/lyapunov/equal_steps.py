@@ -107,7 +107,8 @@ class Abreast(Stepped):
         return np.arange(self.compiled.width * len(open))
 
     def growth(self, grown: np.ndarray) -> np.ndarray:
-        return np.concatenate([grown[: self.how.k, :, 0], grown[:1, :, 1]]).T[None, : grown.shape[1]]
+        each = grown.reshape(len(grown) // self.compiled.width, self.compiled.width, *grown.shape[1:])
+        return np.concatenate([each[:, : self.how.k, :, 0], each[:, :1, :, 1]], axis=1).swapaxes(1, 2)
 
 
 class Wide:

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import root
 
 import attrax as ax
-from attrax.analysis import CycleBranch, continue_cycles, find_cycle, floquet
+from attrax.analysis import CycleBranch, continue_cycles, find_cycle, floquet, lyapunov_spectrum
 from attrax.engine.errors import InputError
 
 
@@ -278,16 +278,20 @@ def test_a_force_that_is_switched_off_is_followed_with_its_period():
 def test_cycles_of_many_states():
     """Determinants of resets are left out."""
     many = ax.flow(
-        state={"h": (), "v": (), "z": (6,)},
+        state={"h": (), "v": (), "z": (5,)},
         parameters={"g": 1.0, "r": 0.8, "w": 1.0},
         initial={"h": 0.05, "v": 3.0},
         events=ball.events,
-    )(lambda t, s, p: {"h": s.v, "v": -p.g + 0.0 * s.h, "z": -jnp.arange(1.0, 7.0) * s.z / 50})
+    )(lambda t, s, p: {"h": s.v, "v": -p.g + 0.0 * s.h, "z": -jnp.arange(1.0, 6.0) * s.z / 50})
     cycle = find_cycle(many)
     assert cycle.period == pytest.approx(18.0, rel=1e-9)
-    exact = np.append(np.exp(-np.arange(1, 7) * 18 / 50), [1.0, 0.8])
+    exact = np.append(np.exp(-np.arange(1, 6) * 18 / 50), [1.0, 0.8])
     assert np.sort(cycle.multipliers.real) == pytest.approx(np.sort(exact), rel=1e-7)
     assert np.isnan(floquet(many, cycle).divergence_error)
+    start = many.unpack(cycle.profile[0])
+    spectrum = lyapunov_spectrum(many, 7, t_total=200 * cycle.period, transient=200 * cycle.period, initial=start)
+    assert spectrum.exponents.values == pytest.approx(np.sort(np.log(exact) / 18)[::-1], abs=1e-3)
+    assert np.isnan(spectrum.mean_divergence)
 
 
 @ax.flow(

@@ -187,6 +187,14 @@ def test_vectors_in_lanes_move_as_vectors_in_a_row(how, monkeypatch):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-9)
 
 
+def test_many_vectors_of_a_flow_that_diverges():
+    growing = flow_of("growing", lambda y, p: list(y**2), np.linspace(0.1, 1.0, 10))
+    found = lyapunov_spectrum(growing, t_total=20, transient=0, dt=0.01)
+    assert np.isnan(found.exponents).all() and 0.9 < float(found.t_stop) < 1.2
+    late = lyapunov_spectrum(growing, t_total=20, transient=20, dt=0.01)
+    assert np.isnan(late.exponents).all() and int(late.status) == int(found.status)
+
+
 def test_lattice_of_maps():
     """Uncoupled logistic maps at r = 4 all have ln 2; NumPy's QR finds the same in a coupled lattice."""
 
@@ -259,10 +267,11 @@ def test_a_member_of_maps_alone(k):
         np.testing.assert_array_equal(together[name][1], alone[name])
 
 
-def test_one_member_that_diverges():
+@pytest.mark.parametrize("transient", [0, 100])
+def test_one_member_that_diverges(transient):
     """Alone or not: NaN, and where it stopped."""
-    alone = lyapunov_spectrum(HENON.with_parameters(a=2.0), t_total=1000, transient=0)
-    together = lyapunov_spectrum(HENON, t_total=1000, transient=0, parameters={"a": [1.4, 2.0]})
+    alone = lyapunov_spectrum(HENON.with_parameters(a=2.0), t_total=1000, transient=transient)
+    together = lyapunov_spectrum(HENON, t_total=1000, transient=transient, parameters={"a": [1.4, 2.0]})
     assert np.isnan(alone.exponents).all() and int(alone.status) == int(together.status[1]) != int(together.status[0])
     assert float(alone.t_stop) == float(together.t_stop[1]) < 1000
 

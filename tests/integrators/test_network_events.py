@@ -188,7 +188,10 @@ def test_extrema_of_oscillators(way):
     def oscillators(t, s, p):
         return {"x": p.o * s.v, "v": -p.o * s.x}
 
-    run = ax.simulate(oscillators, 20.0, method="rk4", dt=0.02, sample="end", events={"top": "max x", "low": "min x"})
+    events = {"top": "max x", "low": "min x"}
+    rough = ax.simulate(oscillators, 2.0, method="heun", dt=0.01, sample="end", events=events)
+    assert rough.top_count == 5 and rough.low_count == 3
+    run = ax.simulate(oscillators, 20.0, method="rk4", dt=0.02, sample="end", events=events)
     for name, phase in (("top", np.arctan2(0.3, 1.0)), ("low", np.arctan2(0.3, 1.0) + np.pi)):
         expected = np.sort(np.concatenate([(phase + 2 * np.pi * np.arange(20)) / w for w in o]))
         expected = expected[expected < 20.0]
