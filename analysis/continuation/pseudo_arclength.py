@@ -373,7 +373,7 @@ def follow(
     try:
         return (yield from _followed(curve, start, stepping, fresh))
     except OutOfTime as stop:
-        return f"{stop}; start from its last point to go on"
+        return f"{stop}; the points so far are kept"
 
 
 def _followed(

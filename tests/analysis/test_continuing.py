@@ -132,7 +132,7 @@ def _points(path) -> int:
 # -- wall time --------------------------------------------------------------------------------------------------
 
 
-STOPPED = "stopped after 0.2 s (max_seconds); start from its last point to go on"
+STOPPED = "stopped after 0.2 s (max_seconds); the points so far are kept"
 
 
 def test_a_branch_ends_when_its_time_is_up_and_goes_on_from_there():
