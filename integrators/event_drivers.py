@@ -454,7 +454,7 @@ def _next(
             stack[degree] = g[e * width + lane]
         stack[degree + 1], stack[degree + 2] = begin[lane], end[lane]
         least = after[lane] if e == last[lane] else after[lane] - TIE if e > last[lane] else after[lane] + TIE
-        found = _first_zero(stack, degree, sides[e], least, e == last[lane], out)
+        found = first_zero(stack, degree, sides[e], least, e == last[lane], out)
         possible += int(out[5]) if sides[e] == 0 else (int(out[5]) + 1) // 2
         if found and out[0] < place - TIE:
             best, place = e, out[0]
@@ -467,7 +467,7 @@ def _next(
 
 
 @register_jitable
-def _first_zero(stack, degree, side, least, strict, out):
+def first_zero(stack, degree, side, least, strict, out):
     """The first zero of a polynomial where it passes to the right side, from ``least`` on.
 
     ``stack`` holds its coefficients and the interval, and has room for the halves. Sets ``out`` to the zero, the

@@ -19,8 +19,10 @@ from ..engine.system import System
 from .ensemble import Members
 from .events import Happenings, happenings
 from .groups import AdaptiveGroup, FixedGroup, Positions, adaptive, fixed, fixed_lanes, lanes, stochastic
-from .large_events import check_large
-from .large_stochastic import NoisyGroup, check_noise, fits, noisy
+from .large.events import check_large
+from .large.groups import LargeAdaptiveGroup, LargeFixedGroup
+from .large.noise import NoisyGroup, check_noise, fits, noisy
+from .large.scheme import large
 from .methods import METHODS, methods, right_hand_side
 from .radau import Radau, RadauGroup
 from .rosenbrock import Rosenbrock
@@ -205,21 +207,19 @@ class Plan:
 
     def _large(self, y: np.ndarray, p: np.ndarray, times: Times, numbers: np.ndarray) -> Any:
         """The same for a system of many states."""
-        from . import large
-
         system, rule = self.members.system, METHODS.get(self.method)
         assert rule is None or isinstance(rule, Tableau | Stochastic)
         threads = max(1, self.workers // len(self.members.y))
         if isinstance(rule, Stochastic):
             noise = noisy(system, rule, self.names)
             return NoisyGroup(noise, system, y, p, numbers=numbers, **self._equal, workers=threads)
-        scheme = large.large(system, rule, self.dt is None, self.names, self.events)
+        scheme = large(system, rule, self.dt is None, self.names, self.events)
         if self.dt is None:
             limits = dict(rtol=self.rtol, atol=self.atol, max_steps=self.max_steps)
-            return large.LargeAdaptiveGroup(
+            return LargeAdaptiveGroup(
                 scheme, system, y, p, self.start, self.end, times=times, workers=threads, **limits
             )
-        return large.LargeFixedGroup(scheme, system, y, p, **self._equal, workers=threads)
+        return LargeFixedGroup(scheme, system, y, p, **self._equal, workers=threads)
 
     @property
     def _equal(self) -> dict[str, Any]:

@@ -278,7 +278,7 @@ def blocks(plan: Plan, raw: np.ndarray, p: np.ndarray, times: np.ndarray) -> dic
     """State blocks and observables of flat states ``(members, samples, dimension)``."""
     system = plan.members.system
     if plan.large:
-        from .large import unpacked
+        from .large.scheme import unpacked
 
         return unpacked(system, plan.names, raw)
     found = {name: values for name, values in system.unpack(raw).items() if name in plan.names}

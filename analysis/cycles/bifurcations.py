@@ -260,7 +260,7 @@ def normal_form(name: str, point: Point) -> tuple[dict[str, float], str]:
     match name:
         case "PD":
             c = doubling_coefficient(variations) / T
-            return {"c": c}, _criticality(c)
+            return {"c": c}, criticality(c)
         case "NS":
             values = point.data.eigenvalues
             rotating = values[values.imag > 0]
@@ -269,7 +269,7 @@ def normal_form(name: str, point: Point) -> tuple[dict[str, float], str]:
             if near:
                 return {"theta": theta}, f"strong resonance 1:{near[0]}"
             d = torus_coefficient(variations, theta) / T
-            return {"theta": theta, "d": d}, _criticality(d)
+            return {"theta": theta, "d": d}, criticality(d)
         case "LPC":
             coefficients, note = fold_coefficients(variations)
             return {"b": coefficients["b"] / T}, note
@@ -394,5 +394,6 @@ def _rotated(a: np.ndarray, omega: float) -> np.ndarray:
     return np.concatenate([np.concatenate([a, eye], axis=2), np.concatenate([-eye, a], axis=2)], axis=1)
 
 
-def _criticality(coefficient: float) -> str:
+def criticality(coefficient: float) -> str:
+    """What the sign of a coefficient means."""
     return "supercritical" if coefficient < 0 else "subcritical"

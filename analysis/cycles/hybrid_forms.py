@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from .bifurcations import ISOCHRONOUS, RESONANCES, _criticality
+from .bifurcations import ISOCHRONOUS, RESONANCES, criticality
 from .course import course_of
 from .critical import Critical
 
@@ -27,14 +27,14 @@ def normal_form(critical: Critical) -> tuple[dict[str, float], str]:
     match critical.kind:
         case "PD":
             c = forms.doubling()
-            return {"c": c}, _criticality(c)
+            return {"c": c}, criticality(c)
         case "NS":
             theta = critical.theta
             near = [k for k, angle in RESONANCES.items() if abs(theta - angle) < 1e-5]
             if near:
                 return {"theta": theta}, f"strong resonance 1:{near[0]}"
             d = forms.torus()
-            return {"theta": theta, "d": d}, _criticality(d)
+            return {"theta": theta, "d": d}, criticality(d)
     b, note = forms.fold()
     return {"b": b}, note
 

@@ -173,8 +173,8 @@ def theta_network(t, s, p):
     A neuron's potential is V = a tan(theta / 2); it spikes where theta passes pi. Inputs are the quantiles of their
     distribution, and a is the root of a neuron's own, but at least 1, so that all phases move slowly. Spikes reach all
     neurons through the synaptic activation s. Observables: the rate r and the mean potential v. Take equal steps, such
-    as ``dt=0.005``. The rate of n neurons is below that of infinitely many by 0.4 / sqrt(n), for no input is as large as
-    the largest of those.
+    as ``dt=0.005``. The rate of n neurons is below that of infinitely many by 0.4 / sqrt(n), for their largest input is
+    finite.
     """
     import jax.numpy as jnp
 

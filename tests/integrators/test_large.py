@@ -12,7 +12,7 @@ from scipy.linalg import expm
 
 import attrax as ax
 from attrax.engine import array_quantities
-from attrax.integrators import large
+from attrax.integrators.large.scheme import large
 from attrax.integrators.tableaux import TABLEAUX
 
 RNG = np.random.default_rng(3)
@@ -303,7 +303,7 @@ def test_memory_is_little_more_than_weights_and_states(method):
         return {"x": -s.x + p.w @ jnp.tanh(s.x)}
 
     tableau = TABLEAUX[method]
-    scheme = large.large(network, tableau, tableau.adaptive, ("m",))
+    scheme = large(network, tableau, tableau.adaptive, ("m",))
     memory = scheme.memory(network, network.initial_vector[None], network.parameter_vector[None])
     used = sum(array.nbytes for array in memory.arrays.values())
     assert used < 1.5 * (sum(links.arrays[k].nbytes for k in ("weights", "pre")) + 8 * n)

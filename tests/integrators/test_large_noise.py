@@ -12,7 +12,7 @@ from scipy.linalg import solve_continuous_lyapunov
 import attrax as ax
 from attrax.engine.array_quantities import is_huge, is_large
 from attrax.engine.errors import DeclarationError, InputError
-from attrax.integrators.large_stochastic import noise_of, noisy
+from attrax.integrators.large.noise import noise_of, noisy
 from attrax.integrators.stochastic import STOCHASTIC
 
 PLANNING = import_module("attrax.integrators.planning")

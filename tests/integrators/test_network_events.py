@@ -14,7 +14,7 @@ from attrax.engine.array_quantities import is_large
 from attrax.engine.errors import AttraxError
 
 PLANNING = import_module("attrax.integrators.planning")
-EVENTS = import_module("attrax.integrators.large_events")
+EVENTS = import_module("attrax.integrators.large.events")
 LEAK = 0.1
 METHODS = [dict(method="rk4", dt=0.01), dict(method="tsit5", rtol=1e-8, atol=1e-10), dict(method="dop853", rtol=1e-9)]
 
@@ -205,7 +205,7 @@ def test_threads_pauses_and_little_room_change_nothing(by, monkeypatch, tmp_path
     assert int(whole.spike_count) > 300
     monkeypatch.setattr(EVENTS, "ROOM", 1)
     monkeypatch.setattr(import_module("attrax.integrators.running"), "BUFFER", 500)
-    monkeypatch.setattr(import_module("attrax.integrators.large"), "SHARED_WORK", 1)
+    monkeypatch.setattr(import_module("attrax.integrators.large.groups"), "SHARED_WORK", 1)
     for again in (
         by(True, network, 20.0, workers=2, **options),
         by(True, network, 20.0, workers=1, store=tmp_path / "run.h5", **options),

@@ -9,12 +9,12 @@ from math import log2
 
 from numba.extending import register_jitable
 
-from ..engine.array_drivers import meet
-from ..engine.array_fields import BASES, THREAD
-from ..engine.memory import Doubles, Integers, at, call, doubles, integers
-from .fields import DONE, EVENT, NONFINITE, PAUSED, RUNNING, STEP_TOO_SMALL, TOO_MANY_STEPS
-from .large_event_drivers import copy, full, go_on, land, observe, spot, swap, value_at
-from .large_fields import (
+from ...engine.array_drivers import meet
+from ...engine.array_fields import BASES, THREAD
+from ...engine.memory import Doubles, Integers, at, call, doubles, integers
+from ..fields import DONE, EVENT, NONFINITE, PAUSED, RUNNING, STEP_TOO_SMALL, TOO_MANY_STEPS
+from .event_drivers import copy, full, go_on, land, observe, spot, swap, value_at
+from .fields import (
     ACCEPTED,
     BETA,
     CLOCKS,

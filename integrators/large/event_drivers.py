@@ -1,18 +1,18 @@
-"""Events of large systems, for the loops of :mod:`attrax.integrators.large_drivers`: spotted, logged, carried out.
+"""Events of large systems, for the loops of :mod:`attrax.integrators.large.drivers`: spotted, logged, carried out.
 
-Thread 0 decides; all threads play the tape. ``eye`` are the integers of `large_fields.EYE`.
+Thread 0 decides; all threads play the tape. ``eye`` are the integers of `fields.EYE`.
 """
 
 from __future__ import annotations
 
 from numba.extending import register_jitable
 
-from ..engine.array_drivers import meet
-from ..engine.array_fields import BASES
-from ..engine.memory import at, call, doubles, integers, narrow
-from .event_drivers import _first_zero as first_zero
-from .fields import EVENT, NOISE, RESET, TERMINAL, ZENO
-from .large_fields import (
+from ...engine.array_drivers import meet
+from ...engine.array_fields import BASES
+from ...engine.memory import at, call, doubles, integers, narrow
+from ..event_drivers import first_zero
+from ..fields import EVENT, NOISE, RESET, TERMINAL, ZENO
+from .fields import (
     DEGREE,
     DELIVERIES,
     DELIVERY,

@@ -1,4 +1,4 @@
-"""Steps of large systems with noise: the methods of `stochastic`, as loops over arrays (see `large`).
+"""Steps of large systems with noise: the methods of `stochastic`, as loops over arrays (see `scheme`).
 
 The random numbers are those of the straight-line code, a function of the seed, the member, the step and the component.
 Only those of components with noise are drawn, four at a time, as they come.
@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import array_quantities, quantities
-from ..engine.array_memory import Memory
-from ..engine.arrays import CHUNK, Access, ArrayProgram, Operation, Stages, elementwise, rebound
-from ..engine.dependence import NONE, dependence
-from ..engine.errors import InputError, UnsupportedPrimitive
-from ..engine.loops import Loop, Stream
-from ..engine.program import INT, Builder
-from ..engine.random import four_normals
-from ..engine.system import System
-from .large import Large, LargeFixedGroup, finite
-from .stochastic import EULER_MARUYAMA, MILSTEIN, SRA1, Stochastic
+from ...engine import array_quantities, quantities
+from ...engine.array_memory import Memory
+from ...engine.arrays import CHUNK, Access, ArrayProgram, Operation, Stages, elementwise, rebound
+from ...engine.dependence import NONE, dependence
+from ...engine.errors import InputError, UnsupportedPrimitive
+from ...engine.loops import Loop, Stream
+from ...engine.program import INT, Builder
+from ...engine.random import four_normals
+from ...engine.system import System
+from ..stochastic import EULER_MARUYAMA, MILSTEIN, SRA1, Stochastic
+from .groups import LargeFixedGroup
+from .scheme import Large, finite
 
 FEW = 16
 """Shared processes up to which the other interpretation's drift is computed, a derivative for each of them."""

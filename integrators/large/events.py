@@ -12,19 +12,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..engine import events as declared
-from ..engine.array_memory import Memory
-from ..engine.array_quantities import prefixed
-from ..engine.arrays import ArrayProgram, Stages, elementwise, rebound
-from ..engine.coupling import Sparse
-from ..engine.errors import InputError
-from ..engine.events import Event
-from ..engine.program import Builder
-from ..engine.system import System
-from .events import bernstein
-from .fields import RESET, TERMINAL
-from .large_fields import EYE, MOST, RANGE
-from .tableaux import Tableau
+from ...engine import events as declared
+from ...engine.array_memory import Memory
+from ...engine.array_quantities import prefixed
+from ...engine.arrays import ArrayProgram, Stages, elementwise, rebound
+from ...engine.coupling import Sparse
+from ...engine.errors import InputError
+from ...engine.events import Event
+from ...engine.program import Builder
+from ...engine.system import System
+from ..events import bernstein
+from ..fields import RESET, TERMINAL
+from ..tableaux import Tableau
+from .fields import EYE, MOST, RANGE
 
 ROOM = 2**16
 """Events of which there is room in the log, beside those of a step."""
@@ -126,7 +126,7 @@ class LargeRecord:
     Attributes
     ----------
     eye : ndarray
-        Of `large_fields.EYE`.
+        Of `fields.EYE`.
     stops : ndarray
         For each member the fraction of the last step at which an event ended it, or 2.
     """
