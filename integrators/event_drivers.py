@@ -523,6 +523,9 @@ def _zero(c, degree, out):
     before, behind = c[max(i - 1, 0)], c[i]
     x = (i - 1 + before / (before - behind)) / degree if i > 0 and before != behind else 0.5
     low, high = 0.0, 1.0
+    if degree == 1:
+        out[3] = c[1] - c[0]
+        return x
     for _ in range(60):
         for i in range(degree):
             inner[i] = c[i] + x * (c[i + 1] - c[i])
