@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Condition = Callable[[Any, Any, Any], Any]
 Reset = Callable[..., Mapping[str, Any]]
 SIDES = {"up": 1, "down": -1, "both": 0}
+MOST_SINGLE = 40
+"""Elements of an array to which an event is followed one by one, in straight-line code: 80 take a minute to compile."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,11 @@ def singly(system: System, events: Mapping[str, Event]) -> dict[str, Event]:
         shape = shape_of(system, name, what) if what.located and what.element is None else None
         if shape is None:
             found[name] = what
+        elif math.prod(shape) > MOST_SINGLE:
+            raise InputError(
+                f"event {name!r} of system {system.name!r} happens to {math.prod(shape)} elements; beside simulate, "
+                f"which goes through them together, up to {MOST_SINGLE} are followed one by one"
+            )
         else:
             found |= {f"{name}[{k}]": replace(what, element=k) for k in range(math.prod(shape))}
     return found
@@ -374,12 +381,11 @@ def digest(system: System) -> str:
     from .array_quantities import is_large
 
     kinds = [(name, what.direction, what.terminal, what.at) for name, what in system.events.items()]
-    if is_large(system):
+    if is_large(system) or any(what.located and shape_of(system, name, what) for name, what in system.events.items()):
         return f"{kinds}{_texts(system)}"
-    events = system.single_events
-    programs = [landing(system, events)]
-    if any(what.located for what in events.values()):
-        programs.append(conditions(system, events))
+    programs = [landing(system, system.events)]
+    if any(what.located for what in system.events.values()):
+        programs.append(conditions(system, system.events))
     return f"{kinds}{[program.digest for program in programs]}"
 
 

@@ -14,7 +14,7 @@ from ..engine import room
 from ..engine.array_quantities import is_huge, is_large
 from ..engine.declaration import suggest
 from ..engine.errors import InputError
-from ..engine.events import Event, named, shape_of, singly
+from ..engine.events import MOST_SINGLE, Event, named, shape_of, singly
 from ..engine.system import System
 from .ensemble import Members
 from .events import Happenings, happenings
@@ -67,7 +67,8 @@ class Plan:
             return False
         if not self.events:
             return is_large(system)
-        found = is_huge(system) or (is_large(system) and any(self.elements.values()))
+        most = max((math.prod(shape) for shape in self.elements.values() if shape), default=0)
+        found = is_huge(system) or most > MOST_SINGLE
         if found:
             check_large(system, self.events, self.step is None)
         return found

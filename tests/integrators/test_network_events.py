@@ -283,6 +283,16 @@ def test_mistakes(by, make, message):
         by(True, driven(40).with_events(up=make()), 2.0)
 
 
+def test_analyses_follow_few_elements():
+    network = leaky(41)
+    assert ax.simulate(network, 5.0, method="rk4", dt=0.01, sample="end").spike_count > 41
+    assert len(network.source_hash) == 16
+    with pytest.raises(
+        AttraxError, match="happens to 41 elements; beside simulate, .* up to 40 are followed one by one"
+    ):
+        ax.analysis.lyapunov_spectrum(network, 1, t_total=10.0)
+
+
 def test_a_reset_at_given_times_is_told_of_no_elements():
     with pytest.raises(AttraxError, match="of no fourth argument"):
         ax.event(at=[1.0], reset=lambda t, s, p, passed: {})
