@@ -30,7 +30,6 @@ from .fields import (
     LIST,
     LISTED,
     MEMORY,
-    MOST,
     NODES,
     POWER,
     RECORD,
@@ -105,7 +104,7 @@ def _steps(watching):
         for r in range(max(records, 1)):
             while position[1] > 0 and (index < nearest[r] or (records > 0 and thetas[r] > 0.0 and taken != index)):
                 if taken != index:
-                    if watching and full(eye, position[1], MOST):
+                    if watching and full(eye, position[1], eye[DEGREE] + 2):
                         if thread == 0:
                             position[0], eye[TAKEN] = index, taken
                         meet(player)
@@ -218,7 +217,7 @@ def _adaptive(watching):
         """
         thread, row = player[THREAD], last_sample - first_sample
         for _ in range(budget):
-            if watching and full(eye, members, MOST):
+            if watching and full(eye, members, eye[DEGREE] + 2):
                 break
             if thread == 0:
                 _plan(members, active, status, control, hs, times, nodes, stages, clock, shared)

@@ -24,10 +24,11 @@ from ...engine.system import System
 from ..events import bernstein
 from ..fields import RESET, TERMINAL
 from ..tableaux import Tableau
-from .fields import EYE, MOST, RANGE
+from .fields import EYE, RANGE
 
 ROOM = 2**16
-"""Events of which there is room in the log, beside those of a step."""
+"""Events of which there is room in the log, beside those of a step: as many of each element as its polynomial has zeros,
+and two for avalanches."""
 
 
 class LargeWatch:
@@ -134,7 +135,7 @@ class LargeRecord:
     def __init__(self, watch: LargeWatch, memory: Memory):
         self.watch, self.members = watch, memory.members
         number = memory.tape.number
-        room = ROOM + MOST * self.members * watch.size
+        room = ROOM + (watch.degree + 2) * self.members * watch.size
         nodes, matrix = bernstein(watch.degree)
         self.stops = np.full(self.members, 2.0)
         self._kept: dict[str, np.ndarray] = {

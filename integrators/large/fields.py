@@ -41,8 +41,5 @@ DELIVERY = 6
 """Of each sparse coupling by which an event sends: the event, the buffer of what arrives, and its size; addresses of
 where the synapses of each neuron begin, of the neurons that receive, of the weights."""
 
-MOST = 32
-"""Events of each element in a step, avalanches included, for which there is room at its beginning."""
-
 RANGE = 5
 """Of each event: its first element and the one after its last, the side, the actions, whether it marks extrema."""

@@ -215,6 +215,49 @@ def test_threads_pauses_and_little_room_change_nothing(by, monkeypatch, tmp_path
             np.testing.assert_array_equal(again[name], whole[name])
 
 
+@pytest.mark.parametrize("method", ["euler", "rk4"])
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_members_are_what_they_are_alone(method, kind):
+    n = 50
+    w = ax.coupling.random(n, 10, weights=0.02, seed=2)
+    w = w if kind == "sparse" else ax.coupling.dense(w.to_scipy().toarray())
+
+    @ax.flow(
+        state={"v": ("n",), "count": ()},
+        parameters={"n": n, "i": 1.5, "w": w, "most": 1e9},
+        initial={"v": np.linspace(0, 0.9, n)},
+        events={
+            "spike": ax.event(
+                lambda t, s, p: s.v - 1.0,
+                direction="up",
+                reset=lambda t, s, p, passed: {
+                    "v": jnp.where(passed, 0.0, s.v) + p.w @ passed,
+                    "count": s.count + jnp.sum(passed),
+                },
+            ),
+            "enough": ax.event(lambda t, s, p: s.count - p.most, direction="up", terminal=True),
+        },
+    )
+    def network(t, s, p):
+        return {"v": p.i - s.v, "count": 0.0 * s.count}
+
+    inputs, most = np.array([0.9, 1.2, 1.5, 2.0]), np.array([1e9, 99.5, 1e9, 199.5])
+    how = dict(method=method, dt=0.01, sample=0.1)
+    together = ax.simulate(network, 6.0, parameters=ax.zip(i=inputs, most=most), workers=2, **how)
+    assert together.status.values.tolist() == [0, 5, 0, 5] and together.spike_count.values[[0, 1, 3]].tolist() == [
+        0,
+        100,
+        200,
+    ]
+    for k in range(4):
+        alone = ax.simulate(network.with_parameters(i=inputs[k], most=most[k]), 6.0, **how)
+        count = int(alone.spike_count)
+        assert int(together.spike_count[k]) == count and together.t_stop[k] == alone.t_stop
+        np.testing.assert_array_equal(together.v[k], alone.v)
+        for name in ("spike_time", "spike_element"):
+            np.testing.assert_array_equal(together[name][k, :count], alone[name])
+
+
 def test_a_network_too_large_for_straight_line_code():
     n = 2000
     w = ax.coupling.random(n, 50, weights=0.002, seed=1)
