@@ -264,18 +264,18 @@ def conditions(system: System, events: Mapping[str, Event]) -> Program:
 
 
 def array_conditions(system: System, events: Mapping[str, Event]) -> ArrayProgram:
-    """The array program of the values ``g`` of all elements of located events (of what has extrema, for those)."""
+    """The array program of the values ``g`` of all elements of events (of what has extrema, for those; -1 if timed)."""
     import jax.numpy as jnp
 
     from .array_quantities import derive_arrays
 
     def function(t, y, p, couplings):
-        values = [jnp.ravel(_given(system, what, t, y, p, couplings)) for what in events.values()]
-        return {"g": jnp.concatenate(values)}
+        found = [_given(system, w, t, y, p, couplings) if w.located else -jnp.ones(1) for w in events.values()]
+        return {"g": jnp.concatenate([jnp.ravel(values) for values in found])}
 
     program = derive_arrays(system, ("conditions", tuple(events.items())), function)
     read = {access.buffer for stage in program.stages for o in stage for access in o.accesses}
-    if not read & {"in y", "in t"}:
+    if not read & {"in y", "in t"} and any(what.located for what in events.values()):
         raise InputError(
             f"system {system.name!r}: events {', '.join(events)} depend neither on the state nor on time, so that they "
             "are always or never zero"

@@ -150,11 +150,11 @@ def happenings(
     actions = tuple(RESET * (e.reset is not None) | TERMINAL * e.terminal for e in found.values())
     sides = tuple(event.side for event in located)
     watch = Watch(conditions, landing or declared.landing(system, found), sides, any(actions), states)
-    at = tuple(_where(system, event) for event in found.values() if not event.located)
+    at = tuple(where(system, event) for event in found.values() if not event.located)
     return Happenings(tuple(found), watch, actions, at)
 
 
-def _where(system: System, event: Event) -> tuple[float, ...] | slice:
+def where(system: System, event: Event) -> tuple[float, ...] | slice:
     if isinstance(event.at, str):
         if event.at not in system.numeric or len(system.numeric[event.at]) > 1:
             raise InputError(f"the times of an event are {event.at!r}, which is no list of times of {system.name!r}")

@@ -86,6 +86,8 @@ def stepper(
         keep=start,
         events=events,
     )
+    if plan.large and (timed := [name for name, what in events.items() if not what.located]):
+        raise InputError(f"event {timed[0]!r} comes at given times, at which a stepper of a large system does not stop")
     if events and fixed and not plan.large:
         raise InputError(f"system {system.name!r} has events; choose a method with error control")
     return Stepper(plan, length)

@@ -116,7 +116,7 @@ def _steps(watching):
                         call(play, player, active, FINAL, position[1])
                     if watching:
                         t = clock[0] + (origin + index) * h
-                        observe(play, player, eye, active, position[1], times, stages, t, h, new, shown, thread)
+                        observe(play, player, eye, active, position[1], times, stages, t, h, index, new, shown, thread)
                     taken = index
                 if index == nearest[r]:
                     break
@@ -343,7 +343,7 @@ def _observe(play, player, eye, active, shared, control, hs, times, stages, thre
         for k in range(count):
             m = fresh[k]
             c = at(control, m * WIDTH)
-            spot(eye, bases, m, c[T], hs[m])
+            spot(eye, bases, m, c[T], hs[m], -1)
             go_on(eye, bases, m)
             c[ACCEPTED] = SEEN
             if doubles(eye[STOPS])[m] <= 1.0:

@@ -20,6 +20,8 @@ from .fields import (
     FINAL,
     FIRST_RESET,
     INTERPOLATE,
+    KICK,
+    KICKS,
     LIST,
     LISTED,
     LOGGED,
@@ -102,11 +104,16 @@ def copy(bases, source, target, m, size):
 
 
 @register_jitable
-def spot(eye, bases, m, t, h):
-    """Log the events of a member in its step of length ``h`` from ``t``, and list it if they have consequences."""
+def spot(eye, bases, m, t, h, index):
+    """Log the events of a member in its step of length ``h`` from ``t``, and list it if they have consequences.
+
+    Events at given times come at the end of the step of their ``index``.
+    """
     ranges, out, stops = integers(eye[RANGES]), doubles(eye[SCRATCH]), doubles(eye[STOPS])
     stack, suspect, passed = at(out, 8), row(bases, eye[SUSPECT], m), row(bases, eye[PASSED], m)
-    before, stop, acts = eye[LOGGED], 2.0, 0
+    before = eye[LOGGED]
+    acts, ends = _scheduled(eye, m, index, passed, t + h)
+    stop = 1.0 if ends else 2.0
     for e in range(eye[EVENTS]):
         one = at(ranges, e * RANGE)
         i = next_one(suspect, one[0], one[1])
@@ -131,6 +138,26 @@ def spot(eye, bases, m, t, h):
 
 
 @register_jitable
+def _scheduled(eye, m, index, passed, t):
+    """Log the events that come to a member at the end of this step; whether they act on it, and end it."""
+    kicks, ranges, acts, ends = integers(eye[KICKS]), integers(eye[RANGES]), 0, 0
+    for k in range(kicks[0]):
+        one = at(kicks, 1 + k * KICK)
+        steps, past = at(integers(one[2]), m * one[1]), at(integers(one[3]), m)
+        if past[0] == one[1] or steps[past[0]] != index:
+            continue
+        past[0] += 1
+        place = at(ranges, one[0] * RANGE)
+        _log(eye, m, place[0], t)
+        if place[3] & RESET:
+            passed[place[0]] = 1.0
+            acts = 1
+        if place[3] & TERMINAL:
+            ends = 1
+    return acts, ends
+
+
+@register_jitable
 def go_on(eye, bases, m):
     """What was the end of a step of a member is the beginning of the next."""
     slots = integers(eye[SLOTS])
@@ -143,7 +170,7 @@ def go_on(eye, bases, m):
 
 
 @register_jitable
-def observe(play, player, eye, active, count, times, stages, t, h, new, shown, thread):
+def observe(play, player, eye, active, count, times, stages, t, h, index, new, shown, thread):
     """The events of a step that all members take together."""
     bases, nodes = integers(player[BASES]), doubles(eye[NODES])
     for node in range(1, eye[DEGREE] + 1):
@@ -162,7 +189,7 @@ def observe(play, player, eye, active, count, times, stages, t, h, new, shown, t
         swap(bases, new, shown)
         eye[LISTED] = 0
         for k in range(count):
-            spot(eye, bases, active[k], t, h)
+            spot(eye, bases, active[k], t, h, index)
             go_on(eye, bases, active[k])
     meet(player)
 

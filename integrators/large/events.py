@@ -21,14 +21,14 @@ from ...engine.errors import InputError
 from ...engine.events import Event
 from ...engine.program import Builder
 from ...engine.system import System
-from ..events import bernstein
+from ..events import bernstein, where
 from ..fields import RESET, TERMINAL
 from ..tableaux import Tableau
-from .fields import EYE, RANGE
+from .fields import EYE, KICK, RANGE
 
 ROOM = 2**16
-"""Events of which there is room in the log, beside those of a step: as many of each element as its polynomial has zeros,
-and two for avalanches."""
+"""Events of which there is room in the log, beside those of a step: of each element as many as its polynomial has
+zeros, and two for avalanches."""
 
 
 class LargeWatch:
@@ -38,14 +38,14 @@ class LargeWatch:
     ----------
     system : System
     events : dict of str to Event
-        Located ones.
     degree : int
         Of the dense output.
     """
 
     def __init__(self, system: System, events: Mapping[str, Event], degree: int):
         self.names, self.degree = tuple(events), degree
-        shapes = [declared.shape_of(system, name, what) for name, what in events.items()]
+        self.timed = {e: (name, what) for e, (name, what) in enumerate(events.items()) if not what.located}
+        shapes = [declared.shape_of(system, name, w) if w.located else None for name, w in events.items()]
         ends = np.cumsum([math.prod(shape or ()) for shape in shapes])
         self.ranges = np.zeros((len(events), RANGE), dtype=np.int64)
         self.ranges[:, 0], self.ranges[:, 1] = [0, *ends[:-1]], ends
@@ -163,6 +163,7 @@ class LargeRecord:
             ],
             dtype=np.int64,
         )
+        self._kept["kicks"] = np.zeros(1 + KICK * len(watch.timed), dtype=np.int64)
         for name in ("list", "pending", "who", "one"):
             self._kept[name] = np.zeros(self.members + 2, dtype=np.int64)
         numbers = {"events": len(watch.names), "size": watch.size, "degree": watch.degree, "room": room, "taken": -1}
@@ -170,6 +171,31 @@ class LargeRecord:
         numbers |= {name: array.ctypes.data for name, array in self._kept.items()}
         self.eye = np.array([numbers.get(name, 0) for name in EYE], dtype=np.int64)
         self._drained: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def schedule(self, system: System, p: np.ndarray, t_start: float, dt: float) -> None:
+        """Let events at given times come to members with parameters ``p`` at the ends of equal steps.
+
+        Raises an InputError if one would come within a step.
+        """
+        kicks = [len(self.watch.timed)]
+        for e, (name, what) in self.watch.timed.items():
+            at = where(system, what)
+            times = p[:, at] if isinstance(at, slice) else np.tile(at, (len(p), 1))
+            if not (np.diff(times) > 0).all():
+                raise InputError(f"the times of event {name!r} must increase strictly")
+            places = (times - t_start) / dt
+            if (within := abs(places - np.rint(places)) > 1e-6 * np.maximum(abs(places), 1.0)).any():
+                raise InputError(
+                    f"event {name!r} comes at t = {times[within][0]:g}, within a step; in large systems give times a "
+                    f"whole number of steps of dt = {dt:g} after the start"
+                )
+            steps = np.rint(places).astype(np.int64) - 1
+            self._kept[f"steps {name}"] = steps = np.ascontiguousarray(
+                np.broadcast_to(steps, (self.members, steps.shape[1]))
+            )
+            self._kept[f"past {name}"] = past = (steps < 0).sum(axis=1)
+            kicks += [e, steps.shape[1], steps.ctypes.data, past.ctypes.data]
+        self._kept["kicks"][:] = kicks
 
     def drain(self) -> None:
         """Make room in the log."""
@@ -206,10 +232,10 @@ class LargeRecord:
 def check_large(system: System, events: Mapping[str, Event], adaptive: bool) -> None:
     """Raise an InputError if events cannot be followed in a large system."""
     for name, what in events.items():
-        if not what.located:
+        if not what.located and adaptive:
             raise InputError(
-                f"event {name!r} of system {system.name!r} comes at given times, which large systems do not stop at; "
-                "let the function depend on t, or simulate from one time to the next"
+                f"event {name!r} comes at given times, at which system {system.name!r}, which is large, stops only "
+                "with equal steps; give dt"
             )
         if what.reset is not None and adaptive:
             raise InputError(

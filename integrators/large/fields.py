@@ -30,16 +30,20 @@ EYE: tuple[str, ...] = (
     "turn",
 )
 EYE += ("turned", "times", "numbers", "logged", "room", "list", "listed", "pending", "who", "one", "stops")
-EYE += ("scratch", "taken", "deliveries")
+EYE += ("scratch", "taken", "deliveries", "kicks")
 """What drivers know of events: how many, their elements, the degree of polynomials; addresses, numbers of buffers."""
 EVENTS, SIZE, DEGREE, RANGES, NODES, MATRIX, SLOTS, VALUES, SUSPECT, PASSED, TURN, TURNED, *_ = range(len(EYE))
-TIMES, NUMBERS, LOGGED, ROOM, LIST, LISTED, PENDING, WHO, ONE, STOPS, SCRATCH, TAKEN, DELIVERIES = range(
+TIMES, NUMBERS, LOGGED, ROOM, LIST, LISTED, PENDING, WHO, ONE, STOPS, SCRATCH, TAKEN, DELIVERIES, KICKS = range(
     TURNED + 1, len(EYE)
 )
 
 DELIVERY = 6
 """Of each sparse coupling by which an event sends: the event, the buffer of what arrives, and its size; addresses of
 where the synapses of each neuron begin, of the neurons that receive, of the weights."""
+
+KICK = 4
+"""Of each event at given times: its number, how many times there are at most; addresses of the steps at whose ends it
+comes to each member, and of how many of them are past."""
 
 RANGE = 5
 """Of each event: its first element and the one after its last, the side, the actions, whether it marks extrema."""

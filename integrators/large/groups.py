@@ -121,6 +121,7 @@ class LargeFixedGroup(_Group):
         self.samples = self.segment = 0
         self.places = np.zeros(0)
         if self.events:
+            self.events.schedule(system, p, t_start, dt)
             self._begin_at(self._time(0))
 
     @property
@@ -164,10 +165,20 @@ class LargeFixedGroup(_Group):
             r += self._call(here[:count].copy(), theta[r - first :].copy(), count, out, last - first, r - first)
             self.samples = r
             tick(self.fraction)
+        if self.events:
+            self._deliver_last(out)
         if last == len(self.positions):
             while self.step < self.steps and self.position[1]:
                 self.go(min(self.steps, self.step + self.pace.amount), tick)
             self.status[self.status == RUNNING] = DONE
+
+    def _deliver_last(self, out: np.ndarray) -> None:
+        """A sample at the end of the step in which an event has ended a member is its last state."""
+        assert self.events is not None
+        for m in np.flatnonzero(self.ended & (self.events.stops == 1.0) & (self.status != NONFINITE)):
+            k = int(np.searchsorted(self.places, self.reached[m] + 1))
+            if k < len(self.places) and self.places[k] == self.reached[m] + 1:
+                out[m, k] = self._record(np.full(self.members, self._time(self.reached[m] + 1)))[m]
 
     def go(self, step: int, tick: Tick) -> None:
         """Advance to the step of a number."""

@@ -313,7 +313,7 @@ def test_exponents_and_derivatives_take_the_elements_one_by_one():
             lambda: ax.event(lambda t, s, p: s.v, reset=lambda t, s, p: {"v": 0 * s.v}),
             r"event 'up' happens to 40 elements, each by itself; its reset must be a function \(t, s, p, passed\)",
         ),
-        (lambda: ax.event(at=[1.0], reset=lambda t, s, p: {"v": 0 * s.v}), "comes at given times"),
+        (lambda: ax.event(at=[1.0], reset=lambda t, s, p: {"v": 0 * s.v}), "stops only with equal steps; give dt"),
         (
             lambda: ax.event(lambda t, s, p: s.v, reset=lambda t, s, p, passed: {"v": s.v}),
             "resets act at the ends of equal steps there; give dt",
@@ -324,6 +324,29 @@ def test_exponents_and_derivatives_take_the_elements_one_by_one():
 def test_mistakes(by, make, message):
     with pytest.raises(AttraxError, match=message):
         by(True, driven(40).with_events(up=make()), 2.0)
+
+
+@pytest.mark.parametrize("method", ["euler", "rk4"])
+def test_kicks_at_given_times(by, method):
+    """Those of straight-line code; a kick takes neurons over the threshold, which spike at the same time."""
+    network = leaky(6)
+    kick = ax.event(at="times", reset=lambda t, s, p: {"v": s.v + p.size})
+    kicked = ax.flow(
+        state={"v": ("n",)},
+        parameters={"n": 6, "i": 0.5, "w": network.parameters["w"].value, "times": [0.5, 2.0, 9.0], "size": 0.4},
+        initial={"v": np.linspace(0.0, 0.9, 6)},
+        events={**network.events, "kick": kick, "end": ax.event(at=[4.0], terminal=True)},
+    )(lambda t, s, p: {"v": p.i - s.v})
+    sizes = {"size": np.array([0.3, 0.4, 0.7])}
+    found, expected = (
+        by(arrays, kicked, 5.0, method=method, dt=0.125, sample=0.25, parameters=sizes) for arrays in (True, False)
+    )
+    assert found.status.values.tolist() == [5, 5, 5] and (found.t_stop == 4.0).all()
+    assert (found.spike_count == expected.spike_count).all() and int(found.spike_count.sum()) > 4
+    for name in ("v", "kick_time", "kick_count", "end_time", "spike_time"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-12)
+    with pytest.raises(AttraxError, match="event 'kick' comes at t = 0.5, within a step"):
+        by(True, kicked, 5.0, method=method, dt=0.3)
 
 
 def test_analyses_follow_few_elements():
