@@ -179,15 +179,10 @@ def shape_of(system: System, name: str, what: Event) -> tuple[int, ...] | None:
 
     Raises a DeclarationError if its reset does not fit.
     """
-    import jax
-
-    from . import quantities
-
-    def function(t, y, p, *given):
-        return _given(system, what, t, y, p, quantities.bound_couplings(system, given))
-
-    with jax.enable_x64(True):
-        shape = jax.eval_shape(function, *quantities.abstract_inputs(system)).shape
+    key = ("shape of event", name, what)
+    if key not in system._programs:
+        system._programs[key] = _shape(system, what)  # type: ignore[assignment]
+    shape: Any = system._programs[key]
     several = _takes_passed(what.reset)
     if math.prod(shape) == 1 and not several:
         return None
@@ -196,7 +191,7 @@ def shape_of(system: System, name: str, what: Event) -> tuple[int, ...] | None:
             f"system {system.name!r}: event {name!r} happens to {math.prod(shape)} elements, each by itself; its reset "
             "must be a function (t, s, p, passed), with passed 1 for those to which it happens and 0 for the others"
         )
-    return tuple(shape)
+    return shape
 
 
 def singly(system: System, events: Mapping[str, Event]) -> dict[str, Event]:
@@ -443,6 +438,19 @@ def _given(system: System, what: Event, t: Any, y: Any, p: Any, couplings: Mappi
     from .quantities import namespaces
 
     return jnp.asarray(what.function(t, *namespaces(system, t, y, p, couplings)), dtype=float)  # type: ignore[misc]
+
+
+def _shape(system: System, what: Event) -> tuple[int, ...]:
+    """Shape of what the function of a located event gives."""
+    import jax
+
+    from . import quantities
+
+    def function(t, y, p, *given):
+        return _given(system, what, t, y, p, quantities.bound_couplings(system, given))
+
+    with jax.enable_x64(True):
+        return tuple(jax.eval_shape(function, *quantities.abstract_inputs(system)).shape)
 
 
 def _takes_passed(reset: Reset | None) -> bool:
