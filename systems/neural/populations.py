@@ -154,7 +154,7 @@ def _spiked(t, s, p, passed):
     },
     events={"spike": event(lambda t, s, p: s.theta - np.pi, direction="up", reset=_spiked)},
     source=(
-        "E. Montbrio, D. Pazo, A. Roxin, Phys. Rev. X 5, 021028 (2015), Eqs. 1-3 and 15; "
+        "E. Montbrio, D. Pazo, A. Roxin, Phys. Rev. X 5, 021028 (2015), Eqs. 1-3; "
         "in the phase theta of G. B. Ermentrout, N. Kopell, SIAM J. Appl. Math. 46, 233 (1986)"
     ),
     known=(
