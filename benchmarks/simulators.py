@@ -16,17 +16,7 @@ def brian2(links: Any, start: np.ndarray, numbers: dict[str, float], step: float
 
     Times are milliseconds.
     """
-    try:
-        import brian2 as b2
-    except AttributeError as problem:
-        raise ModuleNotFoundError("brian2 2.9 needs NumPy before 2.4", name="brian2 (with NumPy < 2.4)") from problem
-    from brian2.devices import device
-
-    folder = tempfile.mkdtemp(prefix="attrax-brian2-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    b2.set_device("cpp_standalone", directory=folder, build_on_run=False)
-    device.reinit()
-    device.activate(directory=folder, build_on_run=False)
+    b2, device, folder = _standalone()
     ms = b2.ms
     b2.defaultclock.dt = step * ms
     neurons = b2.NeuronGroup(
@@ -58,17 +48,7 @@ def brian2(links: Any, start: np.ndarray, numbers: dict[str, float], step: float
 
 def spiking_brian2(links: Any, start: np.ndarray, numbers: dict[str, float], step: float, steps: int) -> Any:
     """The same for integrate-and-fire neurons with decaying inputs; returns the number of spikes."""
-    try:
-        import brian2 as b2
-    except AttributeError as problem:
-        raise ModuleNotFoundError("brian2 2.9 needs NumPy before 2.4", name="brian2 (with NumPy < 2.4)") from problem
-    from brian2.devices import device
-
-    folder = tempfile.mkdtemp(prefix="attrax-brian2-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    b2.set_device("cpp_standalone", directory=folder, build_on_run=False)
-    device.reinit()
-    device.activate(directory=folder, build_on_run=False)
+    b2, device, folder = _standalone()
     b2.defaultclock.dt = step * b2.ms
     equations = "dv/dt = (drive - v + g) / tau : 1\ndg/dt = -g / tau_g : 1"
     neurons = b2.NeuronGroup(len(start), equations, threshold="v > 1", reset="v = 0", method="euler")
@@ -129,3 +109,19 @@ def annarchy(
         return np.array(population.x)
 
     return go
+
+
+def _standalone() -> tuple[Any, Any, str]:
+    """brian2, its device that writes a C++ program, and the folder for it, removed at the end."""
+    try:
+        import brian2 as b2
+    except AttributeError as problem:
+        raise ModuleNotFoundError("brian2 2.9 needs NumPy before 2.4", name="brian2 (with NumPy < 2.4)") from problem
+    from brian2.devices import device
+
+    folder = tempfile.mkdtemp(prefix="attrax-brian2-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    b2.set_device("cpp_standalone", directory=folder, build_on_run=False)
+    device.reinit()
+    device.activate(directory=folder, build_on_run=False)
+    return b2, device, folder

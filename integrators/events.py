@@ -119,9 +119,7 @@ class Happenings:
             return np.full((len(p), 1), direction * np.inf), np.zeros((len(p), 1), dtype=np.int64)
         times, numbers = [np.full((len(p), 1), direction * np.inf)], [np.zeros((len(p), 1), dtype=np.int64)]
         for number, at in enumerate(self.at, self.watch.count):
-            mine = p[:, at] if isinstance(at, slice) else np.tile(at, (len(p), 1))
-            if not (np.diff(mine) > 0).all():
-                raise InputError(f"the times of event {self.names[number]!r} must increase strictly")
+            mine = given_times(self.names[number], at, p)
             times.append(mine)
             numbers.append(np.full(mine.shape, number))
         every, which = np.concatenate(times[::-1], axis=1), np.concatenate(numbers[::-1], axis=1)
@@ -154,7 +152,19 @@ def happenings(
     return Happenings(tuple(found), watch, actions, at)
 
 
+def given_times(name: str, at: tuple[float, ...] | slice, p: np.ndarray) -> np.ndarray:
+    """Times ``(members, k)`` of a timed event for members with parameters ``p``.
+
+    Raises an InputError if times that are a parameter do not increase.
+    """
+    times = p[:, at] if isinstance(at, slice) else np.tile(at, (len(p), 1))
+    if not (np.diff(times) > 0).all():
+        raise InputError(f"the times of event {name!r} must increase strictly")
+    return times
+
+
 def where(system: System, event: Event) -> tuple[float, ...] | slice:
+    """The times of a timed event, or where they lie in the parameters."""
     if isinstance(event.at, str):
         if event.at not in system.numeric or len(system.numeric[event.at]) > 1:
             raise InputError(f"the times of an event are {event.at!r}, which is no list of times of {system.name!r}")

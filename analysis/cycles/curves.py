@@ -28,7 +28,7 @@ from .connections import saddle
 from .continuation import CycleContinuation
 from .cycle import problem_at, rates_of, scalars_at
 from .floquet import Multipliers
-from .following import BEYOND, EVERY, LONGEST, nontrivial
+from .following import BEYOND, EVERY, LONGEST, nontrivial, passes_in_two
 
 Vector = np.ndarray
 Matrix = np.ndarray
@@ -250,14 +250,7 @@ class CycleBifurcations(Curve):
         if len(start.u) != len(there.u) or self.steps < 5:
             return False
         place = slice(len(there.u) - 2 - self.more, len(there.u) - self.more)
-        a, b, c = (p.u[place] / self.widths for p in (here, there, start))
-        way = b - a
-        length = float(np.linalg.norm(way))
-        share = float((c - a) @ way) / max(length**2, 1e-300)
-        gap = np.linalg.norm(a + np.clip(share, 0, 1) * way - c)
-        same = start.tangent[place] / self.widths @ way > 0
-        alike = abs(there.data.period - start.data.period) < 0.05 * start.data.period
-        return bool(0 <= share <= 1 and gap < 0.1 * length and same and alike)
+        return passes_in_two(here, there, start, place, self.widths)
 
     def ends(self, point):
         if self.rates.driven or point.data.period < LONGEST * self.shortest:

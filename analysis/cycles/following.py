@@ -333,6 +333,18 @@ class Cycles(Curve):
         return 0.0 if self.rates.driven else float(abs(point.data.eigenvalues - 1).min())
 
 
+def passes_in_two(here: Point, there: Point, start: Point, place: slice, widths: Vector) -> bool:
+    """Whether a curve over two parameters, at this ``place`` of the unknowns, passes its start between two points."""
+    a, b, c = (p.u[place] / widths for p in (here, there, start))
+    way = b - a
+    length = float(np.linalg.norm(way))
+    share = float((c - a) @ way) / max(length**2, 1e-300)
+    gap = np.linalg.norm(a + np.clip(share, 0, 1) * way - c)
+    same = start.tangent[place] / widths @ way > 0
+    alike = abs(there.data.period - start.data.period) < 0.05 * start.data.period
+    return bool(0 <= share <= 1 and gap < 0.1 * length and same and alike)
+
+
 def nontrivial(values: Vector, trivial: int) -> Vector:
     """The multipliers (..., n) without those that are always 1."""
     others = values

@@ -19,7 +19,7 @@ from ..continuation.pseudo_arclength import Point, Stepping
 from .branches import CyclePoint
 from .continuation import CycleContinuation
 from .critical import Critical
-from .following import nontrivial
+from .following import nontrivial, passes_in_two
 from .hybrid import CONVERGED, HybridContinuation, HybridCycles, Passage, measure, trivial
 from .hybrid_forms import normal_form
 from .shooting import Pieces, pieces_at
@@ -100,14 +100,7 @@ class HybridBifurcations(HybridCycles):
         if len(start.u) != len(there.u) or self.steps < 5:
             return False
         place = slice(len(there.u) - 2 - self.more, len(there.u) - self.more)
-        a, b, c = (p.u[place] / self.widths for p in (here, there, start))
-        way = b - a
-        length = float(np.linalg.norm(way))
-        share = float((c - a) @ way) / max(length**2, 1e-300)
-        gap = np.linalg.norm(a + np.clip(share, 0, 1) * way - c)
-        same = start.tangent[place] / self.widths @ way > 0
-        alike = abs(there.data.period - start.data.period) < 0.05 * start.data.period
-        return bool(0 <= share <= 1 and gap < 0.1 * length and same and alike)
+        return passes_in_two(here, there, start, place, self.widths)
 
 
 def refined(near: Point, kind: str, bounds: Bounds, theta: float) -> tuple[Vector, dict[str, float], str]:

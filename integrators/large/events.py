@@ -21,7 +21,7 @@ from ...engine.errors import InputError
 from ...engine.events import Event
 from ...engine.program import Builder
 from ...engine.system import System
-from ..events import bernstein, where
+from ..events import bernstein, given_times, where
 from ..fields import RESET, TERMINAL
 from ..tableaux import Tableau
 from .fields import EYE, KICK, RANGE
@@ -179,10 +179,7 @@ class LargeRecord:
         """
         kicks = [len(self.watch.timed)]
         for e, (name, what) in self.watch.timed.items():
-            at = where(system, what)
-            times = p[:, at] if isinstance(at, slice) else np.tile(at, (len(p), 1))
-            if not (np.diff(times) > 0).all():
-                raise InputError(f"the times of event {name!r} must increase strictly")
+            times = given_times(name, where(system, what), p)
             places = (times - t_start) / dt
             if (within := abs(places - np.rint(places)) > 1e-6 * np.maximum(abs(places), 1.0)).any():
                 raise InputError(
